@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pool: heed's own threads. A job is cut into chunks by its shape, never by the number of threads;
+// threads take chunks until none is left and park when idle (they spin no longer than some 20 µs). The
+// caller works too, so a pool of 1 starts no thread and a nested run is done by its caller alone.
+//
+// When chunks fail, the failure of the lowest chunk is the one the caller sees, message and all, and chunks
+// not yet taken are skipped.
+#ifndef HD_BASE_POOL_H
+#define HD_BASE_POOL_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+typedef struct hd_pool hd_pool;
+
+// n_threads counts the caller; 0: one per processor this process may use.
+heed_err hd_pool_new(size_t n_threads, hd_pool **out) HEED_CHECK;
+void hd_pool_free(hd_pool *pool);
+size_t hd_pool_threads(const hd_pool *pool); // NULL pool: 1
+
+// Runs fn(ctx, 0 .. n_chunks-1) and returns when all are done. A NULL pool runs them in order here.
+// One run at a time per pool: a second thread's run waits.
+typedef heed_err (*hd_pool_fn)(void *ctx, size_t chunk);
+heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) HEED_CHECK;
+
+#endif
