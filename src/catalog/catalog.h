@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is not personal: items with their categories, and documents. Threads: as the store beneath.
+#ifndef HD_CATALOG_CATALOG_H
+#define HD_CATALOG_CATALOG_H
+
+#include "base/map.h"
+#include "base/record.h"
+#include "store/store.h"
+
+extern const hd_migration hd_catalog_migrations[];
+extern const size_t hd_catalog_n_migrations;
+
+typedef struct hd_catalog hd_catalog;
+heed_err hd_catalog_open(hd_store *store, hd_catalog **out) HEED_CHECK; // store: borrowed
+void hd_catalog_close(hd_catalog *catalog);
+
+// The key of an item, made (without a title) when it is new and batch > 0; HEED_NOT_FOUND when batch is 0.
+heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch, int64_t *key) HEED_CHECK;
+// Writes an item or a document. Fields not given keep what stood there. *changed: 0 new, 1 changed, 2 the same.
+heed_err hd_catalog_put(hd_catalog *catalog, int64_t batch, const hd_record *record, int *changed) HEED_CHECK;
+heed_err hd_catalog_put_end(hd_catalog *catalog, int64_t batch) HEED_CHECK;
+// As hd_door_undo; an item that `used` says something refers to stays, without what the batch gave it.
+heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch, heed_err (*used)(void *ctx, int64_t item_key, bool *out),
+                         void *ctx, int64_t *rows) HEED_CHECK;
+
+// One item. categories: (n_categories), the broadest first.
+typedef struct hd_item {
+    int64_t key;
+    const char *id;
+    const char *title; // "" when unknown
+    const char *brand; // "" when unknown
+    const char **categories;
+    size_t n_categories;
+    double price;     // NaN: unknown
+    char currency[4]; // "" when unknown
+    const char *attributes; // a JSON object
+    hd_time created;
+    bool hidden;
+    bool replenishable;
+} hd_item;
+heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena, hd_item *out) HEED_CHECK;
+
+// The whole catalogue in memory, in key order: what ranking, rules and profiles look items up in. Immutable.
+typedef struct hd_items {
+    hd_item *items; // (n)
+    size_t n;
+    hd_imap by_key; // key -> index
+    hd_map by_id;   // external id -> index
+    hd_map categories; // category -> code, in order of first sight
+    hd_map brands;
+    hd_arena arena;
+} hd_items;
+heed_err hd_catalog_load(hd_catalog *catalog, hd_items *out) HEED_CHECK;
+void hd_items_clear(hd_items *items);
+
+typedef struct hd_catalog_counts {
+    int64_t items, items_without_title, hidden, documents;
+} hd_catalog_counts;
+heed_err hd_catalog_count(hd_catalog *catalog, hd_catalog_counts *out) HEED_CHECK;
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opening, checking and copying databases: for workspace/ alone (and the tests of store/).
+#ifndef HD_STORE_OPEN_H
+#define HD_STORE_OPEN_H
+
+#include "store/store.h"
+
+typedef enum hd_store_mode { HD_STORE_READ, HD_STORE_WRITE, HD_STORE_CREATE } hd_store_mode;
+
+// SQLite: WAL, synchronous=FULL, foreign keys on, mmap off, a page cache of cache_bytes. READ opens a folder
+// that can't be written too. vfs: NULL, or the name of a registered VFS (tests).
+heed_err hd_store_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
+                       hd_store **out) HEED_CHECK;
+void hd_store_close(hd_store *store); // NULL is fine; rolls back what is open
+
+// A long statement returns HEED_INTERRUPTED soon after this. From any thread or a signal handler.
+void hd_store_interrupt(hd_store *store);
+
+// Copies a live database into a new file, by SQLite's backup API; the copy is checked and durable.
+heed_err hd_store_backup(hd_store *from, const char *to_path) HEED_CHECK;
+// Structure and foreign keys: appends one line per fault to `faults`; *sound when there is none.
+heed_err hd_store_check(hd_store *store, bool *sound, hd_str *faults) HEED_CHECK;
+// Moves the write-ahead log into the database and truncates it.
+heed_err hd_store_checkpoint(hd_store *store) HEED_CHECK;
+
+#endif
