@@ -25,10 +25,12 @@ void hd_arena_init(hd_arena *arena);
 void hd_arena_clear(hd_arena *arena); // frees all blocks; the arena can be used again
 void hd_arena_reset(hd_arena *arena); // forgets all allocations, keeps one block
 
-void *hd_arena_alloc(hd_arena *arena, size_t bytes); // 16-byte aligned, not zeroed; NULL: out of memory
+void *hd_arena_alloc(hd_arena *arena,
+                     size_t bytes); // 16-byte aligned, not zeroed; NULL: out of memory
 void *hd_arena_calloc(hd_arena *arena, size_t count, size_t size);
 char *hd_arena_strdup(hd_arena *arena, const char *text);
 char *hd_arena_strndup(hd_arena *arena, const char *text, size_t n);
-char *hd_arena_printf(hd_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *hd_arena_printf(hd_arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

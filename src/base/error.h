@@ -2,9 +2,10 @@
 //
 // How failures are reported inside heed.
 //
-// A failing function calls HD_FAIL, which records the message in both languages and returns the code,
-// so that the two cannot drift. Callers forward with HD_TRY, or with HD_TRY_OUT where something must
-// be released at the label `out`. The compiler checks both formats against the arguments.
+// A failing function calls HD_FAIL, which records the message in both languages and returns the
+// code, so that the two cannot drift. Callers forward with HD_TRY, or with HD_TRY_OUT where
+// something must be released at the label `out`. The compiler checks both formats against the
+// arguments.
 #ifndef HD_BASE_ERROR_H
 #define HD_BASE_ERROR_H
 
@@ -18,7 +19,7 @@ typedef struct hd_text {
     const char *en;
     const char *zh;
 } hd_text;
-#define HD_TEXT(english, chinese)                                                                  \
+#define HD_TEXT(english, chinese) \
     { .en = (english), .zh = (chinese) }
 
 // The text in a language.
@@ -35,12 +36,13 @@ typedef struct hd_error {
     int line;
 } hd_error;
 
-// Records a failure for this thread and returns `code`. Formats take the same arguments; Chinese may
-// reorder them with %2$s.
+// Records a failure for this thread and returns `code`. Formats take the same arguments; Chinese
+// may reorder them with %2$s.
 heed_err hd_error_set(heed_err code, const char *file, int line, const char *en, const char *zh,
                       ...) __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
 
-// Puts "prefix: " before this thread's message (a file and row, say) and returns its code unchanged.
+// Puts "prefix: " before this thread's message (a file and row, say) and returns its code
+// unchanged.
 heed_err hd_error_prefix(heed_err code, const char *en, const char *zh, ...)
     __attribute__((format(printf, 2, 4), format(printf, 3, 4)));
 
@@ -51,7 +53,8 @@ heed_err hd_error_restore(const hd_error *error);
 // Forgets this thread's last failure.
 void hd_error_reset(void);
 
-// Records HEED_MEMORY: `what` names what was being allocated ("import row"), bytes its size (0: unknown).
+// Records HEED_MEMORY: `what` names what was being allocated ("import row"), bytes its size (0:
+// unknown).
 heed_err hd_error_memory(const char *file, int line, size_t bytes);
 
 // Maps errno to a code (ENOSPC, EDQUOT → FULL, EACCES, EROFS → DENIED, ENOENT → NOT_FOUND, ENOMEM →
@@ -60,20 +63,20 @@ heed_err hd_error_errno(const char *file, int line, int errnum, hd_text what, co
 
 #define HD_FAIL(code, en, ...) hd_error_set((code), __FILE__, __LINE__, (en), __VA_ARGS__)
 #define HD_FAIL_MEMORY(bytes) hd_error_memory(__FILE__, __LINE__, (bytes))
-#define HD_FAIL_ERRNO(errnum, what_en, what_zh, path)                                              \
+#define HD_FAIL_ERRNO(errnum, what_en, what_zh, path) \
     hd_error_errno(__FILE__, __LINE__, (errnum), (hd_text)HD_TEXT(what_en, what_zh), (path))
 
-#define HD_TRY(expr)                                                                               \
-    do {                                                                                           \
-        heed_err hd_try_err = (expr);                                                              \
-        if (hd_try_err != HEED_OK) return hd_try_err;                                              \
+#define HD_TRY(expr)                                  \
+    do {                                              \
+        heed_err hd_try_err = (expr);                 \
+        if (hd_try_err != HEED_OK) return hd_try_err; \
     } while (0)
 
 // Needs a local `heed_err err` and a label `out`.
-#define HD_TRY_OUT(expr)                                                                           \
-    do {                                                                                           \
-        err = (expr);                                                                              \
-        if (err != HEED_OK) goto out;                                                              \
+#define HD_TRY_OUT(expr)              \
+    do {                              \
+        err = (expr);                 \
+        if (err != HEED_OK) goto out; \
     } while (0)
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files and folders. Whatever heed writes outside its database goes through here, so that it is durable
-// when acknowledged, and so that tests can stop the process or fail at the n-th write.
+// Files and folders. Whatever heed writes outside its database goes through here, so that it is
+// durable when acknowledged, and so that tests can stop the process or fail at the n-th write.
 #ifndef HD_BASE_FS_H
 #define HD_BASE_FS_H
 
@@ -13,10 +13,12 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-// Reads a whole file of at most `max` bytes (0: 1 GiB). A directory, a missing or larger file is an error.
+// Reads a whole file of at most `max` bytes (0: 1 GiB). A directory, a missing or larger file is an
+// error.
 heed_err hd_fs_read(const char *path, size_t max, hd_str *out) HEED_CHECK;
 
-// Writes the file whole or not at all: temporary file beside it, fsync, rename, fsync of the folder.
+// Writes the file whole or not at all: temporary file beside it, fsync, rename, fsync of the
+// folder.
 heed_err hd_fs_write(const char *path, const void *data, size_t n, mode_t mode) HEED_CHECK;
 
 // Makes a folder and its parents. Existing ones are fine.
@@ -32,21 +34,22 @@ heed_err hd_fs_list(const char *path, hd_arena *arena, char ***names, size_t *co
 // "a/b"; in the arena, NULL: out of memory.
 char *hd_fs_join(hd_arena *arena, const char *a, const char *b);
 
-// A file written piece by piece and put in place by hd_file_commit; hd_file_abort (or a crash) leaves nothing.
+// A file written piece by piece and put in place by hd_file_commit; hd_file_abort (or a crash)
+// leaves nothing.
 typedef struct hd_file hd_file;
 heed_err hd_file_create(const char *path, mode_t mode, hd_file **out) HEED_CHECK;
 heed_err hd_file_write(hd_file *file, const void *data, size_t n) HEED_CHECK;
 heed_err hd_file_commit(hd_file *file) HEED_CHECK; // frees the file, also when it fails
 void hd_file_abort(hd_file *file);                 // frees the file; NULL is fine
 
-// An exclusive lock held by this process until released or it ends. When another process holds it: HEED_BUSY
-// and a message with that process's id and what it said in `who` ("heed train").
+// An exclusive lock held by this process until released or it ends. When another process holds it:
+// HEED_BUSY and a message with that process's id and what it said in `who` ("heed train").
 typedef struct hd_lock hd_lock;
 heed_err hd_lock_take(const char *path, const char *who, hd_lock **out) HEED_CHECK;
 void hd_lock_release(hd_lock *lock);
 
-// Test hook, called before each write, fsync, rename, unlink and mkdir with its name and path. Returns 0 to
-// go on, else an errno to fail with (it may also end the process). NULL turns it off.
+// Test hook, called before each write, fsync, rename, unlink and mkdir with its name and path.
+// Returns 0 to go on, else an errno to fail with (it may also end the process). NULL turns it off.
 typedef int (*hd_fs_hook)(void *ctx, const char *call, const char *path);
 void hd_fs_hook_set(hd_fs_hook hook, void *ctx);
 

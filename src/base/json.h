@@ -12,16 +12,16 @@
 // Duplicate keys, NUL in strings, depth over 64 and trailing text are refused. Caller: json_decref.
 heed_err hd_json_parse(const char *text, size_t n, const char *name, json_t **out) HEED_CHECK;
 
-// Appends the document. Compact, or indented by two; keys keep the order in which they were set. Doubles
-// are written with the fewest digits that read back the same (up to 17).
+// Appends the document. Compact, or indented by two; keys keep the order in which they were set.
+// Doubles are written with the fewest digits that read back the same (up to 17).
 heed_err hd_json_dump(const json_t *json, bool pretty, hd_str *out) HEED_CHECK;
 
 // json_pack with an error: NULL becomes HEED_MEMORY.
 //     HD_TRY(hd_json_pack(&out, "{s:s, s:I}", "name", name, "count", (json_int_t)n));
 heed_err hd_json_pack(json_t **out, const char *format, ...) HEED_CHECK;
 
-// Sets object[key] = value and takes the reference, also when it fails. A NULL value is HEED_MEMORY, so a
-// constructor can stand in the call.
+// Sets object[key] = value and takes the reference, also when it fails. A NULL value is
+// HEED_MEMORY, so a constructor can stand in the call.
 heed_err hd_json_set(json_t *object, const char *key, json_t *value) HEED_CHECK;
 heed_err hd_json_append(json_t *array, json_t *value) HEED_CHECK;
 // A number, or null where it is not finite (JSON has neither NaN nor infinity).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log: level, component, event, key=value. Lines go to a sink; the program installs one that writes
-// logfmt or JSON to stderr, the library alone installs none and stays silent. Personal values may not be
-// logged: ids are pseudonyms, the rest is counts.
+// The log: level, component, event, key=value. Lines go to a sink; the program installs one that
+// writes logfmt or JSON to stderr, the library alone installs none and stays silent. Personal
+// values may not be logged: ids are pseudonyms, the rest is counts.
 //
 //     HD_LOG(HD_LOG_INFO, "import", "done", HD_KV_INT("rows", n), HD_KV_STR("kind", "events"));
 #ifndef HD_BASE_LOG_H
@@ -14,9 +14,20 @@
 
 #include "base/str.h"
 
-typedef enum hd_log_level { HD_LOG_DEBUG, HD_LOG_INFO, HD_LOG_WARN, HD_LOG_ERROR, HD_LOG_OFF } hd_log_level;
+typedef enum hd_log_level {
+    HD_LOG_DEBUG,
+    HD_LOG_INFO,
+    HD_LOG_WARN,
+    HD_LOG_ERROR,
+    HD_LOG_OFF
+} hd_log_level;
 
-typedef enum hd_kv_type { HD_KV_TYPE_STR, HD_KV_TYPE_INT, HD_KV_TYPE_F64, HD_KV_TYPE_BOOL } hd_kv_type;
+typedef enum hd_kv_type {
+    HD_KV_TYPE_STR,
+    HD_KV_TYPE_INT,
+    HD_KV_TYPE_F64,
+    HD_KV_TYPE_BOOL
+} hd_kv_type;
 typedef struct hd_kv {
     const char *key;
     hd_kv_type type;
@@ -49,8 +60,8 @@ void hd_log_format_json(const hd_log_line *line, hd_str *out);
 
 void hd_log_write(hd_log_level level, const char *component, const char *event, const hd_kv *fields,
                   size_t n_fields);
-#define HD_LOG(level, component, event, ...)                                                       \
-    hd_log_write((level), (component), (event), (const hd_kv[]){__VA_ARGS__},                      \
+#define HD_LOG(level, component, event, ...)                                  \
+    hd_log_write((level), (component), (event), (const hd_kv[]){__VA_ARGS__}, \
                  sizeof((const hd_kv[]){__VA_ARGS__}) / sizeof(hd_kv))
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hash maps. Keys are bytes (hd_map) or 64-bit integers (hd_imap); values are 64-bit integers: a count,
-// an index, or a pointer cast through uintptr_t. Iteration is in the order of insertion, so results
-// don't depend on hashing. Keys are hashed by SipHash with a random key per process: input can't be made to
-// collide. Not thread-safe.
+// Hash maps. Keys are bytes (hd_map) or 64-bit integers (hd_imap); values are 64-bit integers: a
+// count, an index, or a pointer cast through uintptr_t. Iteration is in the order of insertion, so
+// results don't depend on hashing. Keys are hashed by SipHash with a random key per process: input
+// can't be made to collide. Not thread-safe.
 #ifndef HD_BASE_MAP_H
 #define HD_BASE_MAP_H
 
@@ -31,10 +31,12 @@ typedef struct hd_map {
 
 void hd_map_init(hd_map *map);
 void hd_map_clear(hd_map *map);
-bool hd_map_get(const hd_map *map, const char *key, size_t len, uint64_t *value); // value may be NULL
+bool hd_map_get(const hd_map *map, const char *key, size_t len,
+                uint64_t *value); // value may be NULL
 // Sets key to value, replacing what stood there.
 heed_err hd_map_put(hd_map *map, const char *key, size_t len, uint64_t value) HEED_CHECK;
-// The place of key's value, inserted as `initial` when it is new (*added, may be NULL). Borrowed until the next put.
+// The place of key's value, inserted as `initial` when it is new (*added, may be NULL). Borrowed
+// until the next put.
 heed_err hd_map_slot(hd_map *map, const char *key, size_t len, uint64_t initial, uint64_t **value,
                      bool *added) HEED_CHECK;
 

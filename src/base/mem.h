@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The only door to malloc. Everything allocated here is counted against `memory.limit`, and tests can
-// make the n-th call fail. Threads: all functions may be called from any thread.
+// The only door to malloc. Everything allocated here is counted against `memory.limit`, and tests
+// can make the n-th call fail. Threads: all functions may be called from any thread.
 #ifndef HD_BASE_MEM_H
 #define HD_BASE_MEM_H
 
@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 
-// NULL when memory is out or the limit is reached: report with HD_FAIL_MEMORY. Zero bytes give a unique
-// pointer. Release with hd_free; freeing NULL is fine.
+// NULL when memory is out or the limit is reached: report with HD_FAIL_MEMORY. Zero bytes give a
+// unique pointer. Release with hd_free; freeing NULL is fine.
 void *hd_alloc(size_t bytes);
 void *hd_calloc(size_t count, size_t size); // zeroed; NULL when count × size overflows
 void *hd_realloc(void *ptr, size_t bytes);  // NULL leaves ptr as it was
@@ -34,13 +34,13 @@ size_t hd_mem_peak(void);
 void hd_mem_limit_set(size_t bytes);
 size_t hd_mem_limit(void);
 
-// Fault injection, for tests: the n-th allocation from now (1: the next) fails, once when `once`, else
-// with all that follow. 0 turns it off. hd_mem_calls counts allocations since the last call.
+// Fault injection, for tests: the n-th allocation from now (1: the next) fails, once when `once`,
+// else with all that follow. 0 turns it off. hd_mem_calls counts allocations since the last call.
 void hd_mem_fail_at(uint64_t n, bool once);
 uint64_t hd_mem_calls(void);
 
-// Routes SQLite's and jansson's allocations through hd_alloc, so that the limit and the injection cover
-// them. Call before either is used; later calls change nothing.
+// Routes SQLite's and jansson's allocations through hd_alloc, so that the limit and the injection
+// cover them. Call before either is used; later calls change nothing.
 heed_err hd_mem_adopt_libraries(void) HEED_CHECK;
 
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pool: heed's own threads. A job is cut into chunks by its shape, never by the number of threads;
-// threads take chunks until none is left and park when idle (they spin no longer than some 20 µs). The
-// caller works too, so a pool of 1 starts no thread and a nested run is done by its caller alone.
+// The pool: heed's own threads. A job is cut into chunks by its shape, never by the number of
+// threads; threads take chunks until none is left and park when idle (they spin no longer than some
+// 20 µs). The caller works too, so a pool of 1 starts no thread and a nested run is done by its
+// caller alone.
 //
-// When chunks fail, the failure of the lowest chunk is the one the caller sees, message and all, and chunks
-// not yet taken are skipped.
+// When chunks fail, the failure of the lowest chunk is the one the caller sees, message and all,
+// and chunks not yet taken are skipped.
 #ifndef HD_BASE_POOL_H
 #define HD_BASE_POOL_H
 

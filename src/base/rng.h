@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). A value depends only on (seed, stream, index), so that work can be split in any way
-// and still draw the same numbers. Not for secrets: those come from libsodium.
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random
+// numbers: as easy as 1, 2, 3", SC 2011). A value depends only on (seed, stream, index), so that
+// work can be split in any way and still draw the same numbers. Not for secrets: those come from
+// libsodium.
 #ifndef HD_BASE_RNG_H
 #define HD_BASE_RNG_H
 

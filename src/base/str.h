@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Strings: a slice is a borrowed run of bytes; an hd_str is a growing buffer whose first failure sticks
-// and is read once, when the text is taken.
+// Strings: a slice is a borrowed run of bytes; an hd_str is a growing buffer whose first failure
+// sticks and is read once, when the text is taken.
 #ifndef HD_BASE_STR_H
 #define HD_BASE_STR_H
 
@@ -24,7 +24,7 @@ static inline hd_slice hd_slice_of(const char *text) {
 static inline bool hd_slice_eq(hd_slice s, const char *text) {
     return s.p && s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
-hd_slice hd_slice_trim(hd_slice s); // ASCII white space at both ends
+hd_slice hd_slice_trim(hd_slice s);                    // ASCII white space at both ends
 bool hd_slice_eq_nocase(hd_slice s, const char *text); // ASCII letters only
 
 // Whole-slice numbers: false when anything but the number stands there, or it is out of range. f64
@@ -55,8 +55,8 @@ heed_err hd_str_check(const hd_str *s) HEED_CHECK;
 // Moves the text out (release with hd_free) and clears s.
 heed_err hd_str_take(hd_str *s, char **out) HEED_CHECK;
 
-// The candidate nearest to `word` by edit distance, or NULL when none is near (distance > 1 + length/3):
-// for "did you mean". `next` yields candidates until NULL.
+// The candidate nearest to `word` by edit distance, or NULL when none is near (distance > 1 +
+// length/3): for "did you mean". `next` yields candidates until NULL.
 const char *hd_nearest(const char *word, const char *(*next)(void *ctx), void *ctx);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAML read into JSON values, on libyaml. YAML 1.2's core schema: true/false, null/~, integers, floats; else
-// strings ("no" stays a string). Anchors and aliases are refused (they can be made to explode), as are
-// duplicate keys, several documents, and depth over 64.
+// YAML read into JSON values, on libyaml. YAML 1.2's core schema: true/false, null/~, integers,
+// floats; else strings ("no" stays a string). Anchors and aliases are refused (they can be made to
+// explode), as are duplicate keys, several documents, and depth over 64.
 #ifndef HD_BASE_YAML_H
 #define HD_BASE_YAML_H
 
@@ -10,7 +10,8 @@
 
 #include "base/map.h"
 
-// Line of every key by its dotted path ("import.max_line", "steps.0.kind"): so that an error found later can name its line.
+// Line of every key by its dotted path ("import.max_line", "steps.0.kind"): so that an error found
+// later can name its line.
 typedef struct hd_yaml {
     json_t *root; // an object; empty for an empty document
     hd_map lines; // path -> 1-based line

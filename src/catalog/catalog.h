@@ -15,14 +15,20 @@ typedef struct hd_catalog hd_catalog;
 heed_err hd_catalog_open(hd_store *store, hd_catalog **out) HEED_CHECK; // store: borrowed
 void hd_catalog_close(hd_catalog *catalog);
 
-// The key of an item, made (without a title) when it is new and batch > 0; HEED_NOT_FOUND when batch is 0.
-heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch, int64_t *key) HEED_CHECK;
-// Writes an item or a document. Fields not given keep what stood there. *changed: 0 new, 1 changed, 2 the same.
-heed_err hd_catalog_put(hd_catalog *catalog, int64_t batch, const hd_record *record, int *changed) HEED_CHECK;
+// The key of an item, made (without a title) when it is new and batch > 0; HEED_NOT_FOUND when
+// batch is 0.
+heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch,
+                             int64_t *key) HEED_CHECK;
+// Writes an item or a document. Fields not given keep what stood there. *changed: 0 new, 1 changed,
+// 2 the same.
+heed_err hd_catalog_put(hd_catalog *catalog, int64_t batch, const hd_record *record,
+                        int *changed) HEED_CHECK;
 heed_err hd_catalog_put_end(hd_catalog *catalog, int64_t batch) HEED_CHECK;
-// As hd_door_undo; an item that `used` says something refers to stays, without what the batch gave it.
-heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch, heed_err (*used)(void *ctx, int64_t item_key, bool *out),
-                         void *ctx, int64_t *rows) HEED_CHECK;
+// As hd_door_undo; an item that `used` says something refers to stays, without what the batch gave
+// it.
+heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch,
+                         heed_err (*used)(void *ctx, int64_t item_key, bool *out), void *ctx,
+                         int64_t *rows) HEED_CHECK;
 
 // One item. categories: (n_categories), the broadest first.
 typedef struct hd_item {
@@ -32,21 +38,23 @@ typedef struct hd_item {
     const char *brand; // "" when unknown
     const char **categories;
     size_t n_categories;
-    double price;     // NaN: unknown
-    char currency[4]; // "" when unknown
+    double price;           // NaN: unknown
+    char currency[4];       // "" when unknown
     const char *attributes; // a JSON object
     hd_time created;
     bool hidden;
     bool replenishable;
 } hd_item;
-heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena, hd_item *out) HEED_CHECK;
+heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena,
+                             hd_item *out) HEED_CHECK;
 
-// The whole catalogue in memory, in key order: what ranking, rules and profiles look items up in. Immutable.
+// The whole catalogue in memory, in key order: what ranking, rules and profiles look items up in.
+// Immutable.
 typedef struct hd_items {
     hd_item *items; // (n)
     size_t n;
-    hd_imap by_key; // key -> index
-    hd_map by_id;   // external id -> index
+    hd_imap by_key;    // key -> index
+    hd_map by_id;      // external id -> index
     hd_map categories; // category -> code, in order of first sight
     hd_map brands;
     hd_arena arena;

@@ -1,34 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The only door to personal rows. Every read states its purpose. Users have surrogate keys, which are never used
-// again; ids of one person from several sources lead to one key. Models see the dense indexes of a snapshot.
+// The only door to personal rows. Every read states its purpose. Users have surrogate keys, which
+// are never used again; ids of one person from several sources lead to one key. Models see the
+// dense indexes of a snapshot.
 //
 // Threads: one door, one thread at a time (as its store).
 #ifndef HD_PRIVACY_DOOR_H
 #define HD_PRIVACY_DOOR_H
 
+#include "base/arena.h"
 #include "base/record.h"
 #include "base/settings.h"
 #include "base/sparse.h"
 #include "store/store.h"
 
 // X(NAME, "name", English, Chinese)
-#define HD_PURPOSE_LIST(X)                                                                         \
-    X(RECOMMEND, "recommend", "recommending", "推荐")                                              \
-    X(PROFILE, "profile", "profiling", "画像")                                                     \
-    X(NEED, "need", "finding needs", "需求分析")                                                   \
-    X(ASSIST, "assist", "assisting", "智能客服")                                                   \
-    X(TRAIN, "train", "training and evaluating models", "训练与评估模型")                          \
-    X(SUPPORT, "support", "support by people", "人工支持")                                         \
-    X(EXPERIMENT, "experiment", "experiments", "实验")                                             \
-    X(RIGHTS, "rights", "the rights of the persons concerned", "当事人权利")                       \
+#define HD_PURPOSE_LIST(X)                                                   \
+    X(RECOMMEND, "recommend", "recommending", "推荐")                        \
+    X(PROFILE, "profile", "profiling", "画像")                               \
+    X(NEED, "need", "finding needs", "需求分析")                             \
+    X(ASSIST, "assist", "assisting", "智能客服")                             \
+    X(TRAIN, "train", "training and evaluating models", "训练与评估模型")    \
+    X(SUPPORT, "support", "support by people", "人工支持")                   \
+    X(EXPERIMENT, "experiment", "experiments", "实验")                       \
+    X(RIGHTS, "rights", "the rights of the persons concerned", "当事人权利") \
     X(CARE, "care", "counting and checking the data as a whole", "数据整体的统计与检查")
 
 typedef enum hd_purpose {
 #define HD_PURPOSE_ENUM(name, text, en, zh) HD_PURPOSE_##name,
     HD_PURPOSE_LIST(HD_PURPOSE_ENUM)
 #undef HD_PURPOSE_ENUM
-    HD_PURPOSES
+        HD_PURPOSES
 } hd_purpose;
 const char *hd_purpose_name(hd_purpose purpose);
 
@@ -39,27 +41,37 @@ typedef struct hd_door hd_door;
 heed_err hd_door_open(hd_store *store, hd_door **out) HEED_CHECK; // store: borrowed
 void hd_door_close(hd_door *door);
 
-// ── Writing (import and, later, the API): inside the caller's transaction ────────────────────────────────────────
+// ── Writing (import and, later, the API): inside the caller's transaction
+// ────────────────────────────────────────
 
-typedef enum hd_put { HD_PUT_NEW, HD_PUT_CHANGED, HD_PUT_SAME } hd_put; // SAME: it stood there already
+typedef enum hd_put {
+    HD_PUT_NEW,
+    HD_PUT_CHANGED,
+    HD_PUT_SAME
+} hd_put; // SAME: it stood there already
 
-// Writes one record of a personal kind (users, events, reviews, tickets). Users not known yet are made. item_key: the
-// catalogue's key of the record's item, 0 when it has none. What is overwritten is kept for undo.
-heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key, hd_put *what) HEED_CHECK;
-// Called once after the last put of a batch, before the commit: completes what bulk loading put off (indexes).
+// Writes one record of a personal kind (users, events, reviews, tickets). Users not known yet are
+// made. item_key: the catalogue's key of the record's item, 0 when it has none. What is overwritten
+// is kept for undo.
+heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                     hd_put *what) HEED_CHECK;
+// Called once after the last put of a batch, before the commit: completes what bulk loading put off
+// (indexes).
 heed_err hd_door_put_end(hd_door *door, int64_t batch) HEED_CHECK;
-// Takes a batch back: its rows go, what it overwrote returns. HEED_CONFLICT names the later batch that changed the
-// same rows and must be undone first. *rows: how many went or returned.
+// Takes a batch back: its rows go, what it overwrote returns. HEED_CONFLICT names the later batch
+// that changed the same rows and must be undone first. *rows: how many went or returned.
 heed_err hd_door_undo(hd_door *door, int64_t batch, int64_t *rows) HEED_CHECK;
 // Whether anything personal refers to the item (so that the catalogue's undo keeps it).
 heed_err hd_door_item_used(hd_door *door, int64_t item_key, bool *used) HEED_CHECK;
 // Makes `from` another id of the person `into`: rows of both stand under one key.
 heed_err hd_door_merge(hd_door *door, hd_slice from, hd_slice into) HEED_CHECK;
 
-// ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Reading
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 // HEED_NOT_FOUND for an unknown id, without naming whether it ever existed.
-heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *user_key) HEED_CHECK;
+heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id,
+                           int64_t *user_key) HEED_CHECK;
 
 typedef struct hd_door_user {
     int64_t key;
@@ -67,10 +79,11 @@ typedef struct hd_door_user {
     const char *attributes; // a JSON object
     hd_time created;        // HD_TIME_NONE: unknown
 } hd_door_user;
-heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena, hd_door_user *out) HEED_CHECK;
+heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                          hd_door_user *out) HEED_CHECK;
 
 typedef struct hd_door_event {
-    int64_t key; // evidence
+    int64_t key;      // evidence
     int64_t item_key; // 0: none
     const char *type; // borrowed from the door, interned
     double value;
@@ -78,9 +91,10 @@ typedef struct hd_door_event {
     hd_time time;
     char currency[4]; // "" when unknown
 } hd_door_event;
-// A user's events in time order (ties in input order), the last `limit` of them (0: all), in the arena.
-heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, size_t limit, hd_arena *arena,
-                        hd_door_event **out, size_t *n) HEED_CHECK;
+// A user's events in time order (ties in input order), the last `limit` of them (0: all), in the
+// arena.
+heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, size_t limit,
+                        hd_arena *arena, hd_door_event **out, size_t *n) HEED_CHECK;
 
 typedef struct hd_door_review {
     int64_t key;
@@ -90,24 +104,28 @@ typedef struct hd_door_review {
     const char *text;
     hd_time time;
 } hd_door_review;
-heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena, hd_door_review **out,
-                         size_t *n) HEED_CHECK;
+heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                         hd_door_review **out, size_t *n) HEED_CHECK;
 
-// Calls fn for every user who has events (all users when with_empty), in key order, with the events in time order.
-// The arrays are lent for the call. A failing fn ends the scan.
-typedef heed_err (*hd_door_user_fn)(void *ctx, int64_t user_key, const hd_door_event *events, size_t n_events,
-                                    const hd_door_review *reviews, size_t n_reviews);
-heed_err hd_door_scan(hd_door *door, hd_purpose purpose, bool with_empty, hd_door_user_fn fn, void *ctx) HEED_CHECK;
+// Calls fn for every user who has events (all users when with_empty), in key order, with the events
+// in time order. The arrays are lent for the call. A failing fn ends the scan.
+typedef heed_err (*hd_door_user_fn)(void *ctx, int64_t user_key, const hd_door_event *events,
+                                    size_t n_events, const hd_door_review *reviews,
+                                    size_t n_reviews);
+heed_err hd_door_scan(hd_door *door, hd_purpose purpose, bool with_empty, hd_door_user_fn fn,
+                      void *ctx) HEED_CHECK;
 // Events in input order, all of them, anonymous ones too (user_key 0): for the data report.
 typedef heed_err (*hd_door_event_fn)(void *ctx, int64_t user_key, const hd_door_event *event);
-heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) HEED_CHECK;
+heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn,
+                             void *ctx) HEED_CHECK;
 
 // What the models see: rows are users in key order, columns the given items.
 typedef struct hd_snapshot {
     hd_sparse events;
     int64_t *user_key; // (U)
     int64_t *item_key; // (I)
-    char hash[65];     // BLAKE2b-256 over (user, item, weight, time) of all entries: names the data a figure is about
+    char hash[65]; // BLAKE2b-256 over (user, item, weight, time) of all entries: names the data a
+                   // figure is about
 } hd_snapshot;
 
 // Weight of an event type as a signal; ≤ 0 leaves the event out.
@@ -115,8 +133,8 @@ typedef struct hd_signals {
     double (*weight)(void *ctx, const char *type, double value);
     void *ctx;
 } hd_signals;
-heed_err hd_door_snapshot(hd_door *door, hd_purpose purpose, const int64_t *item_keys, size_t n_items, hd_signals signals,
-                          hd_snapshot *out) HEED_CHECK;
+heed_err hd_door_snapshot(hd_door *door, hd_purpose purpose, const int64_t *item_keys,
+                          size_t n_items, hd_signals signals, hd_snapshot *out) HEED_CHECK;
 void hd_snapshot_clear(hd_snapshot *snapshot);
 
 typedef struct hd_door_counts {
@@ -125,8 +143,10 @@ typedef struct hd_door_counts {
 } hd_door_counts;
 heed_err hd_door_count(hd_door *door, hd_purpose purpose, hd_door_counts *out) HEED_CHECK;
 // The external id behind an index of a snapshot: for the answer to the company that asked.
-heed_err hd_door_user_id(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena, char **out) HEED_CHECK;
+heed_err hd_door_user_id(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                         char **out) HEED_CHECK;
 // Ids of up to `limit` users with most events (demo, completion, docs).
-heed_err hd_door_busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_arena *arena, char ***ids, size_t *n) HEED_CHECK;
+heed_err hd_door_busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_arena *arena,
+                         char ***ids, size_t *n) HEED_CHECK;
 
 #endif

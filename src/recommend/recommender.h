@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recommender: one descriptor per method, one row in recommend/list.c. A method learns from who did what when,
-// and then scores every item for a history: a stored user's, a session's, or one made up a moment ago (folding in
-// needs no refit). Nothing per user is kept in a saved model; a method that needs other users' rows at request time
-// (user_knn) says so with `needs_rows` and is given the snapshot's.
+// A recommender: one descriptor per method, one row in recommend/list.c. A method learns from who
+// did what when, and then scores every item for a history: a stored user's, a session's, or one
+// made up a moment ago (folding in needs no refit). Nothing per user is kept in a saved model; a
+// method that needs other users' rows at request time (user_knn) says so with `needs_rows` and is
+// given the snapshot's.
 //
 // Threads: a fitted model is immutable and may score from many threads.
 #ifndef HD_RECOMMEND_RECOMMENDER_H
@@ -43,8 +44,8 @@ typedef struct hd_method hd_method;
 typedef void hd_model; // a method's own struct
 
 struct hd_method {
-    const char *name; // "markov"
-    hd_text doc;      // one sentence: how it works and when it is good
+    const char *name;   // "markov"
+    hd_text doc;        // one sentence: how it works and when it is good
     const char *source; // formula's reference
     const hd_method_param *params;
     size_t n_params;
@@ -52,19 +53,24 @@ struct hd_method {
     bool needs_rows; // scoring reads other users' rows: attach() is called after load and fit
 
     // values: (n_params). HEED_UNAVAILABLE: not applicable to this data (message says why).
-    heed_err (*fit)(const hd_sparse *train, const double *values, uint64_t seed, hd_pool *pool, hd_model **out);
-    // scores: (n_items), all written; an item the method knows nothing about gets 0. Ties are broken by the caller, by item index.
+    heed_err (*fit)(const hd_sparse *train, const double *values, uint64_t seed, hd_pool *pool,
+                    hd_model **out);
+    // scores: (n_items), all written; an item the method knows nothing about gets 0. Ties are
+    // broken by the caller, by item index.
     heed_err (*score)(const hd_model *model, const hd_history *history, float *scores);
-    // The entries that most spoke for `item`, at most `max`, by falling share. *n may be 0 (popular has no personal reasons).
-    heed_err (*reasons)(const hd_model *model, const hd_history *history, uint32_t item, hd_reason *out, size_t max,
-                        size_t *n);
-    heed_err (*attach)(hd_model *model, const hd_sparse *rows); // rows: borrowed, must outlive the model; NULL unless needs_rows
+    // The entries that most spoke for `item`, at most `max`, by falling share. *n may be 0 (popular
+    // has no personal reasons).
+    heed_err (*reasons)(const hd_model *model, const hd_history *history, uint32_t item,
+                        hd_reason *out, size_t max, size_t *n);
+    heed_err (*attach)(
+        hd_model *model,
+        const hd_sparse *rows); // rows: borrowed, must outlive the model; NULL unless needs_rows
     heed_err (*save)(const hd_model *model, hd_safetensors_writer *out);
     heed_err (*load)(const hd_safetensors *in, hd_model **out); // hostile files: HEED_CORRUPT
-    void (*free)(hd_model *model); // NULL is fine
+    void (*free)(hd_model *model);                              // NULL is fine
 };
 
-extern const hd_method *const hd_methods[]; // NULL-terminated: popular first
+extern const hd_method *const hd_methods[];        // NULL-terminated: popular first
 const hd_method *hd_method_find(const char *name); // NULL: no such method
 
 #endif

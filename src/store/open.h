@@ -8,8 +8,8 @@
 
 typedef enum hd_store_mode { HD_STORE_READ, HD_STORE_WRITE, HD_STORE_CREATE } hd_store_mode;
 
-// SQLite: WAL, synchronous=FULL, foreign keys on, mmap off, a page cache of cache_bytes. READ opens a folder
-// that can't be written too. vfs: NULL, or the name of a registered VFS (tests).
+// SQLite: WAL, synchronous=FULL, foreign keys on, mmap off, a page cache of cache_bytes. READ opens
+// a folder that can't be written too. vfs: NULL, or the name of a registered VFS (tests).
 heed_err hd_store_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
                        hd_store **out) HEED_CHECK;
 void hd_store_close(hd_store *store); // NULL is fine; rolls back what is open

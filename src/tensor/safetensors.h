@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tensors to and from files, in the safetensors format: 8-byte little-endian header length, a JSON header, then raw
-// tensors. The reader maps the file, and trusts nothing in it: lengths, overlaps, gaps, types, shapes and names are checked
-// before the first tensor is handed out.
+// Tensors to and from files, in the safetensors format: 8-byte little-endian header length, a JSON
+// header, then raw tensors. The reader maps the file, and trusts nothing in it: lengths, overlaps,
+// gaps, types, shapes and names are checked before the first tensor is handed out.
 #ifndef HD_TENSOR_SAFETENSORS_H
 #define HD_TENSOR_SAFETENSORS_H
 
@@ -11,7 +11,20 @@
 
 #include "base/error.h"
 
-typedef enum hd_dtype { HD_F32, HD_F64, HD_BF16, HD_F16, HD_I8, HD_U8, HD_I32, HD_U32, HD_I64, HD_U64, HD_BOOL, HD_DTYPES } hd_dtype;
+typedef enum hd_dtype {
+    HD_F32,
+    HD_F64,
+    HD_BF16,
+    HD_F16,
+    HD_I8,
+    HD_U8,
+    HD_I32,
+    HD_U32,
+    HD_I64,
+    HD_U64,
+    HD_BOOL,
+    HD_DTYPES
+} hd_dtype;
 size_t hd_dtype_size(hd_dtype dtype);
 const char *hd_dtype_name(hd_dtype dtype); // as in the file: "F32"
 
@@ -28,21 +41,26 @@ typedef struct hd_tensor_view {
 
 typedef struct hd_safetensors hd_safetensors;
 heed_err hd_safetensors_open(const char *path, hd_safetensors **out) HEED_CHECK;
-heed_err hd_safetensors_from_memory(const void *data, size_t n, const char *name, hd_safetensors **out) HEED_CHECK; // data: borrowed
+heed_err hd_safetensors_from_memory(const void *data, size_t n, const char *name,
+                                    hd_safetensors **out) HEED_CHECK; // data: borrowed
 void hd_safetensors_close(hd_safetensors *file);
 size_t hd_safetensors_count(const hd_safetensors *file);
 const hd_tensor_view *hd_safetensors_at(const hd_safetensors *file, size_t i);
 // A tensor by name that must have this type and number of dims (-1: any); HEED_CORRUPT otherwise.
-heed_err hd_safetensors_get(const hd_safetensors *file, const char *name, hd_dtype dtype, int n_dims, const hd_tensor_view **out) HEED_CHECK;
+heed_err hd_safetensors_get(const hd_safetensors *file, const char *name, hd_dtype dtype,
+                            int n_dims, const hd_tensor_view **out) HEED_CHECK;
 // A string of the header's __metadata__, NULL when it isn't there.
 const char *hd_safetensors_meta(const hd_safetensors *file, const char *key);
 
-// Writing: whole or not at all. Data is copied to the file at each call's place in order; names must be new.
+// Writing: whole or not at all. Data is copied to the file at each call's place in order; names
+// must be new.
 typedef struct hd_safetensors_writer hd_safetensors_writer;
 heed_err hd_safetensors_writer_new(hd_safetensors_writer **out) HEED_CHECK;
-heed_err hd_safetensors_add(hd_safetensors_writer *writer, const char *name, hd_dtype dtype, int n_dims, const size_t *shape,
+heed_err hd_safetensors_add(hd_safetensors_writer *writer, const char *name, hd_dtype dtype,
+                            int n_dims, const size_t *shape,
                             const void *data) HEED_CHECK; // data: borrowed until the write
-heed_err hd_safetensors_add_meta(hd_safetensors_writer *writer, const char *key, const char *value) HEED_CHECK; // copied
+heed_err hd_safetensors_add_meta(hd_safetensors_writer *writer, const char *key,
+                                 const char *value) HEED_CHECK; // copied
 heed_err hd_safetensors_write(hd_safetensors_writer *writer, const char *path) HEED_CHECK;
 void hd_safetensors_writer_free(hd_safetensors_writer *writer);
 
