@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# check.sh [STEP…]: the stricter half of what a change must pass; all steps by default. Steps that failed are named at the end.
+set -u
+cd "$(dirname "$0")/.."
+failed=""
+
+step() { # step NAME COMMAND…
+    name=$1
+    shift
+    case " ${only:-$name} " in *" $name "*) ;; *) return ;; esac
+    start=$(date +%s)
+    if "$@"; then verdict=ok; else verdict=FAILED failed="$failed $name"; fi
+    echo "── $name: $verdict, $(($(date +%s) - start)) s"
+}
+
+format() {
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1 | head -40 | grep . && return 1
+    return 0
+}
+
+warnings() { # every warning is an error, with both compilers
+    CC=clang tools/build.sh build-clang -Dwerror=true -Dtests=enabled
+}
+
+tidy() {
+    git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy --quiet -p build-clang 2>/dev/null >build-clang/tidy.log || true
+    grep -E '(warning|error):' build-clang/tidy.log | sort -u | head -40 | grep . && return 1
+    return 0
+}
+
+sanitizers() { # every test under ASan and UBSan; the faults and the allocations in full
+    tools/build.sh build-asan -Dwerror=true -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false &&
+        ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+            UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test.sh build-asan --timeout-multiplier 10
+}
+
+faults() {
+    HEED_FAULTS=500 HEED_ALLOCATIONS=all tools/test.sh build --suite faults --timeout-multiplier 20
+}
+
+coverage() {
+    tools/build.sh build-cov -Db_coverage=true -Dtests=enabled &&
+        tools/test.sh build-cov --timeout-multiplier 4 >build-cov/tests.txt &&
+        gcovr -j "$(nproc)" -r . build-cov --filter src/ --exclude-unreachable-branches --fail-under-line 85 \
+            --txt build-cov/coverage.txt && tail -3 build-cov/coverage.txt
+}
+
+only="$*"
+step format format
+step layers tools/check-layers.py
+step banned tools/check-banned.py
+step docs tools/check-docs.py
+step warnings warnings
+step tidy tidy
+step sanitizers sanitizers
+step faults faults
+step coverage coverage
+[ -z "$failed" ] || { echo "make check failed:$failed"; exit 1; }
+echo "make check: all steps passed"
