@@ -20,7 +20,8 @@ typedef struct hd_rank_context {
     size_t bootstrap;            // resamples; 0: no intervals
 } hd_rank_context;
 
-// One user's list: ranked items, best first, and what was held out.
+// One user's list: ranked items, best first and each once, and what was held out, each item once.
+// A row may stand in one case only.
 typedef struct hd_rank_case {
     uint32_t row;           // the user's row in train
     const uint32_t *ranked; // (n_ranked)
@@ -32,19 +33,22 @@ typedef struct hd_rank_case {
 typedef struct hd_metric_value {
     char name[32]; // "ndcg@10"
     double value;
-    double low, high; // 95% percentile bootstrap over users; equal to value without intervals
+    bool interval; // low and high hold a 95% percentile bootstrap over users; else they are value
+    double low, high; // figures of all lists together (coverage, gini, entropy) have no interval
 } hd_metric_value;
 
-// Measures all rows at every k. *out (n) belongs to the caller: hd_free.
+// Measures all rows at every k: the metrics of ks[0] in the order of the list, then those of ks[1].
+// *out (n) belongs to the caller: hd_free. The same bits for any number of threads.
 heed_err hd_rank_measure(const hd_rank_context *context, const hd_rank_case *cases, size_t n_cases,
                          const size_t *ks, size_t n_ks, hd_pool *pool, hd_metric_value **out,
                          size_t *n) HEED_CHECK;
 
-// The difference of a metric between two methods over the same users: mean of b − a with a 95%
-// paired bootstrap interval.
+// The difference of a metric between two methods over the same users (a[i].row == b[i].row): mean
+// of b − a with a 95% paired bootstrap interval. HEED_NOT_FOUND: no such metric; HEED_USAGE: it has
+// no value per user.
 heed_err hd_rank_compare(const hd_rank_context *context, const hd_rank_case *a,
                          const hd_rank_case *b, size_t n_cases, const char *metric, size_t k,
-                         hd_metric_value *out) HEED_CHECK;
+                         hd_pool *pool, hd_metric_value *out) HEED_CHECK;
 
 // Names and docs of the rows, for help and the reference.
 typedef struct hd_metric_info {
