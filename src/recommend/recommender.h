@@ -55,6 +55,7 @@ struct hd_method {
     // values: (n_params). HEED_UNAVAILABLE: not applicable to this data (message says why).
     heed_err (*fit)(const hd_sparse *train, const double *values, uint64_t seed, hd_pool *pool,
                     hd_model **out);
+    size_t (*n_items)(const hd_model *model); // columns it was fitted on: the length of its scores
     // scores: (n_items), all written; an item the method knows nothing about gets 0. Ties are
     // broken by the caller, by item index.
     heed_err (*score)(const hd_model *model, const hd_history *history, float *scores);
@@ -62,9 +63,9 @@ struct hd_method {
     // has no personal reasons).
     heed_err (*reasons)(const hd_model *model, const hd_history *history, uint32_t item,
                         hd_reason *out, size_t max, size_t *n);
-    heed_err (*attach)(
-        hd_model *model,
-        const hd_sparse *rows); // rows: borrowed, must outlive the model; NULL unless needs_rows
+    // Gives the snapshot's rows to a model that needs them (read, not kept: what it needs of them is
+    // copied). NULL unless needs_rows. Not while others score.
+    heed_err (*attach)(hd_model *model, const hd_sparse *rows);
     heed_err (*save)(const hd_model *model, hd_safetensors_writer *out);
     heed_err (*load)(const hd_safetensors *in, hd_model **out); // hostile files: HEED_CORRUPT
     void (*free)(hd_model *model);                              // NULL is fine
