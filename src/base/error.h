@@ -53,15 +53,16 @@ heed_err hd_error_restore(const hd_error *error);
 // Forgets this thread's last failure.
 void hd_error_reset(void);
 
-// Records HEED_MEMORY: `what` names what was being allocated ("import row"), bytes its size (0:
-// unknown).
+// Records HEED_MEMORY. bytes: how much was being allocated (0: unknown). Needs no memory itself.
 heed_err hd_error_memory(const char *file, int line, size_t bytes);
 
 // Maps errno to a code (ENOSPC, EDQUOT → FULL, EACCES, EROFS → DENIED, ENOENT → NOT_FOUND, ENOMEM →
 // MEMORY, else IO) and records "<what>: <path>: <reason>".
 heed_err hd_error_errno(const char *file, int line, int errnum, hd_text what, const char *path);
 
-#define HD_FAIL(code, en, ...) hd_error_set((code), __FILE__, __LINE__, (en), __VA_ARGS__)
+// (__extension__: ISO C has no %2$s, POSIX has.)
+#define HD_FAIL(code, en, ...) \
+    __extension__ hd_error_set((code), __FILE__, __LINE__, (en), __VA_ARGS__)
 #define HD_FAIL_MEMORY(bytes) hd_error_memory(__FILE__, __LINE__, (bytes))
 #define HD_FAIL_ERRNO(errnum, what_en, what_zh, path) \
     hd_error_errno(__FILE__, __LINE__, (errnum), (hd_text)HD_TEXT(what_en, what_zh), (path))

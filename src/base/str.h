@@ -5,6 +5,7 @@
 #ifndef HD_BASE_STR_H
 #define HD_BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +29,8 @@ hd_slice hd_slice_trim(hd_slice s);                    // ASCII white space at b
 bool hd_slice_eq_nocase(hd_slice s, const char *text); // ASCII letters only
 
 // Whole-slice numbers: false when anything but the number stands there, or it is out of range. f64
-// refuses hexadecimal, "inf" and "nan"; both are independent of the locale.
+// refuses hexadecimal, "inf" and "nan", rounds correctly, and takes what is too small for a double
+// as the nearest one (0 at last); both are independent of the locale.
 bool hd_slice_i64(hd_slice s, int64_t *out);
 bool hd_slice_f64(hd_slice s, double *out);
 
@@ -54,6 +56,11 @@ const char *hd_str_get(const hd_str *s);
 heed_err hd_str_check(const hd_str *s) HEED_CHECK;
 // Moves the text out (release with hd_free) and clears s.
 heed_err hd_str_take(hd_str *s, char **out) HEED_CHECK;
+
+// snprintf whose numbers don't depend on the locale: a point is a point.
+int hd_snprintf(char *out, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int hd_vsnprintf(char *out, size_t n, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 // The candidate nearest to `word` by edit distance, or NULL when none is near (distance > 1 +
 // length/3): for "did you mean". `next` yields candidates until NULL.
