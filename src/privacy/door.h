@@ -34,6 +34,22 @@ typedef enum hd_purpose {
 } hd_purpose;
 const char *hd_purpose_name(hd_purpose purpose);
 
+// What a purpose may read; anything else is HEED_DENIED (the table stands in purpose.c):
+//
+//               external ids   attributes   one person's   texts of   the data as a whole
+//                                           rows           reviews    (scan, snapshot)
+//     recommend      x             x            x             -               x
+//     profile        x             x            x             x               x
+//     need           x             x            x             x               x
+//     assist         x             x            x             x               -
+//     train          -             x            -             x               x
+//     support        x             x            x             x               -
+//     experiment     x             -            x             -               x
+//     rights         x             x            x             x               -
+//     care           -             -            -             -               x
+//
+// Where texts may not be read, a review comes with its title and text NULL. Counts are open to all.
+
 extern const hd_migration hd_privacy_migrations[];
 extern const size_t hd_privacy_n_migrations;
 
@@ -52,12 +68,15 @@ typedef enum hd_put {
 
 // Writes one record of a personal kind (users, events, reviews, tickets). Users not known yet are
 // made. item_key: the catalogue's key of the record's item, 0 when it has none. What is overwritten
-// is kept for undo.
+// is kept for undo. Fields not given keep what stood there. A repeated event_id or message_id
+// changes nothing; a repeated review (its id, else user, item and time) updates. After a failure
+// the caller rolls back, or goes on with the next record: the failed one has left nothing.
 heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
                      hd_put *what) HEED_CHECK;
 // Called once after the last put of a batch, before the commit: completes what bulk loading put off
-// (indexes).
-heed_err hd_door_put_end(hd_door *door, int64_t batch) HEED_CHECK;
+// (indexes). *repeats: how many events that were reported as NEW turned out to repeat an event_id
+// of the same data, and were left out. A batch that isn't ended must be rolled back.
+heed_err hd_door_put_end(hd_door *door, int64_t batch, int64_t *repeats) HEED_CHECK;
 // Takes a batch back: its rows go, what it overwrote returns. HEED_CONFLICT names the later batch
 // that changed the same rows and must be undone first. *rows: how many went or returned.
 heed_err hd_door_undo(hd_door *door, int64_t batch, int64_t *rows) HEED_CHECK;

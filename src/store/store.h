@@ -68,6 +68,10 @@ heed_err hd_store_begin(hd_store *store) HEED_CHECK;
 heed_err
 hd_store_commit(hd_store *store) HEED_CHECK; // durable when it returns; on failure rolled back
 void hd_store_rollback(hd_store *store);     // nothing begun: nothing done
+// A number that grows whenever rows read before may no longer stand as they were read: an outermost
+// transaction began, or one of any depth was rolled back (savepoints and failed commits too). A
+// cache of rows is good for as long as it stays the same and a transaction is open.
+uint64_t hd_store_epoch(const hd_store *store);
 
 // Migrations. Each room owns a component ("privacy") with versions 1, 2, …; a step is SQL, or a
 // function.
