@@ -27,6 +27,10 @@ heed_err hd_json_append(json_t *array, json_t *value) HEED_CHECK;
 // A number, or null where it is not finite (JSON has neither NaN nor infinity).
 json_t *hd_json_real(double value);
 
+// A double's text: the fewest digits that read back the same, always with a point or an exponent;
+// "null" where it is not finite. Independent of the locale.
+void hd_json_number(double value, char buf[32]);
+
 // Writes one JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 void hd_json_quote(hd_str *out, const char *text, size_t n);
 

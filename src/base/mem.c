@@ -22,6 +22,7 @@ static atomic_size_t limit;
 static atomic_ullong calls;
 static atomic_ullong fail_left; // allocations until the one that fails, 0: off
 static atomic_bool fail_once;
+static _Thread_local uint64_t failures; // allocations of this thread that failed
 
 // Whether this allocation is the one that a test wants to see fail.
 static bool injected(void) {
@@ -41,11 +42,15 @@ static void raise_peak(size_t now) {
 }
 
 static bool reserve(size_t bytes) {
-    if (injected()) return false;
+    if (injected()) {
+        failures++;
+        return false;
+    }
     size_t cap = atomic_load_explicit(&limit, memory_order_relaxed);
     size_t before = atomic_fetch_add_explicit(&used, bytes, memory_order_relaxed);
     if (cap > 0 && (before > cap || bytes > cap - before)) {
         atomic_fetch_sub_explicit(&used, bytes, memory_order_relaxed);
+        failures++;
         return false;
     }
     return true;
@@ -58,6 +63,7 @@ static void release(size_t bytes) {
 // Turns the reservation into what the block holds; NULL gives it back.
 static void *settle(void *ptr, size_t reserved) {
     size_t real = ptr ? malloc_usable_size(ptr) : 0;
+    if (!ptr) failures++;
     size_t before = atomic_fetch_add_explicit(&used, real - reserved, memory_order_relaxed);
     if (ptr) raise_peak(before + (real - reserved));
     return ptr;
@@ -160,6 +166,10 @@ void hd_mem_fail_at(uint64_t n, bool once) {
 
 uint64_t hd_mem_calls(void) {
     return atomic_exchange(&calls, 0);
+}
+
+uint64_t hd_mem_failures(void) {
+    return failures;
 }
 
 // ── SQLite and jansson ──

@@ -34,6 +34,10 @@ size_t hd_mem_peak(void);
 void hd_mem_limit_set(size_t bytes);
 size_t hd_mem_limit(void);
 
+// How many allocations of the calling thread have failed so far: tells whether a library that says
+// only "no" ran out of memory.
+uint64_t hd_mem_failures(void);
+
 // Fault injection, for tests: the n-th allocation from now (1: the next) fails, once when `once`,
 // else with all that follow. 0 turns it off. hd_mem_calls counts allocations since the last call.
 void hd_mem_fail_at(uint64_t n, bool once);
