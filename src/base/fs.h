@@ -13,8 +13,8 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-// Reads a whole file of at most `max` bytes (0: 1 GiB). A directory, a missing or larger file is an
-// error.
+// Reads a whole file of at most `max` bytes (0: 1 GiB) in place of what stood in `out`. A folder, a
+// missing or larger file is an error.
 heed_err hd_fs_read(const char *path, size_t max, hd_str *out) HEED_CHECK;
 
 // Writes the file whole or not at all: temporary file beside it, fsync, rename, fsync of the
@@ -34,8 +34,9 @@ heed_err hd_fs_list(const char *path, hd_arena *arena, char ***names, size_t *co
 // "a/b"; in the arena, NULL: out of memory.
 char *hd_fs_join(hd_arena *arena, const char *a, const char *b);
 
-// A file written piece by piece and put in place by hd_file_commit; hd_file_abort (or a crash)
-// leaves nothing.
+// A file written piece by piece and put in place by hd_file_commit; hd_file_abort leaves nothing. A
+// crash leaves at most "<path>.tmp", which the next writer takes over. A second writer of the same
+// path: HEED_BUSY. After a failed write only abort is left (commit fails).
 typedef struct hd_file hd_file;
 heed_err hd_file_create(const char *path, mode_t mode, hd_file **out) HEED_CHECK;
 heed_err hd_file_write(hd_file *file, const void *data, size_t n) HEED_CHECK;
@@ -52,5 +53,7 @@ void hd_lock_release(hd_lock *lock);
 // Returns 0 to go on, else an errno to fail with (it may also end the process). NULL turns it off.
 typedef int (*hd_fs_hook)(void *ctx, const char *call, const char *path);
 void hd_fs_hook_set(hd_fs_hook hook, void *ctx);
+// What the hook says: 0 to go on. For those who write by other means and want the same tests.
+int hd_fs_hook_call(const char *call, const char *path);
 
 #endif

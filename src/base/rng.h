@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// One block of the generator: ten rounds over a counter under a key.
+void hd_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
 // The index-th 64-bit value of a stream.
 uint64_t hd_rng_at(uint64_t seed, uint64_t stream, uint64_t index);
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pool. Workers sleep on a condition variable until a run is posted, take chunks from one
+// atomic counter, and go back to sleep; the caller takes chunks too and then waits for the workers
+// that joined. A worker joins a run under the mutex, so a run is over when its last member has
+// left, and the job may stand on the caller's stack.
+//
+// Which failure wins: chunks are taken in ascending order, and a failure only stops the taking of
+// later ones. Every chunk below a failing one has thus been taken and will report, so the lowest
+// failing chunk of all is always found, whatever the timing.
+//
+// Rejected: a queue per worker with stealing (our chunks are few and of one kind), and OpenMP (its
+// threads spin, and other libraries bring their own).
+#include "base/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+typedef struct pool_job {
+    hd_pool_fn fn;
+    void *ctx;
+    size_t n_chunks;
+    atomic_size_t next;  // the chunk to take next
+    size_t failed_chunk; // the lowest failing one so far, SIZE_MAX: none; under the pool's mutex
+    hd_error *failure;   // what it said
+    size_t members;      // workers inside; under the pool's mutex
+} pool_job;
+
+struct hd_pool {
+    size_t n_threads;
+    pthread_t *workers; // (n_threads - 1)
+    size_t n_started;
+    pthread_mutex_t turn; // held by the caller whose run it is
+    pthread_mutex_t mutex;
+    pthread_cond_t posted; // a job stands, or stop
+    pthread_cond_t left;   // the last member left
+    pool_job *job;         // NULL: nothing to do
+    uint64_t generation;   // of the job: a worker joins each once
+    bool stop;
+};
+
+// Inside a chunk: a run started here is nested, and done by this thread alone.
+static _Thread_local bool inside;
+
+static void report(hd_pool *pool, pool_job *job, size_t chunk, heed_err err) {
+    atomic_store(&job->next, job->n_chunks);
+    pthread_mutex_lock(&pool->mutex);
+    if (chunk < job->failed_chunk) {
+        job->failed_chunk = chunk;
+        hd_error_get(job->failure);
+        job->failure->code = err;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+// The next chunk, or n_chunks. Never counts past the end, so that a stop isn't undone.
+static size_t take_chunk(pool_job *job) {
+    size_t chunk = atomic_load(&job->next);
+    while (chunk < job->n_chunks && !atomic_compare_exchange_weak(&job->next, &chunk, chunk + 1)) {
+    }
+    return chunk;
+}
+
+static void work(hd_pool *pool, pool_job *job) {
+    inside = true;
+    for (size_t chunk = take_chunk(job); chunk < job->n_chunks; chunk = take_chunk(job)) {
+        heed_err err = job->fn(job->ctx, chunk);
+        if (err != HEED_OK) report(pool, job, chunk, err);
+    }
+    inside = false;
+}
+
+static void *worker_main(void *arg) {
+    hd_pool *pool = arg;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&pool->mutex);
+    while (!pool->stop) {
+        if (!pool->job || pool->generation == seen) {
+            pthread_cond_wait(&pool->posted, &pool->mutex);
+            continue;
+        }
+        pool_job *job = pool->job;
+        seen = pool->generation;
+        job->members++;
+        pthread_mutex_unlock(&pool->mutex);
+        work(pool, job);
+        pthread_mutex_lock(&pool->mutex);
+        if (--job->members == 0) pthread_cond_signal(&pool->left);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+static size_t processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return (size_t)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (size_t)online : 1;
+}
+
+static int start_workers(hd_pool *pool) {
+    sigset_t all, before; // signals are the main thread's
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = 0;
+    while (reason == 0 && pool->n_started + 1 < pool->n_threads) {
+        reason = pthread_create(&pool->workers[pool->n_started], NULL, worker_main, pool);
+        pool->n_started += reason == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reason;
+}
+
+heed_err hd_pool_new(size_t n_threads, hd_pool **out) {
+    enum { MOST = 4096 };
+    if (n_threads == 0) n_threads = processors();
+    if (n_threads > MOST) {
+        return HD_FAIL(HEED_INPUT, "%zu threads are too many: at most %d",
+                       "线程数 %zu 过多：最多 %d 个", n_threads, MOST);
+    }
+    hd_pool *pool = hd_calloc(1, sizeof *pool);
+    if (!pool) return HD_FAIL_MEMORY(sizeof *pool);
+    pool->n_threads = n_threads;
+    pthread_mutex_init(&pool->turn, NULL);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->posted, NULL);
+    pthread_cond_init(&pool->left, NULL);
+    pool->workers = hd_calloc(n_threads, sizeof *pool->workers);
+    if (!pool->workers) {
+        hd_pool_free(pool);
+        return HD_FAIL_MEMORY(n_threads * sizeof(pthread_t));
+    }
+    int reason = start_workers(pool);
+    if (reason != 0) {
+        hd_pool_free(pool);
+        return HD_FAIL(HEED_UNAVAILABLE,
+                       "the system refused a thread (errno %d); lower `threads` or raise ulimit -u",
+                       "系统拒绝创建线程（errno %d）；请减少 threads，或调高 ulimit -u", reason);
+    }
+    *out = pool;
+    return HEED_OK;
+}
+
+void hd_pool_free(hd_pool *pool) {
+    if (!pool) return;
+    pthread_mutex_lock(&pool->mutex);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->posted);
+    pthread_mutex_unlock(&pool->mutex);
+    for (size_t i = 0; i < pool->n_started; i++) pthread_join(pool->workers[i], NULL);
+    pthread_cond_destroy(&pool->left);
+    pthread_cond_destroy(&pool->posted);
+    pthread_mutex_destroy(&pool->mutex);
+    pthread_mutex_destroy(&pool->turn);
+    hd_free(pool->workers);
+    hd_free(pool);
+}
+
+size_t hd_pool_threads(const hd_pool *pool) {
+    return pool ? pool->n_threads : 1;
+}
+
+static heed_err run_here(size_t n_chunks, hd_pool_fn fn, void *ctx) {
+    for (size_t chunk = 0; chunk < n_chunks; chunk++) HD_TRY(fn(ctx, chunk));
+    return HEED_OK;
+}
+
+static void post(hd_pool *pool, pool_job *job) {
+    pthread_mutex_lock(&pool->mutex);
+    pool->job = job;
+    pool->generation++;
+    pthread_cond_broadcast(&pool->posted);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+// Takes the job back and waits for those still inside.
+static void withdraw(hd_pool *pool, pool_job *job) {
+    pthread_mutex_lock(&pool->mutex);
+    pool->job = NULL;
+    while (job->members > 0) pthread_cond_wait(&pool->left, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
+    if (!pool || pool->n_threads == 1 || n_chunks <= 1 || inside) {
+        return run_here(n_chunks, fn, ctx);
+    }
+    hd_error failure;
+    pool_job job = {
+        .fn = fn, .ctx = ctx, .n_chunks = n_chunks, .failed_chunk = SIZE_MAX, .failure = &failure};
+    atomic_init(&job.next, 0);
+    pthread_mutex_lock(&pool->turn);
+    post(pool, &job);
+    work(pool, &job);
+    withdraw(pool, &job);
+    pthread_mutex_unlock(&pool->turn);
+    return job.failed_chunk == SIZE_MAX ? HEED_OK : hd_error_restore(&failure);
+}
