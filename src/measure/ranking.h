@@ -43,6 +43,11 @@ heed_err hd_rank_measure(const hd_rank_context *context, const hd_rank_case *cas
                          const size_t *ks, size_t n_ks, hd_pool *pool, hd_metric_value **out,
                          size_t *n) HEED_CHECK;
 
+// The mean of one metric over users, without an interval: for choosing parameters. Metrics that
+// read no training data (accuracy) leave context->train_cols unread. Errors as hd_rank_compare.
+heed_err hd_rank_mean(const hd_rank_context *context, const hd_rank_case *cases, size_t n_cases,
+                      const char *metric, size_t k, hd_pool *pool, double *out) HEED_CHECK;
+
 // The difference of a metric between two methods over the same users (a[i].row == b[i].row): mean
 // of b − a with a 95% paired bootstrap interval. HEED_NOT_FOUND: no such metric; HEED_USAGE: it has
 // no value per user.
