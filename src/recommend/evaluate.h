@@ -8,28 +8,9 @@
 #define HD_RECOMMEND_EVALUATE_H
 
 #include "measure/ranking.h"
+#include "recommend/protocols.h"
 #include "recommend/recommender.h"
-
-typedef struct hd_split {
-    hd_sparse train;
-    size_t n_cases;
-    uint32_t *row;          // (n_cases) users who have something held out
-    size_t *relevant_start; // (n_cases + 1)
-    uint32_t *relevant;     // held-out items, those the user has in train left out
-    char hash[65];          // BLAKE2b-256 over the case rows and their held-out items
-} hd_split;
-
-// One descriptor each in recommend/protocols.c.
-typedef struct hd_protocol {
-    const char *name; // "loo"
-    int version;
-    hd_text doc;
-    bool needs_time; // HEED_UNAVAILABLE on data without times (loo goes by order and doesn't)
-    heed_err (*split)(const hd_sparse *events, uint64_t seed, hd_split *out);
-} hd_protocol;
-extern const hd_protocol *const hd_protocols[]; // NULL-terminated
-const hd_protocol *hd_protocol_find(const char *name);
-void hd_split_clear(hd_split *split);
+#include "recommend/tune.h"
 
 typedef struct hd_evaluate_params {
     const hd_protocol *protocol;
@@ -52,10 +33,5 @@ typedef struct hd_evaluate_params {
 // {"en", "zh"} instead of metrics.
 heed_err hd_evaluate(const hd_sparse *events, const char *data_hash,
                      const hd_evaluate_params *params, json_t **out) HEED_CHECK;
-
-// Chooses a method's parameters on a leave-last-out validation split of `train` by NDCG@10. values:
-// (n_params), written. The log: an array as "search" above.
-heed_err hd_tune(const hd_sparse *train, const hd_method *method, uint64_t seed, hd_pool *pool,
-                 double *values, json_t **log) HEED_CHECK;
 
 #endif
