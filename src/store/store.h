@@ -62,7 +62,9 @@ heed_err hd_store_exec(hd_store *store,
 int64_t hd_store_changes(const hd_store *store);    // rows changed by the last statement
 int64_t hd_store_last_key(const hd_store *store);   // key of the last inserted row
 
-// Transactions nest: an inner begin is a savepoint. A read transaction sees one snapshot.
+// Transactions nest: an inner begin is a savepoint. A read transaction sees one snapshot. When the
+// database itself rolls back after a failure (disk full, memory), every statement fails with that
+// code until the outermost transaction is rolled back.
 heed_err hd_store_begin_read(hd_store *store) HEED_CHECK;
 heed_err hd_store_begin(hd_store *store) HEED_CHECK;
 heed_err
