@@ -21,7 +21,7 @@ typedef struct hd_backend {
     heed_err (*begin)(hd_store *store, bool write);
     bool (*in_transaction)(const hd_store *store);
     // Like exec, but leaves the message of the failure that led here alone.
-    bool (*exec_quietly)(hd_store *store, const char *sql);
+    heed_err (*exec_quietly)(hd_store *store, const char *sql);
     heed_err (*exec)(hd_store *store, const char *sql);
     heed_err (*has_table)(hd_store *store, const char *table, bool *out);
     int64_t (*changes)(const hd_store *store);

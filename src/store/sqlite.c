@@ -32,8 +32,9 @@ heed_err hd_sqlite_exec(hd_store *store, const char *sql) {
     return hd_sqlite_fail(s->db, sqlite3_exec(s->db, sql, NULL, NULL, NULL), s->path);
 }
 
-static bool sqlite_exec_quietly(hd_store *store, const char *sql) {
-    return sqlite3_exec(hd_sqlite_of(store)->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+static heed_err sqlite_exec_quietly(hd_store *store, const char *sql) {
+    hd_sqlite *s = hd_sqlite_of(store);
+    return hd_sqlite_code(s->db, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
 }
 
 // A read transaction takes its snapshot now, not at its first query.
@@ -41,7 +42,7 @@ static heed_err sqlite_begin(hd_store *store, bool write) {
     if (write) return hd_sqlite_exec(store, "BEGIN IMMEDIATE");
     HD_TRY(hd_sqlite_exec(store, "BEGIN"));
     heed_err err = hd_sqlite_exec(store, "SELECT 1 FROM sqlite_schema LIMIT 1");
-    if (err != HEED_OK) store->stuck = !sqlite_exec_quietly(store, "ROLLBACK");
+    if (err != HEED_OK) store->stuck = sqlite_exec_quietly(store, "ROLLBACK") != HEED_OK;
     return err;
 }
 
@@ -213,15 +214,16 @@ static heed_err open_immutable(hd_sqlite *s, size_t cache_bytes) {
     return err;
 }
 
+// The first read shows whether the log can be reached.
 static heed_err open_to_read(hd_sqlite *s, size_t cache_bytes) {
     HD_TRY(connect(s, s->path, SQLITE_OPEN_READONLY));
-    HD_TRY(set_up(s, cache_bytes));
     int rc = sqlite3_exec(s->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
     int primary = rc & 0xff;
     if (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) {
         return open_immutable(s, cache_bytes);
     }
-    return hd_sqlite_fail(s->db, rc, s->path);
+    HD_TRY(hd_sqlite_fail(s->db, rc, s->path));
+    return set_up(s, cache_bytes);
 }
 
 static heed_err open_mode(hd_sqlite *s, hd_store_mode mode, size_t cache_bytes) {

@@ -40,6 +40,9 @@ static inline hd_sqlite *hd_sqlite_of(const hd_store *store) {
 // that names the database. SQLITE_OK, ROW and DONE are HEED_OK.
 heed_err hd_sqlite_fail(sqlite3 *db, int rc, const char *path) HEED_CHECK;
 
+// The code alone; the thread's message stays.
+heed_err hd_sqlite_code(sqlite3 *db, int rc) HEED_CHECK;
+
 heed_err hd_sqlite_exec(hd_store *store, const char *sql) HEED_CHECK;
 
 heed_err hd_sqlite_query_open(hd_store *store, const char *sql, hd_query **out) HEED_CHECK;

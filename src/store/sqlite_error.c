@@ -79,6 +79,11 @@ static int cause_of(int rc, int errnum) {
     return primary;
 }
 
+heed_err hd_sqlite_code(sqlite3 *db, int rc) {
+    if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) return HEED_OK;
+    return row_of(cause_of(rc, sqlite3_system_errno(db)))->err;
+}
+
 heed_err hd_sqlite_fail(sqlite3 *db, int rc, const char *path) {
     if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) return HEED_OK;
     int cause = cause_of(rc, db ? sqlite3_system_errno(db) : 0);

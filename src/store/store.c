@@ -54,8 +54,8 @@ uint64_t hd_store_epoch(const hd_store *store) {
 
 // Rolls the outermost transaction back; a failure is tried again before the next statement.
 static void roll_back_all(hd_store *store) {
-    store->stuck =
-        store->backend->in_transaction(store) && !store->backend->exec_quietly(store, "ROLLBACK");
+    store->stuck = store->backend->in_transaction(store) &&
+                   store->backend->exec_quietly(store, "ROLLBACK") != HEED_OK;
 }
 
 // Fails with the code of the failure that lost the transaction, if one did.
@@ -134,9 +134,10 @@ void hd_store_rollback(hd_store *store) {
         char sql[2 * SAVEPOINT_SQL];
         snprintf(sql, sizeof sql, "ROLLBACK TO heed_%d; RELEASE heed_%d", store->depth,
                  store->depth);
-        if (!store->backend->exec_quietly(store, sql)) {
+        heed_err err = store->backend->exec_quietly(store, sql);
+        if (err != HEED_OK) {
             roll_back_all(store);
-            store->lost = HEED_FAILED;
+            store->lost = err;
         }
     }
 }
