@@ -33,7 +33,7 @@ typedef struct item_knn {
 
 static const double neighbours_grid[] = {50, 200};
 static const double shrink_grid[] = {0, 10, 100};
-static const double decay_grid[] = {1, 0.95, 0.8};
+static const double decay_grid[] = {1, 0.9, 0.8, 0.6};
 static const hd_method_param params[N_PARAMS] = {
     [NEIGHBOURS] = {.name = "neighbours",
                     .initial = 200,
@@ -56,7 +56,7 @@ static const hd_method_param params[N_PARAMS] = {
                .min = 0.01,
                .max = 1,
                .grid = decay_grid,
-               .n_grid = 3,
+               .n_grid = 4,
                .doc = HD_TEXT("how much each older item of the history counts, 1: as much",
                               "历史中每往前一个商品的权重比例，1 表示相同")},
     [HISTORY] = {.name = "history",

@@ -38,16 +38,16 @@ typedef struct markov {
     float *scale_to; // (I) n(j)^-b, 0 where n(j) is 0
 } markov;
 
-static const double decay_grid[] = {0.7, 0.8, 0.9};
-static const double a_grid[] = {0.8, 1};
-static const double b_grid[] = {0, 0.25, 0.5};
+static const double decay_grid[] = {0.6, 0.7, 0.8, 0.9};
+static const double a_grid[] = {0.6, 0.8, 1};
+static const double b_grid[] = {0, 0.15, 0.25, 0.5};
 static const hd_method_param params[N_PARAMS] = {
     [DECAY] = {.name = "decay",
                .initial = 0.8,
                .min = 0.01,
                .max = 1,
                .grid = decay_grid,
-               .n_grid = 3,
+               .n_grid = 4,
                .doc = HD_TEXT("how much a step counts for each step it lies further back",
                               "每往前一步的权重比例")},
     [A] = {.name = "a",
@@ -55,7 +55,7 @@ static const hd_method_param params[N_PARAMS] = {
            .min = 0,
            .max = 2,
            .grid = a_grid,
-           .n_grid = 2,
+           .n_grid = 3,
            .doc = HD_TEXT("power of the transitions that leave an item",
                           "离开一个商品的转移总数的幂")},
     [B] = {.name = "b",
@@ -63,7 +63,7 @@ static const hd_method_param params[N_PARAMS] = {
            .min = 0,
            .max = 2,
            .grid = b_grid,
-           .n_grid = 3,
+           .n_grid = 4,
            .doc = HD_TEXT("power of an item's popularity, taken from it", "商品热度的折减幂")},
     [WINDOW] = {.name = "window",
                 .initial = 10,
@@ -73,7 +73,7 @@ static const hd_method_param params[N_PARAMS] = {
                 .doc = HD_TEXT("steps looked back, in training and scoring",
                                "训练与打分时回看的步数")},
     [NEIGHBOURS] = {.name = "neighbours",
-                    .initial = 2000,
+                    .initial = 500,
                     .min = 1,
                     .max = 100000,
                     .integer = true,

@@ -34,8 +34,8 @@ typedef struct user_knn {
     hd_presence rows;
 } user_knn;
 
-static const double neighbours_grid[] = {50, 100, 200, 400};
-static const double decay_grid[] = {1, 0.95, 0.8};
+static const double neighbours_grid[] = {50, 100, 200};
+static const double decay_grid[] = {1, 0.9, 0.8};
 static const hd_method_param params[N_PARAMS] = {
     [NEIGHBOURS] = {.name = "neighbours",
                     .initial = 100,
@@ -43,7 +43,7 @@ static const hd_method_param params[N_PARAMS] = {
                     .max = 10000,
                     .integer = true,
                     .grid = neighbours_grid,
-                    .n_grid = 4,
+                    .n_grid = 3,
                     .doc = HD_TEXT("nearest users asked", "参考的近邻用户数")},
     [DECAY] = {.name = "decay",
                .initial = 1,
