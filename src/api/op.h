@@ -10,14 +10,14 @@
 
 #include "base/settings.h"
 #include "base/str.h"
+#include "workspace/stop.h"
 
 typedef enum hd_param_type {
     HD_PARAM_TEXT,
     HD_PARAM_INT,
     HD_PARAM_FLOAT,
     HD_PARAM_BOOL,
-    HD_PARAM_CHOICE,
-    HD_PARAM_SIZE
+    HD_PARAM_CHOICE
 } hd_param_type;
 
 typedef struct hd_param {
@@ -25,39 +25,71 @@ typedef struct hd_param {
     hd_param_type type;
     bool positional;
     bool required;
-    bool many;                  // may repeat: an array
+    bool many;                  // may repeat, or hold commas when a CHOICE: an array
+    bool file;                  // a path: completion offers files
     const char *initial;        // NULL: absent
     double min, max;            // for numbers; both 0: no bound
     const char *const *choices; // for CHOICE, fixed; or
     const char *(*choice_at)(
-        size_t i); // for CHOICE, from a list of rows (methods, presets): NULL past the end
+        size_t i);       // for CHOICE, from a list of rows (methods, presets): NULL past the end
+    const char *metavar; // what help calls the value ("FILE"); NULL: by type
     hd_text doc;
 } hd_param;
 
 typedef enum hd_scope { HD_SCOPE_READ, HD_SCOPE_WRITE, HD_SCOPE_ADMIN, HD_SCOPE_PERSONAL } hd_scope;
 
+// Where an operation works: anywhere without looking for a workspace; in one if there is one; in
+// one only.
+typedef enum hd_place { HD_PLACE_NONE, HD_PLACE_ANY, HD_PLACE_WORKSPACE } hd_place;
+
+// Chapters of the help. X(NAME, English, Chinese)
+#define HD_CHAPTER_LIST(X)              \
+    X(START, "Getting started", "起步") \
+    X(DATA, "Data", "数据")             \
+    X(MODELS, "Models", "模型")         \
+    X(ANSWERS, "Answers", "结果")       \
+    X(CARE, "Workspace", "工作区")      \
+    X(SELF, "About heed", "关于 heed")
+typedef enum hd_chapter {
+#define HD_CHAPTER_ENUM(name, en, zh) HD_CHAPTER_##name,
+    HD_CHAPTER_LIST(HD_CHAPTER_ENUM)
+#undef HD_CHAPTER_ENUM
+        HD_CHAPTERS
+} hd_chapter;
+hd_text hd_chapter_text(hd_chapter chapter);
+
 typedef struct hd_call {
-    const char *workspace; // folder; NULL: the operation needs none
+    const char *workspace; // folder; NULL: none was found or named
     json_t *params;        // an object, checked against the row: absent ones are absent
     heed_lang lang;
-    hd_settings *settings;                                   // flags and environment already in
+    hd_settings *settings;                                   // every layer is in
+    hd_stop *stop;                                           // may be NULL
     void (*progress)(void *ctx, hd_text what, double share); // share < 0: unknown; may be NULL
     void (*note)(void *ctx, hd_text line); // something the user should read (stderr); may be NULL
+    // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
+    bool (*confirm)(void *ctx, hd_text question);
     void *ctx;
 } hd_call;
 
 typedef struct hd_op {
     const char *name; // "users merge": words of the command, snake_case words of the route
-    hd_text doc;      // one sentence
-    hd_text detail;   // paragraphs for the man page; examples are lines beginning with "  $ "
-    const char *method, *path; // "GET", "/api/v1/recommend/{user}"; NULL: not for HTTP
+    hd_chapter chapter;
+    hd_text doc;                 // one sentence
+    hd_text detail;              // paragraphs for the man page
+    const char *const *examples; // command lines, NULL-terminated; NULL: none
+    const char *method, *path;   // "GET", "/api/v1/recommend/{user}"; NULL: not for HTTP
     hd_scope scope;
+    hd_place place;
     const hd_param *params;
     size_t n_params;
-    const char *result_doc; // docs/api/<name>.md holds the shape; a short name here
-    heed_err (*run)(hd_call *call, json_t **result); // *result: a new reference
+    const char *result_doc; // docs/api/<this>.md holds the shape; NULL: the result is text alone
+    // *result: a new reference. It may also be given with a failure (what was found before it): it
+    // is shown, then the error.
+    heed_err (*run)(hd_call *call, json_t **result);
     heed_err (*text)(const json_t *result, heed_lang lang, size_t width,
                      hd_str *out); // for a person's eyes; width: columns
+    // The next command to type, NULL: none. Formatted into out; shown on a terminal.
+    heed_err (*next)(const json_t *result, heed_lang lang, hd_str *out);
 } hd_op;
 
 extern const hd_op *const hd_ops[]; // NULL-terminated, in the order of help

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A call opens its workspace anew: commands are short-lived, and opening costs a few milliseconds.
+#include "api/call.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+static void pass_progress(void *ctx, const char *const what[2], double share) {
+    hd_call *call = ctx;
+    if (!call->progress) return;
+    call->progress(call->ctx, (hd_text){.en = what[HEED_EN], .zh = what[HEED_ZH]}, share);
+}
+
+heed_err hd_call_open(hd_call *call, heed_mode mode, const char *who, heed_workspace **out) {
+    const hd_workspace_params params = {.folder = call->workspace,
+                                        .mode = mode,
+                                        .who = who,
+                                        .settings = call->settings,
+                                        .stop = call->stop};
+    HD_TRY(hd_workspace_open(&params, out));
+    heed_workspace_on_progress(*out, pass_progress, call);
+    return HEED_OK;
+}
+
+heed_err hd_call_parse(char *text, json_t **out) {
+    heed_err err = hd_json_parse(text, strlen(text), "result", out);
+    hd_free(text);
+    return err;
+}
+
+void hd_call_note(hd_call *call, const char *en, const char *zh) {
+    if (call->note) call->note(call->ctx, (hd_text){.en = en, .zh = zh});
+}
+
+const char *hd_json_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+double hd_json_num(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+int64_t hd_json_int(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}

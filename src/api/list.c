@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The operations, in the order of help: by chapter, and within one as a newcomer meets them.
+#include "api/list.h"
+
+const hd_op *const hd_ops[] = {
+    &hd_op_init,
+    &hd_op_config_show,
+    &hd_op_version,
+    NULL,
+};
+
+static const hd_text chapter_texts[] = {
+#define CHAPTER_TEXT(name, en, zh) HD_TEXT(en, zh),
+    HD_CHAPTER_LIST(CHAPTER_TEXT)
+#undef CHAPTER_TEXT
+};
+
+hd_text hd_chapter_text(hd_chapter chapter) {
+    return chapter_texts[chapter];
+}
+
+const hd_op *hd_op_find(const char *name) {
+    for (size_t i = 0; hd_ops[i]; i++)
+        if (strcmp(hd_ops[i]->name, name) == 0) return hd_ops[i];
+    return NULL;
+}

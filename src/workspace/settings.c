@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rows, in the order in which the template and the reference page show them: by first word,
+// what newcomers touch first. A default is what a shop of any size can live with; nothing must be
+// set. HEED_LANG is the variable of `lang`, and so on for every row.
+//
+// Signals: what an event says of a liking. A purchase says more than a cart, a cart more than a
+// view; returns and dislikes say nothing for the item and are left out of the models (weight ≤ 0).
+#include "workspace/settings.h"
+
+#include <math.h>
+
+static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
+static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const format_choices[] = {"logfmt", "json", NULL};
+
+#define GIGABYTES (1024.0 * 1024.0 * 1024.0)
+
+const hd_setting hd_settings_rows[] = {
+    {"lang", HD_SETTING_CHOICE, "auto", .choices = lang_choices,
+     .doc = HD_TEXT("language of messages and texts; auto follows the system's",
+                    "消息与文字的语言；auto 表示跟随系统")},
+    {"time.zone", HD_SETTING_TEXT, "UTC",
+     .doc = HD_TEXT(
+         "zone of times without one, and of days and hours in reports: UTC, +08:00, "
+         "Asia/Shanghai",
+         "不带时区的时间所用的时区，也是报告中日期与钟点的时区：UTC、+08:00、Asia/Shanghai")},
+    {"currency", HD_SETTING_TEXT, "",
+     .doc = HD_TEXT("currency of amounts without one, as three letters (CNY)",
+                    "未注明币种的金额所用的币种，三个字母（CNY）")},
+    {"threads", HD_SETTING_INT, "0", 0, 1024,
+     .doc = HD_TEXT("threads that work at once; 0: one per processor",
+                    "同时工作的线程数；0 表示每个处理器一个")},
+    {"memory.limit", HD_SETTING_SIZE, "0", 0, 1024 * GIGABYTES,
+     .doc = HD_TEXT("memory heed may use before it refuses politely (2GB); 0: no limit",
+                    "heed 可用的内存上限，到达后会礼貌地拒绝（2GB）；0 表示不限")},
+    {"store.cache", HD_SETTING_SIZE, "64MB", 1 << 20, 64 * GIGABYTES,
+     .doc = HD_TEXT("page cache of the database", "数据库的页缓存")},
+    {"log.level", HD_SETTING_CHOICE, "warn", .choices = level_choices,
+     .doc = HD_TEXT("least level that is logged to stderr", "写到标准错误的最低日志级别")},
+    {"log.format", HD_SETTING_CHOICE, "logfmt", .choices = format_choices,
+     .doc = HD_TEXT("form of log lines", "日志行的格式")},
+    {"import.max_line", HD_SETTING_SIZE, "16MB", 1024, 1 * GIGABYTES,
+     .doc = HD_TEXT("longest line that import takes", "导入时允许的最长行")},
+    {"import.max_rejects_shown", HD_SETTING_INT, "5", 0, 1000,
+     .doc = HD_TEXT("rejected rows shown with their reasons; all stand in the reject file",
+                    "显示多少条被拒绝的行及原因；全部都写在拒绝文件里")},
+    {"import.keep_rejects_days", HD_SETTING_INT, "30", 0, 3650,
+     .doc = HD_TEXT("days after which reject files are removed; 0: never",
+                    "拒绝文件保留的天数；0 表示不删除")},
+    {"clean.duplicates", HD_SETTING_BOOL, "true",
+     .doc = HD_TEXT("leave repeats of one event out of training", "训练时去掉重复的事件")},
+    {"clean.duplicate_window", HD_SETTING_INT, "1000", 0, 86400000,
+     .doc = HD_TEXT("milliseconds within which the same act counts as a repeat",
+                    "多少毫秒之内的相同行为算作重复")},
+    {"clean.robots", HD_SETTING_BOOL, "true",
+     .doc = HD_TEXT("leave users who act faster than people out of training",
+                    "训练时去掉行为快得不像人的用户")},
+    {"clean.robot_rate", HD_SETTING_FLOAT, "600", 1, 1e9,
+     .doc = HD_TEXT("events within an hour that no person makes", "一小时内人做不到的事件数")},
+    {"clean.robot_mads", HD_SETTING_FLOAT, "10", 0, 1e6,
+     .doc = HD_TEXT("how far above the median a robot's busiest hour lies, in median deviations",
+                    "机器人最忙的一小时高出中位数多少个绝对中位差")},
+    {"recommend.method", HD_SETTING_TEXT, "auto",
+     .doc = HD_TEXT("method that answers; auto: the one that `heed train` or `heed model activate` "
+                    "put in force",
+                    "用来回答的方法；auto 表示 heed train 或 heed model activate 启用的那一个")},
+    {"recommend.n", HD_SETTING_INT, "10", 1, 1000,
+     .doc = HD_TEXT("items in a recommendation", "一次推荐多少件商品")},
+    {"recommend.signals", HD_SETTING_WEIGHTS,
+     "view=1,click=1,cart=3,purchase=5,rating=1,like=3,share=2,search=0,return=0,cancel=0,"
+     "dislike=0,other=1",
+     .doc = HD_TEXT("what each type of event says of a liking; 0 or less: not learned from",
+                    "每种事件代表多少喜好；0 或更小表示不从中学习")},
+    {"recommend.min_rating", HD_SETTING_FLOAT, "0", -1e9, 1e9,
+     .doc = HD_TEXT("least rating that counts as a liking", "评分达到多少才算喜欢")},
+    {"recommend.exclude_seen", HD_SETTING_BOOL, "true",
+     .doc = HD_TEXT("leave out what the user had already, replenishable items aside",
+                    "不再推荐用户已接触过的商品（可复购的除外）")},
+    {"recommend.cap_per_category", HD_SETTING_INT, "0", 0, 1000,
+     .doc = HD_TEXT("most items of one category in a recommendation; 0: no cap",
+                    "一次推荐中同一类别最多几件；0 表示不限")},
+    {"train.methods", HD_SETTING_TEXT, "all",
+     .doc = HD_TEXT("methods that `heed train` tries, separated by commas",
+                    "heed train 尝试的方法，用逗号分隔")},
+    {"train.tune", HD_SETTING_BOOL, "true",
+     .doc = HD_TEXT("choose each method's parameters on a validation split",
+                    "在验证集上为每种方法选择参数")},
+    {"train.seed", HD_SETTING_INT, "42", 0, 9007199254740991.0,
+     .doc = HD_TEXT("seed of everything random: same seed and data, same model",
+                    "所有随机数的种子：种子和数据相同，模型就相同")},
+    {"train.keep", HD_SETTING_INT, "3", 1, 100,
+     .doc = HD_TEXT("versions of a model that are kept to go back to",
+                    "保留多少个可以退回的模型版本")},
+    {"profile.segments", HD_SETTING_INT, "0", 0, 64,
+     .doc = HD_TEXT("user segments; 0: as many as the data shows (2 to 8)",
+                    "用户分群的数目；0 表示由数据决定（2 到 8 个）")},
+};
+const size_t hd_settings_n_rows = sizeof hd_settings_rows / sizeof hd_settings_rows[0];
+
+// "view=1,cart=3" as the indented lines of a mapping, each behind a '#'.
+static void template_weights(const char *initial, hd_str *out) {
+    while (*initial) {
+        size_t n = strcspn(initial, ",");
+        size_t eq = strcspn(initial, "=");
+        hd_str_addf(out, "#    %.*s: %.*s\n", (int)eq, initial, (int)(n - eq - 1),
+                    initial + eq + 1);
+        initial += n + (initial[n] == ',');
+    }
+}
+
+heed_err hd_settings_template(heed_lang lang, hd_str *out) {
+    hd_str_add(out,
+               lang == HEED_ZH
+                   ? "# heed 的设置。每一项都有默认值，空文件也有效；去掉行首的 # 再改。\n"
+                     "# 现在生效的值及其来源：heed config show --origin\n"
+                   : "# Settings of heed. Every key has a default, so an empty file is valid; "
+                     "take the # away to change one.\n"
+                     "# Values in force and where they come from: heed config show --origin\n");
+    const char *group = "";
+    size_t group_len = 0;
+    for (size_t i = 0; i < hd_settings_n_rows; i++) {
+        const hd_setting *row = &hd_settings_rows[i];
+        const char *dot = strchr(row->name, '.');
+        const char *indent = dot ? "  " : "";
+        size_t len = dot ? (size_t)(dot - row->name) : 0;
+        if (dot && (len != group_len || strncmp(group, row->name, len) != 0))
+            hd_str_addf(out, "\n#%.*s:\n", (int)len, row->name);
+        group = row->name;
+        group_len = len;
+        if (!dot) hd_str_addc(out, '\n');
+        hd_str_addf(out, "%s# %s\n", dot ? "#  " : "", hd_text_get(row->doc, lang));
+        const char *key = dot ? dot + 1 : row->name;
+        if (row->type == HD_SETTING_WEIGHTS) {
+            hd_str_addf(out, "#%s%s:\n", indent, key);
+            template_weights(row->initial, out);
+        } else {
+            hd_str_addf(out, "#%s%s: %s\n", indent, key, row->initial[0] ? row->initial : "\"\"");
+        }
+    }
+    return hd_str_check(out);
+}
+
+void hd_signal_rules_init(hd_signal_rules *rules, const hd_settings *settings) {
+    *rules = (hd_signal_rules){.settings = settings, .other = 1};
+    rules->min_rating = hd_settings_float(settings, "recommend.min_rating");
+    double other;
+    if (hd_settings_weight(settings, "recommend.signals", "other", &other)) rules->other = other;
+}
+
+static double rule_weight(hd_signal_rules *rules, const char *type) {
+    for (size_t i = 0; i < rules->n; i++)
+        if (strcmp(rules->cache[i].type, type) == 0) return rules->cache[i].weight;
+    double weight = rules->other;
+    double named;
+    if (hd_settings_weight(rules->settings, "recommend.signals", type, &named)) weight = named;
+    size_t len = strlen(type);
+    if (rules->n < HD_SIGNAL_CACHE && len < sizeof rules->cache[0].type) {
+        memcpy(rules->cache[rules->n].type, type, len + 1);
+        rules->cache[rules->n++].weight = weight;
+    }
+    return weight;
+}
+
+static double signal_weight(void *ctx, const char *type, double value) {
+    hd_signal_rules *rules = ctx;
+    double weight = rule_weight(rules, type);
+    if (strcmp(type, "rating") == 0 && isfinite(value) && value < rules->min_rating) return 0;
+    return weight;
+}
+
+hd_signals hd_signal_rules_get(hd_signal_rules *rules) {
+    return (hd_signals){signal_weight, rules};
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opening wires the rooms together, in this order: settings (they say how to open), the writer's
+// lock, the database, its migrations, then the two doors to it. Closing goes back the same way.
+//
+// The lock is a file beside the database and not SQLite's own: a command that writes models as
+// well needs one lock over all of it, held for as long as the command runs, and a second writer is
+// better told who holds it than left to run into a busy database. Readers take no lock: SQLite's
+// write-ahead log gives each transaction of theirs one state, and models change by rename.
+#include "workspace/workspace.h"
+
+#include <libgen.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/batch.h"
+
+extern char **environ;
+
+static bool is_workspace(const char *folder, hd_arena *arena, bool *out) {
+    char *yaml = hd_fs_join(arena, folder, "heed.yaml");
+    char *db = hd_fs_join(arena, folder, "heed.db");
+    *out = yaml && db && (hd_fs_exists(yaml) || hd_fs_exists(db));
+    return yaml && db;
+}
+
+heed_err hd_workspace_find(const char *from, hd_arena *arena, const char **out) {
+    *out = NULL;
+    char *folder = hd_arena_strdup(arena, from);
+    if (!folder) return HD_FAIL_MEMORY(0);
+    for (;;) {
+        bool found;
+        if (!is_workspace(folder, arena, &found)) return HD_FAIL_MEMORY(0);
+        if (found) {
+            *out = folder;
+            return HEED_OK;
+        }
+        char *slash = strrchr(folder, '/');
+        if (!slash || folder[1] == '\0') return HEED_OK;
+        slash[slash == folder] = '\0'; // "/a" → "/"
+    }
+}
+
+heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char *name,
+                           char **out) {
+    *out = hd_fs_join(arena, ws->folder, name);
+    return *out ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+void hd_workspace_tell(heed_workspace *ws, hd_text what, double share) {
+    if (!ws->progress) return;
+    const char *const texts[2] = {[HEED_EN] = what.en, [HEED_ZH] = what.zh};
+    ws->progress(ws->progress_ctx, texts, share);
+}
+
+heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) {
+    if (!ws->pool) {
+        size_t n = (size_t)hd_settings_int(ws->settings, "threads");
+        HD_TRY(hd_pool_new(n, &ws->pool));
+    }
+    *out = ws->pool;
+    return HEED_OK;
+}
+
+heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) {
+    if (!ws->items_loaded) {
+        HD_TRY(hd_catalog_load(ws->catalog, &ws->items));
+        ws->items_loaded = true;
+    }
+    *out = &ws->items;
+    return HEED_OK;
+}
+
+void hd_workspace_items_drop(heed_workspace *ws) {
+    if (ws->items_loaded) hd_items_clear(&ws->items);
+    ws->items_loaded = false;
+}
+
+// ── Opening ──
+
+// All rooms' migrations as one list, so that a component that is too new is found before any other
+// is changed. Caller: hd_free.
+static heed_err all_migrations(hd_migration **out, size_t *n) {
+    *n = hd_batch_n_migrations + hd_catalog_n_migrations + hd_privacy_n_migrations;
+    hd_migration *rows = hd_alloc(*n * sizeof *rows);
+    if (!rows) return HD_FAIL_MEMORY(*n * sizeof *rows);
+    size_t at = 0;
+    for (size_t i = 0; i < hd_batch_n_migrations; i++) rows[at++] = hd_batch_migrations[i];
+    for (size_t i = 0; i < hd_catalog_n_migrations; i++) rows[at++] = hd_catalog_migrations[i];
+    for (size_t i = 0; i < hd_privacy_n_migrations; i++) rows[at++] = hd_privacy_migrations[i];
+    *out = rows;
+    return HEED_OK;
+}
+
+static heed_err open_settings(heed_workspace *ws, hd_arena *arena, hd_settings *given) {
+    if (given) {
+        ws->settings = given;
+        return HEED_OK;
+    }
+    HD_TRY(hd_settings_new(hd_settings_rows, hd_settings_n_rows, &ws->settings));
+    ws->own_settings = true;
+    char *path;
+    HD_TRY(hd_workspace_path(ws, arena, "heed.yaml", &path));
+    HD_TRY(hd_settings_load_file(ws->settings, path));
+    return hd_settings_load_env(ws->settings, environ);
+}
+
+static heed_err open_store(heed_workspace *ws, hd_arena *arena, hd_store_mode mode) {
+    char *path;
+    HD_TRY(hd_workspace_path(ws, arena, "heed.db", &path));
+    if (mode == HD_STORE_READ && !hd_fs_exists(path))
+        return HD_FAIL(HEED_NOT_FOUND, "'%s' holds no data yet; 'heed import' brings some in",
+                       "“%s”里还没有数据；请先用“heed import”导入", ws->folder);
+    size_t cache = (size_t)hd_settings_int(ws->settings, "store.cache");
+    HD_TRY(hd_store_open(path, mode, cache, NULL, &ws->store));
+    atomic_store(&ws->stop->store, ws->store);
+    return HEED_OK;
+}
+
+// Runs what is pending when writing; *steps: how much that was.
+static heed_err migrate(heed_workspace *ws, size_t *steps) {
+    hd_migration *rows = NULL;
+    size_t n = 0;
+    HD_TRY(all_migrations(&rows, &n));
+    heed_err err = hd_store_migrations_pending(ws->store, rows, n, steps);
+    if (err == HEED_OK && *steps > 0 && ws->mode == HEED_READ)
+        err = HD_FAIL(HEED_VERSION,
+                      "'%s' was made by an older heed; 'heed migrate' brings it up to date",
+                      "“%s”由较旧的 heed 创建；请用“heed migrate”升级", ws->folder);
+    if (err == HEED_OK && *steps > 0) err = hd_store_migrate(ws->store, rows, n);
+    hd_free(rows);
+    return err;
+}
+
+static heed_err open_doors(heed_workspace *ws) {
+    HD_TRY(hd_catalog_open(ws->store, &ws->catalog));
+    HD_TRY(hd_door_open(ws->store, &ws->door));
+    HD_TRY(hd_zone_open(hd_settings_text(ws->settings, "time.zone"), &ws->zone));
+    hd_signal_rules_init(&ws->signal_rules, ws->settings);
+    ws->signals = hd_signal_rules_get(&ws->signal_rules);
+    return HEED_OK;
+}
+
+static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const char *who) {
+    char *path;
+    HD_TRY(hd_workspace_path(ws, arena, "heed.lock", &path));
+    return hd_lock_take(path, who ? who : "libheed", &ws->lock);
+}
+
+static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params,
+                           hd_store_mode mode, hd_arena *arena, size_t *steps) {
+    ws->stop = params->stop ? params->stop : &ws->own_stop;
+    HD_TRY(open_settings(ws, arena, params->settings));
+    if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params->who));
+    HD_TRY(open_store(ws, arena, mode));
+    HD_TRY(migrate(ws, steps));
+    return open_doors(ws);
+}
+
+static heed_err open_as(const hd_workspace_params *params, hd_store_mode mode, size_t *steps,
+                        heed_workspace **out) {
+    heed_workspace *ws = hd_calloc(1, sizeof *ws);
+    if (!ws) return HD_FAIL_MEMORY(sizeof *ws);
+    ws->mode = params->mode;
+    ws->folder = hd_strdup(params->folder);
+    hd_arena arena;
+    hd_arena_init(&arena);
+    heed_err err = ws->folder ? open_parts(ws, params, mode, &arena, steps) : HD_FAIL_MEMORY(0);
+    hd_arena_clear(&arena);
+    if (err != HEED_OK) {
+        heed_workspace_close(ws);
+        return err;
+    }
+    *out = ws;
+    return HEED_OK;
+}
+
+// A workspace may begin as a heed.yaml alone: its first writer makes the database.
+static hd_store_mode mode_of(const hd_workspace_params *params) {
+    return params->mode == HEED_READ ? HD_STORE_READ : HD_STORE_CREATE;
+}
+
+static heed_err need_folder(const hd_workspace_params *params) {
+    if (params->folder) return HEED_OK;
+    return HD_FAIL(HEED_NOT_FOUND,
+                   "there is no workspace here; 'heed init' makes one, --workspace names one",
+                   "这里没有工作区；可用“heed init”创建，或用 --workspace 指定");
+}
+
+static heed_err check_exists(const char *folder) {
+    hd_arena arena;
+    hd_arena_init(&arena);
+    bool found = false;
+    heed_err err = is_workspace(folder, &arena, &found) ? HEED_OK : HD_FAIL_MEMORY(0);
+    hd_arena_clear(&arena);
+    if (err == HEED_OK && !found)
+        err = HD_FAIL(HEED_NOT_FOUND, "'%s' is not a workspace; 'heed init' makes one",
+                      "“%s”不是工作区；请用“heed init”创建一个", folder);
+    return err;
+}
+
+heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) {
+    size_t steps = 0;
+    HD_TRY(need_folder(params));
+    HD_TRY(check_exists(params->folder));
+    return open_as(params, mode_of(params), &steps, out);
+}
+
+heed_err hd_workspace_migrate(const hd_workspace_params *params, size_t *steps) {
+    heed_workspace *ws = NULL;
+    HD_TRY(need_folder(params));
+    HD_TRY(check_exists(params->folder));
+    HD_TRY(open_as(params, HD_STORE_WRITE, steps, &ws));
+    heed_workspace_close(ws);
+    return HEED_OK;
+}
+
+heed_err heed_workspace_open(const char *folder, heed_mode mode, heed_workspace **out) {
+    const hd_workspace_params params = {.folder = folder, .mode = mode};
+    return hd_workspace_open(&params, out);
+}
+
+void heed_workspace_close(heed_workspace *ws) {
+    if (!ws) return;
+    if (ws->stop) atomic_store(&ws->stop->store, NULL);
+    hd_workspace_items_drop(ws);
+    hd_pool_free(ws->pool);
+    hd_zone_close(ws->zone);
+    hd_door_close(ws->door);
+    hd_catalog_close(ws->catalog);
+    hd_store_close(ws->store);
+    if (ws->own_settings) hd_settings_free(ws->settings);
+    hd_lock_release(ws->lock);
+    hd_free(ws->folder);
+    hd_free(ws);
+}
+
+void heed_workspace_stop(heed_workspace *ws) {
+    hd_stop_ask(ws->stop);
+}
+
+void heed_workspace_on_progress(heed_workspace *ws, heed_progress progress, void *ctx) {
+    ws->progress = progress;
+    ws->progress_ctx = ctx;
+}
+
+heed_err heed_workspace_set(heed_workspace *ws, const char *name, const char *value) {
+    HD_TRY(hd_settings_set_flag(ws->settings, name, value));
+    hd_signal_rules_init(&ws->signal_rules, ws->settings);
+    return HEED_OK;
+}
+
+heed_err hd_workspace_need_write(const heed_workspace *ws) {
+    if (ws->mode == HEED_WRITE) return HEED_OK;
+    return HD_FAIL(HEED_USAGE, "'%s' was opened to read, and this writes",
+                   "“%s”是以只读方式打开的，而这一步需要写入", ws->folder);
+}
+
+heed_err heed_users_merge(heed_workspace *ws, const char *from, const char *into) {
+    HD_TRY(hd_workspace_need_write(ws));
+    HD_TRY(hd_store_begin(ws->store));
+    heed_err err = hd_door_merge(ws->door, hd_slice_of(from), hd_slice_of(into));
+    if (err != HEED_OK) {
+        hd_store_rollback(ws->store);
+        return err;
+    }
+    return hd_store_commit(ws->store);
+}
+
+void heed_text_free(char *text) {
+    hd_free(text);
+}
+
+const char *heed_version(void) {
+    return HEED_VERSION_TEXT;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An open workspace, as the files of this room see it: the handle of heed/workspace.h with its
+// parts. Parts that not every command needs are made when first asked for.
+#ifndef HD_WORKSPACE_WORKSPACE_H
+#define HD_WORKSPACE_WORKSPACE_H
+
+#include "base/arena.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/pool.h"
+#include "catalog/catalog.h"
+#include "heed/workspace.h"
+#include "privacy/door.h"
+#include "store/open.h"
+#include "workspace/settings.h"
+#include "workspace/stop.h"
+
+struct heed_workspace {
+    char *folder;
+    heed_mode mode;
+    hd_lock *lock; // NULL when reading
+    hd_settings *settings;
+    bool own_settings;
+    hd_stop *stop; // own_stop, or the caller's
+    hd_stop own_stop;
+    hd_store *store;
+    hd_catalog *catalog;
+    hd_door *door;
+    hd_zone *zone; // of `time.zone`
+    hd_signal_rules signal_rules;
+    hd_signals signals;
+    heed_progress progress;
+    void *progress_ctx;
+    hd_pool *pool;  // made when first asked for
+    hd_items items; // loaded when first asked for; dropped when an import changes the catalogue
+    bool items_loaded;
+};
+
+typedef struct hd_workspace_params {
+    const char *folder;
+    heed_mode mode;
+    const char *who;       // what the lock tells a second writer: "heed import"
+    hd_settings *settings; // borrowed, every layer in; NULL: the workspace's own
+    hd_stop *stop;         // borrowed; NULL: the workspace's own
+} hd_workspace_params;
+heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) HEED_CHECK;
+
+// The nearest folder at or above `from` with a heed.yaml or heed.db in it; *out NULL: none. In the
+// arena.
+heed_err hd_workspace_find(const char *from, hd_arena *arena, const char **out) HEED_CHECK;
+
+// Brings an older workspace up to date. *steps: how many migrations ran. HEED_BUSY as for writers.
+heed_err hd_workspace_migrate(const hd_workspace_params *params, size_t *steps) HEED_CHECK;
+
+// HEED_USAGE on a handle that was opened to read.
+heed_err hd_workspace_need_write(const heed_workspace *ws) HEED_CHECK;
+// "<folder>/<name>", in the arena.
+heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char *name,
+                           char **out) HEED_CHECK;
+heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) HEED_CHECK;
+heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) HEED_CHECK;
+void hd_workspace_items_drop(heed_workspace *ws); // what stands in memory is no longer the truth
+void hd_workspace_tell(heed_workspace *ws, hd_text what, double share); // progress
+
+#endif
