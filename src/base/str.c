@@ -115,10 +115,12 @@ static bool take_apart(hd_slice s, decimal *d) {
     return (s.p[i] == 'e' || s.p[i] == 'E') && take_exponent(s, i + 1, &d->exponent);
 }
 
-// The significant digits, cut at MAX_DIGITS with a last 1 for any that follow, then the exponent.
+// The significant digits, cut at MAX_DIGITS with a last 1 when what follows isn't 0, then the
+// exponent.
 static bool slow_f64(const decimal *d, double *out) {
     char text[MAX_DIGITS + 32];
     size_t n = 0, rest = 0;
+    bool more = false;
     for (size_t i = 0; i < d->body.n; i++) {
         char c = d->body.p[i];
         if (c == '.' || (n == 0 && c == '0')) continue;
@@ -126,10 +128,11 @@ static bool slow_f64(const decimal *d, double *out) {
             text[n++] = c;
         } else {
             rest++;
+            more = more || c != '0';
         }
     }
     int64_t exponent = d->exponent + (int64_t)rest;
-    if (rest > 0) {
+    if (more) {
         text[n++] = '1';
         exponent--;
     }
