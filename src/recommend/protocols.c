@@ -38,8 +38,8 @@ static heed_err assign_loo(const hd_sparse *events, uint64_t seed, uint8_t *part
     for (size_t u = 0; u < events->n_rows; u++) {
         size_t distinct, last = last_discovery(events, u, seen, &distinct);
         if (distinct < 2) continue;
-        part[last] = HD_PART_HELD;
-        for (size_t e = last + 1; e < events->start[u + 1]; e++) part[e] = HD_PART_NEITHER;
+        part[last] = HD_SPLIT_HELD;
+        for (size_t e = last + 1; e < events->start[u + 1]; e++) part[e] = HD_SPLIT_NEITHER;
     }
     hd_free(seen);
     return HEED_OK;
@@ -68,7 +68,7 @@ static heed_err assign_time(const hd_sparse *events, uint64_t seed, uint8_t *par
     hd_time cut = HD_TIME_NONE;
     HD_TRY(time_cut(events, &cut));
     for (size_t e = 0; e < events->n; e++)
-        if (events->time[e] != HD_TIME_NONE && events->time[e] >= cut) part[e] = HD_PART_HELD;
+        if (events->time[e] != HD_TIME_NONE && events->time[e] >= cut) part[e] = HD_SPLIT_HELD;
     return HEED_OK;
 }
 
@@ -91,7 +91,7 @@ static void assign_random_row(const hd_sparse *events, size_t row, uint64_t seed
     hd_rng_shuffle(&rng, s->item, n, sizeof *s->item);
     for (size_t i = (size_t)rint(.75 * (double)n); i < n; i++) s->held[s->item[i]] = row + 1;
     for (size_t e = begin; e < end; e++)
-        if (s->held[events->col[e]] == row + 1) part[e] = HD_PART_HELD;
+        if (s->held[events->col[e]] == row + 1) part[e] = HD_SPLIT_HELD;
 }
 
 static heed_err assign_random(const hd_sparse *events, uint64_t seed, uint8_t *part) {
@@ -161,12 +161,12 @@ static size_t held_items(const hd_sparse *events, const uint8_t *part, size_t ro
     size_t begin = events->start[row], end = events->start[row + 1], first = n;
     bool trained = false;
     for (size_t e = begin; e < end; e++) {
-        if (part[e] != HD_PART_TRAIN) continue;
+        if (part[e] != HD_SPLIT_TRAIN) continue;
         met[events->col[e]] = row + 1;
         trained = true;
     }
     for (size_t e = begin; trained && e < end; e++) {
-        if (part[e] != HD_PART_HELD || met[events->col[e]] == row + 1) continue;
+        if (part[e] != HD_SPLIT_HELD || met[events->col[e]] == row + 1) continue;
         met[events->col[e]] = row + 1;
         out->relevant[n++] = events->col[e];
     }
@@ -176,7 +176,7 @@ static size_t held_items(const hd_sparse *events, const uint8_t *part, size_t ro
 
 static heed_err make_cases(const hd_sparse *events, const uint8_t *part, hd_split *out) {
     size_t n_held = 0;
-    for (size_t e = 0; e < events->n; e++) n_held += part[e] == HD_PART_HELD;
+    for (size_t e = 0; e < events->n; e++) n_held += part[e] == HD_SPLIT_HELD;
     size_t *met = hd_calloc(events->n_cols, sizeof *met);
     out->row = hd_alloc(events->n_rows * sizeof *out->row);
     out->relevant_start = hd_calloc(events->n_rows + 1, sizeof *out->relevant_start);
@@ -221,7 +221,7 @@ static void hash_cases(hd_split *split) {
 static heed_err keep_train(const hd_sparse *events, const uint8_t *part, hd_sparse *out) {
     bool *keep = hd_alloc(events->n * sizeof *keep);
     if (!keep) return HD_FAIL_MEMORY(events->n * sizeof *keep);
-    for (size_t e = 0; e < events->n; e++) keep[e] = part[e] == HD_PART_TRAIN;
+    for (size_t e = 0; e < events->n; e++) keep[e] = part[e] == HD_SPLIT_TRAIN;
     heed_err err = hd_sparse_filter(events, keep, out);
     hd_free(keep);
     return err;
@@ -237,7 +237,7 @@ heed_err hd_split_make(const hd_sparse *events, const hd_protocol *protocol, uin
                        "or 'random'",
                        "评估协议“%s”需要事件时间，而数据中没有时间；请改用“loo”或“random”",
                        protocol->name);
-    uint8_t *part = hd_calloc(events->n, sizeof *part); // HD_PART_TRAIN is 0
+    uint8_t *part = hd_calloc(events->n, sizeof *part); // HD_SPLIT_TRAIN is 0
     if (!part) return HD_FAIL_MEMORY(events->n);
     HD_TRY_OUT(protocol->assign(events, seed, part));
     HD_TRY_OUT(make_cases(events, part, out));

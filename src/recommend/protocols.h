@@ -16,14 +16,14 @@
 #include "base/sparse.h"
 
 // Where an event goes.
-typedef enum hd_part { HD_PART_TRAIN, HD_PART_HELD, HD_PART_NEITHER } hd_part;
+typedef enum hd_split_part { HD_SPLIT_TRAIN, HD_SPLIT_HELD, HD_SPLIT_NEITHER } hd_split_part;
 
 typedef struct hd_protocol {
     const char *name; // "loo"
     int version;
     hd_text doc;
     bool needs_time; // HEED_UNAVAILABLE on data without times (loo goes by order and doesn't)
-    // Says where each event goes: part (events->n) comes in as HD_PART_TRAIN throughout.
+    // Says where each event goes: part (events->n) comes in as HD_SPLIT_TRAIN throughout.
     heed_err (*assign)(const hd_sparse *events, uint64_t seed, uint8_t *part);
 } hd_protocol;
 

@@ -6,11 +6,11 @@
 // time of the held-out event is part of the answer.
 #include "recommend/trial.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "kernel/topk.h"
 
 enum { CASES_PER_CHUNK = 32 };
 
@@ -34,22 +34,12 @@ static hd_history history_of(const hd_sparse *train, size_t row) {
     };
 }
 
-// What the user has leaves the ranking; so does an item whose score isn't a number.
-static void drop_seen(const hd_history *history, float *scores, size_t n_items) {
-    for (size_t e = 0; e < history->n; e++) scores[history->item[e]] = -INFINITY;
-    for (size_t i = 0; i < n_items; i++)
-        if (isnan(scores[i])) scores[i] = -INFINITY;
-}
-
-// The k items of highest score, best first, ties by index; -INFINITY is left out. Returns how many.
-static size_t top_items(const float *scores, size_t n_items, size_t k, uint32_t *out) {
-    size_t n = 0;
-    for (size_t i = 0; i < n_items; i++) {
-        if (scores[i] == -INFINITY || (n == k && scores[i] <= scores[out[n - 1]])) continue;
-        size_t at = n < k ? n++ : n - 1;
-        for (; at > 0 && scores[out[at - 1]] < scores[i]; at--) out[at] = out[at - 1];
-        out[at] = (uint32_t)i;
-    }
+// allow: (n_items), all true before and after.
+static size_t rank_unseen(const hd_history *history, const float *scores, bool *allow,
+                          size_t n_items, size_t k, uint32_t *out) {
+    for (size_t e = 0; e < history->n; e++) allow[history->item[e]] = false;
+    size_t n = hd_topk(scores, allow, n_items, k, out);
+    for (size_t e = 0; e < history->n; e++) allow[history->item[e]] = true;
     return n;
 }
 
@@ -60,16 +50,22 @@ static heed_err rank_chunk(void *ctx, size_t chunk) {
     size_t begin = chunk * CASES_PER_CHUNK, end = begin + CASES_PER_CHUNK;
     if (end > job->split->n_cases) end = job->split->n_cases;
     float *scores = hd_alloc(train->n_cols * sizeof *scores);
-    if (!scores) return HD_FAIL_MEMORY(train->n_cols * sizeof *scores);
+    bool *allow = hd_alloc(train->n_cols * sizeof *allow);
+    if (!scores || !allow) {
+        err = HD_FAIL_MEMORY(train->n_cols * (sizeof *scores + sizeof *allow));
+        goto out;
+    }
+    memset(allow, true, train->n_cols * sizeof *allow);
     for (size_t c = begin; c < end; c++) {
         hd_rank_case *one = &job->trial->cases[c];
         hd_history history = history_of(train, one->row);
         HD_TRY_OUT(job->method->score(job->model, &history, scores));
-        drop_seen(&history, scores, train->n_cols);
-        one->n_ranked = top_items(scores, train->n_cols, job->k, job->trial->ranked + c * job->k);
+        one->n_ranked = rank_unseen(&history, scores, allow, train->n_cols, job->k,
+                                    job->trial->ranked + c * job->k);
     }
 out:
     hd_free(scores);
+    hd_free(allow);
     return err;
 }
 
