@@ -14,37 +14,44 @@
 
 enum { HD_PROFILE_TOP = 5, HD_PROFILE_EVIDENCE = 5 };
 
-typedef struct hd_profile hd_profile; // one user's; borrowed parts live as long as it does
+typedef struct hd_profiler
+    hd_profiler;                      // what profiles of one catalogue share; many threads may read
+typedef struct hd_profile hd_profile; // one user's
 typedef struct hd_segments
     hd_segments; // the fitted segmentation: scaling, seeded k-means, a name for each segment
 
-// Builds from a user's events and reviews. now: the instant the profile speaks of. zone: of the
-// active hours (NULL: UTC).
+// items: borrowed, must outlive the profiler and its profiles. signals: weight of an event type.
+// zone: of the active hours (NULL: UTC). now: the instant the profiles speak of; events and reviews
+// later than it don't count.
 typedef struct hd_profile_input {
     const hd_items *items;
     hd_signals signals;
     const hd_zone *zone;
     hd_time now;
 } hd_profile_input;
-heed_err hd_profile_new(const hd_profile_input *input, const hd_door_event *events, size_t n_events,
+heed_err hd_profiler_new(const hd_profile_input *input, hd_profiler **out) HEED_CHECK;
+void hd_profiler_free(hd_profiler *profiler);
+
+// Builds from a user's events and reviews, both in time order. They are read, not kept.
+heed_err hd_profile_new(const hd_profiler *profiler, const hd_door_event *events, size_t n_events,
                         const hd_door_review *reviews, size_t n_reviews,
                         hd_profile **out) HEED_CHECK;
 void hd_profile_free(hd_profile *profile);
 
-// The profile as one vector: names and length are fixed by the input's catalogue and
-// hd_profile_vector_names.
+// The profile as one vector, in natural units. Names and length are the same for every catalogue.
 size_t hd_profile_vector_len(void);
 const char *hd_profile_vector_name(size_t i);
 void hd_profile_vector(const hd_profile *profile, double *out); // NaN: not known
 
-// {"recency_days": {"value", "evidence": [event keys]}, "frequency", "monetary": [{"currency",
-// "value", …}], "active_hours", …,
-//  "segment": {"id", "name", "distance"}, "vector": […]}. segments may be NULL.
+// {"recency": {…, "evidence": [event keys]}, "frequency": …, "monetary": [{"currency", "net", …}],
+// "active_hours", "browsing", "ratings", "categories", "brands", "price_band", "drift",
+//  "segment": {"id", "name", "distance"}, "vector": {name: value}}. What isn't known is null.
+// segments may be NULL: then "segment" is null. The shape is told in the README.
 heed_err hd_profile_json(const hd_profile *profile, const hd_segments *segments, heed_lang lang,
                          json_t **out) HEED_CHECK;
 
 // Fits segments over vectors (n, hd_profile_vector_len()), k chosen by silhouette in 2 .. 8 when k
-// is 0.
+// is 0. HEED_INPUT when there are fewer than two different users.
 heed_err hd_segments_fit(const double *vectors, size_t n, size_t k, uint64_t seed, hd_pool *pool,
                          hd_segments **out) HEED_CHECK;
 heed_err hd_segments_assign(const hd_segments *segments, const double *vector, size_t *id,
