@@ -132,7 +132,7 @@ static heed_err item_knn_score(const hd_model *model, const hd_history *history,
     memset(scores, 0, links->n_items * sizeof *scores);
     HD_TRY(hd_past_items(history, links->n_items, &past, &n));
     double decayed = 1;
-    for (size_t p = 0; p < n && decayed > 0; p++, decayed *= m->values[DECAY]) {
+    for (size_t p = 0; p < n && decayed >= HD_PAST_FADED; p++, decayed *= m->values[DECAY]) {
         float x = (float)(decayed * past[p].weight);
         uint64_t end = links->start[past[p].item + 1];
         for (uint64_t e = links->start[past[p].item]; e < end; e++) {
@@ -156,12 +156,13 @@ static heed_err item_knn_reasons(const hd_model *model, const hd_history *histor
         return HD_FAIL_MEMORY(n_past * sizeof *parts);
     }
     double decayed = 1;
-    for (size_t p = 0; p < n_past; p++, decayed *= m->values[DECAY]) {
+    size_t p = 0;
+    for (; p < n_past && decayed >= HD_PAST_FADED; p++, decayed *= m->values[DECAY]) {
         float x = (float)(decayed * past[p].weight);
         parts[p] =
             (hd_part){past[p].entry, (double)x * hd_links_get(&m->links, past[p].item, item)};
     }
-    hd_reasons_from(parts, n_past, out, max, n);
+    hd_reasons_from(parts, p, out, max, n);
     hd_free(parts);
     hd_free(past);
     return HEED_OK;
@@ -191,6 +192,7 @@ const hd_method hd_method_item_knn = {
     .doc = HD_TEXT("Items that the same users have: steady tastes, and reasons that everyone "
                    "understands.",
                    "拥有此商品的用户也拥有：适合稳定的喜好，理由人人能懂。"),
+    .brief = HD_TEXT("near what the user has", "与用户已有的商品相近"),
     .source = "Sarwar et al., WWW 2001",
     .params = params,
     .n_params = N_PARAMS,

@@ -280,6 +280,7 @@ const hd_method hd_method_markov = {
     .name = "markov",
     .doc = HD_TEXT("What followed the last few items for others: strong where order matters.",
                    "他人在最近这几个商品之后选择了什么：适合先后顺序重要的情形。"),
+    .brief = HD_TEXT("often comes after what the user did last", "常出现在用户最近的行为之后"),
     .source = "Shani et al., JMLR 2005, with decayed skips",
     .params = params,
     .n_params = N_PARAMS,

@@ -12,6 +12,10 @@ typedef struct hd_past {
     size_t entry; // index into the history, of the newest entry merged here
 } hd_past;
 
+// A decayed weight below this adds nothing to a float sum of weights up to 1: such items are left
+// out, which also keeps long histories from costing time in subnormal numbers.
+#define HD_PAST_FADED 0x1p-24
+
 // Each item once, at its newest entry; items the model doesn't know (≥ n_items) are left out.
 // *out (*n): hd_free.
 heed_err hd_past_items(const hd_history *history, size_t n_items, hd_past **out,

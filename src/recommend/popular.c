@@ -113,6 +113,7 @@ const hd_method hd_method_popular = {
     .doc = HD_TEXT("What most users have: the baseline, and the answer when nothing is known of a "
                    "user.",
                    "最多用户拥有的商品：基准方法，也用于一无所知的用户。"),
+    .brief = HD_TEXT("popular among all users", "在所有用户中受欢迎"),
     .source = "counting",
     .params = params,
     .n_params = N_PARAMS,

@@ -264,6 +264,7 @@ const hd_method hd_method_recent = {
     .name = "recent",
     .doc = HD_TEXT("What most users had an event at in the last days: follows seasons and news.",
                    "最近若干天内最多用户有行为的商品：跟随季节与新品。"),
+    .brief = HD_TEXT("popular of late", "近期热门"),
     .source = "counting; MobileTeleSystems/RecTools PopularModel(period)",
     .params = params,
     .n_params = N_PARAMS,

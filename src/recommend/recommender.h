@@ -46,6 +46,7 @@ typedef void hd_model; // a method's own struct
 struct hd_method {
     const char *name;   // "markov"
     hd_text doc;        // one sentence: how it works and when it is good
+    hd_text brief;      // what an item it serves is, in a few words: "popular among all users"
     const char *source; // formula's reference
     const hd_method_param *params;
     size_t n_params;
@@ -63,8 +64,8 @@ struct hd_method {
     // has no personal reasons).
     heed_err (*reasons)(const hd_model *model, const hd_history *history, uint32_t item,
                         hd_reason *out, size_t max, size_t *n);
-    // Gives the snapshot's rows to a model that needs them (read, not kept: what it needs of them is
-    // copied). NULL unless needs_rows. Not while others score.
+    // Gives the snapshot's rows to a model that needs them (read, not kept: what it needs of them
+    // is copied). NULL unless needs_rows. Not while others score.
     heed_err (*attach)(hd_model *model, const hd_sparse *rows);
     heed_err (*save)(const hd_model *model, hd_safetensors_writer *out);
     heed_err (*load)(const hd_safetensors *in, hd_model **out); // hostile files: HEED_CORRUPT

@@ -113,10 +113,12 @@ static void near_clear(near_users *near) {
 
 static void weigh(near_users *near, double decay) {
     double decayed = 1, sum = 0;
-    for (size_t p = 0; p < near->n_past; p++, decayed *= decay) {
+    size_t p = 0;
+    for (; p < near->n_past && decayed >= HD_PAST_FADED; p++, decayed *= decay) {
         near->past[p].weight = (float)(decayed * near->past[p].weight);
         sum += (double)near->past[p].weight * near->past[p].weight;
     }
+    near->n_past = p;
     near->norm = sqrt(sum);
 }
 
@@ -251,6 +253,7 @@ const hd_method hd_method_user_knn = {
     .doc = HD_TEXT("What the users most like this one have besides: good with few items and many "
                    "users.",
                    "与此用户最相似的人还拥有什么：适合商品少、用户多的情形。"),
+    .brief = HD_TEXT("liked by users with the same taste", "受到相似用户的喜欢"),
     .source = "Herlocker et al., SIGIR 1999",
     .params = params,
     .n_params = N_PARAMS,
