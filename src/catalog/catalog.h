@@ -15,17 +15,21 @@ typedef struct hd_catalog hd_catalog;
 heed_err hd_catalog_open(hd_store *store, hd_catalog **out) HEED_CHECK; // store: borrowed
 void hd_catalog_close(hd_catalog *catalog);
 
-// The key of an item, made (without a title) when it is new and batch > 0; HEED_NOT_FOUND when
-// batch is 0.
+// The key of an item. batch > 0: made (without a title) when it is new, inside the caller's
+// transaction; called once per imported event, so keys are kept in a bounded cache. batch 0:
+// HEED_NOT_FOUND when there is none.
 heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch,
                              int64_t *key) HEED_CHECK;
-// Writes an item or a document. Fields not given keep what stood there. *changed: 0 new, 1 changed,
-// 2 the same.
+// Writes an item or a document, inside the caller's transaction. Fields not given keep what stood
+// there; attributes are joined name by name. A document without an id goes by its URL, else by its
+// text. *changed: 0 new, 1 changed, 2 the same. After a failure nothing of the record has been
+// written, and the caller may go on with the next.
 heed_err hd_catalog_put(hd_catalog *catalog, int64_t batch, const hd_record *record,
                         int *changed) HEED_CHECK;
-heed_err hd_catalog_put_end(hd_catalog *catalog, int64_t batch) HEED_CHECK;
-// As hd_door_undo; an item that `used` says something refers to stays, without what the batch gave
-// it.
+// Takes back what a batch brought: what it overwrote returns, what it made goes. HEED_CONFLICT
+// names the later batch that changed the same rows and must be undone first. An item that `used`
+// says something refers to stays, without what the batch gave it (used NULL: none is). *rows: how
+// many went or returned.
 heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch,
                          heed_err (*used)(void *ctx, int64_t item_key, bool *out), void *ctx,
                          int64_t *rows) HEED_CHECK;
