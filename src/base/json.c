@@ -253,10 +253,12 @@ heed_err hd_json_dump(const json_t *json, bool pretty, hd_str *out) {
 heed_err hd_json_pack(json_t **out, const char *format, ...) {
     json_error_t error = {0};
     va_list args;
+    uint64_t failures = hd_mem_failures();
     va_start(args, format);
     *out = json_vpack_ex(&error, 0, format, args);
     va_end(args);
     if (*out) return HEED_OK;
+    if (hd_mem_failures() != failures) return HD_FAIL_MEMORY(0); // whatever jansson makes of it
     switch (json_error_code(&error)) {
     case json_error_invalid_utf8:
         return HD_FAIL(HEED_INPUT, "a text is not valid UTF-8", "文本不是有效的 UTF-8");

@@ -39,21 +39,23 @@ typedef struct hd_tensor_view {
     size_t bytes;
 } hd_tensor_view;
 
+// A file must not shrink while it is open: whoever replaces one renames a new one over it.
 typedef struct hd_safetensors hd_safetensors;
 heed_err hd_safetensors_open(const char *path, hd_safetensors **out) HEED_CHECK;
-heed_err hd_safetensors_from_memory(const void *data, size_t n, const char *name,
-                                    hd_safetensors **out) HEED_CHECK; // data: borrowed
+heed_err
+hd_safetensors_from_memory(const void *data, size_t n, const char *name,
+                           hd_safetensors **out) HEED_CHECK; // data: borrowed, aligned to 8
 void hd_safetensors_close(hd_safetensors *file);
 size_t hd_safetensors_count(const hd_safetensors *file);
-const hd_tensor_view *hd_safetensors_at(const hd_safetensors *file, size_t i);
+const hd_tensor_view *hd_safetensors_at(const hd_safetensors *file, size_t i); // NULL past the end
 // A tensor by name that must have this type and number of dims (-1: any); HEED_CORRUPT otherwise.
 heed_err hd_safetensors_get(const hd_safetensors *file, const char *name, hd_dtype dtype,
                             int n_dims, const hd_tensor_view **out) HEED_CHECK;
 // A string of the header's __metadata__, NULL when it isn't there.
 const char *hd_safetensors_meta(const hd_safetensors *file, const char *key);
 
-// Writing: whole or not at all. Data is copied to the file at each call's place in order; names
-// must be new.
+// Writing: whole or not at all. Tensors stand in the file by falling size of their type, then in
+// the order of addition. Names must be new.
 typedef struct hd_safetensors_writer hd_safetensors_writer;
 heed_err hd_safetensors_writer_new(hd_safetensors_writer **out) HEED_CHECK;
 heed_err hd_safetensors_add(hd_safetensors_writer *writer, const char *name, hd_dtype dtype,
