@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of privacy/ share. Not for other rooms.
+#ifndef HD_PRIVACY_OWN_H
+#define HD_PRIVACY_OWN_H
+
+#include "base/map.h"
+#include "privacy/door.h"
+#include "privacy/idcache.h"
+#include "privacy/seen.h"
+
+// What can be read, as bits: see the table in door.h.
+typedef enum hd_may {
+    HD_MAY_IDS = 1,
+    HD_MAY_ATTRIBUTES = 2,
+    HD_MAY_PERSON = 4,
+    HD_MAY_TEXTS = 8,
+    HD_MAY_WHOLE = 16
+} hd_may;
+bool hd_purpose_may(hd_purpose purpose, hd_may what);
+heed_err hd_purpose_check(hd_purpose purpose, hd_may what) HEED_CHECK; // else HEED_DENIED
+
+// The indexes of events, made and remade: see load.c.
+#define HD_SQL_EVENTS_BY_USER                                                            \
+    "CREATE INDEX events_by_user ON events(user_key, time, key, item_key, type, value, " \
+    "quantity, currency) WHERE user_key IS NOT NULL;"
+#define HD_SQL_EVENTS_BY_ID \
+    "CREATE UNIQUE INDEX events_by_id ON events(event_id) WHERE event_id IS NOT NULL;"
+
+// How the events of the batch at hand are written (load.c).
+typedef struct hd_load {
+    bool ready;       // the rest is known
+    bool bulk;        // the events' indexes are gone until the batch ends
+    int64_t next_key; // of the next event
+    int64_t standing; // events there at most, before the batch
+    int64_t n_new;    // written by the batch
+    int64_t n_waiting;
+    hd_seen seen;
+} hd_load;
+
+struct hd_door {
+    hd_store *store;    // borrowed
+    uint64_t epoch;     // the store's, when the caches below were begun
+    hd_idcache users;   // external id -> key of that id
+    hd_map names;       // every type's name met so far: keeps the bytes for the door's life
+    hd_map types;       // name -> key
+    hd_imap type_names; // key -> its name (a pointer into `names`)
+    int64_t n_types;    // in the table; -1: not counted yet
+    hd_load load;
+    hd_imap used_items; // items that something refers to
+    bool used_known;
+};
+
+// Forgets what is cached when the store says that it may not stand any more. Called by whatever
+// uses a cache.
+void hd_door_sync(hd_door *door);
+void hd_door_forget(hd_door *door);
+
+// Runs a statement with integer parameters.
+heed_err hd_run_keys(hd_door *door, const char *sql, const int64_t *keys, size_t n) HEED_CHECK;
+#define HD_RUN(door, sql, ...)                                 \
+    hd_run_keys((door), (sql), (const int64_t[]){__VA_ARGS__}, \
+                sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+// Binds 0 as NULL.
+void hd_bind_key(hd_query *q, int i, int64_t key);
+
+// ── users.c: ids and persons ──
+
+// Refuses an empty id and one with a zero byte, which no C string could hold.
+heed_err hd_id_check(hd_slice id, const char *field_en, const char *field_zh) HEED_CHECK;
+// The key of an id, made when it is new; an absent id has key 0. *made may be NULL.
+heed_err hd_users_make(hd_door *door, hd_slice id, int64_t *key, bool *made) HEED_CHECK;
+// Takes back an id that was just made.
+heed_err hd_users_unmake(hd_door *door, hd_slice id, int64_t key) HEED_CHECK;
+heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                      hd_put *what) HEED_CHECK;
+// The person behind a key, and whether other ids lead to it. HEED_NOT_FOUND: no such key.
+heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *joined) HEED_CHECK;
+// Takes back the joins of a batch. *n is raised by how many.
+heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
+// Removes ids without a record that nothing refers to.
+heed_err hd_users_sweep(hd_door *door) HEED_CHECK;
+
+// ── types.c ──
+
+heed_err hd_types_key(hd_door *door, hd_slice name, int64_t *key) HEED_CHECK; // made when new
+heed_err hd_types_name(hd_door *door, int64_t key, const char **name) HEED_CHECK;
+
+// ── load.c, feedback.c: writing ──
+
+heed_err hd_load_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                     hd_put *what) HEED_CHECK;
+heed_err hd_load_end(hd_door *door, int64_t *repeats) HEED_CHECK;
+void hd_load_reset(hd_load *load); // forgets the batch at hand
+// Takes the events of a batch back.
+heed_err hd_load_undo(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
+heed_err hd_reviews_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                        hd_put *what) HEED_CHECK;
+heed_err hd_tickets_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                        hd_put *what) HEED_CHECK;
+
+// ── read.c ──
+
+// The columns that hd_event_read reads, from `at` on.
+#define HD_EVENT_COLUMNS "key, item_key, type, value, quantity, time, currency"
+heed_err hd_event_read(hd_door *door, hd_query *q, int at, hd_door_event *out) HEED_CHECK;
+// The columns that hd_review_read reads. ?2: whether texts may be read.
+#define HD_REVIEW_COLUMNS "key, item_key, rating, time, iif(?2, title, NULL), iif(?2, text, NULL)"
+heed_err hd_review_read(hd_query *q, int at, hd_arena *arena, hd_door_review *out) HEED_CHECK;
+// By time, then key; without a time first.
+void hd_reviews_sort(hd_door_review *reviews, size_t n);
+
+// Growing lists.
+typedef struct hd_event_list {
+    hd_door_event *events;
+    size_t n, cap;
+} hd_event_list;
+// Replaces the list by a person's events, ids joined, in time order: the last `limit` (0: all).
+heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
+                           hd_event_list *list) HEED_CHECK;
+typedef struct hd_review_list {
+    hd_door_review *reviews;
+    size_t n, cap;
+} hd_review_list;
+heed_err hd_reviews_collect(hd_door *door, hd_purpose purpose, int64_t person, hd_arena *arena,
+                            hd_review_list *list) HEED_CHECK;
+
+#endif

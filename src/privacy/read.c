@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading one person, and counting all. A person's rows are those of all its ids; the common case
+// of a single id is one range of events_by_user, which holds every column asked for.
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "privacy/own.h"
+
+static heed_err copy_text(hd_slice text, const char *absent, hd_arena *arena, const char **out) {
+    *out = absent;
+    if (!text.p) return HEED_OK;
+    *out = hd_arena_strndup(arena, text.p, text.n);
+    return *out ? HEED_OK : HD_FAIL_MEMORY(text.n);
+}
+
+// ── A person's own row ──
+
+// Adds what the object lacks: the person's main id speaks first, other ids fill gaps.
+static heed_err add_attributes(json_t *all, hd_slice text) {
+    if (!text.p) return HEED_OK;
+    json_t *more;
+    heed_err err = hd_json_parse(text.p, text.n, "attributes", &more);
+    if (err == HEED_MEMORY) return err;
+    if (err != HEED_OK) {
+        return HD_FAIL(HEED_CORRUPT, "a user's stored attributes can't be read: run 'heed doctor'",
+                       "无法读取某个用户的属性：请运行“heed doctor”");
+    }
+    int rc = json_object_update_missing(all, more);
+    json_decref(more);
+    return rc == 0 ? HEED_OK : HD_FAIL_MEMORY(text.n);
+}
+
+static heed_err read_ids(hd_query *q, json_t *all, hd_arena *arena, hd_door_user *out) {
+    bool row;
+    for (;;) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) return HEED_OK;
+        if (!out->id) HD_TRY(copy_text(hd_query_text(q, 0), "", arena, &out->id));
+        HD_TRY(add_attributes(all, hd_query_text(q, 1)));
+        hd_time created = hd_query_time(q, 2);
+        if (created == HD_TIME_NONE) continue;
+        if (out->created == HD_TIME_NONE || created < out->created) out->created = created;
+    }
+}
+
+static heed_err read_user(hd_door *door, int64_t person, json_t *all, hd_arena *arena,
+                          hd_door_user *out) {
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT external_id, attributes, created FROM users "
+                         "WHERE key = ?1 OR person = ?1 ORDER BY key <> ?1, key",
+                         &q));
+    hd_query_bind_i64(q, 1, person);
+    heed_err err = read_ids(q, all, arena, out);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                          hd_door_user *out) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_ATTRIBUTES));
+    int64_t person;
+    bool joined;
+    HD_TRY(hd_users_person(door, user_key, &person, &joined));
+    *out = (hd_door_user){.key = person, .created = HD_TIME_NONE};
+    json_t *all = json_object();
+    if (!all) return HD_FAIL_MEMORY(0);
+    hd_str text;
+    hd_str_init(&text);
+    heed_err err;
+    HD_TRY_OUT(read_user(door, person, all, arena, out));
+    HD_TRY_OUT(hd_json_dump(all, false, &text));
+    HD_TRY_OUT(copy_text((hd_slice){hd_str_get(&text), text.len}, "{}", arena, &out->attributes));
+out:
+    json_decref(all);
+    hd_str_clear(&text);
+    return err;
+}
+
+heed_err hd_door_user_id(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                         char **out) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_IDS));
+    int64_t person;
+    bool joined, row;
+    hd_query *q;
+    HD_TRY(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY(hd_query_open(door->store, "SELECT external_id FROM users WHERE key = ?1", &q));
+    hd_query_bind_i64(q, 1, person);
+    heed_err err;
+    HD_TRY_OUT(hd_query_step(q, &row));
+    hd_slice id = hd_query_text(q, 0);
+    *out = hd_arena_strndup(arena, id.p, id.n);
+    if (!*out) err = HD_FAIL_MEMORY(id.n);
+out:
+    hd_query_close(q);
+    return err;
+}
+
+// ── Events ──
+
+heed_err hd_event_read(hd_door *door, hd_query *q, int at, hd_door_event *out) {
+    *out = (hd_door_event){.key = hd_query_i64(q, at), .item_key = hd_query_i64(q, at + 1)};
+    HD_TRY(hd_types_name(door, hd_query_i64(q, at + 2), &out->type));
+    out->value = hd_query_f64(q, at + 3);
+    out->quantity = hd_query_f64(q, at + 4);
+    out->time = hd_query_time(q, at + 5);
+    hd_slice currency = hd_query_text(q, at + 6);
+    if (currency.n == 3) memcpy(out->currency, currency.p, 3);
+    return HEED_OK;
+}
+
+static const char events_of_id[] = "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key = ?1 "
+                                   "ORDER BY time DESC, key DESC LIMIT ?2";
+static const char events_of_ids[] = "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key IN "
+                                    "(SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1) "
+                                    "ORDER BY time DESC, key DESC LIMIT ?2";
+
+static heed_err read_events(hd_door *door, hd_query *q, hd_event_list *list) {
+    bool row;
+    for (;;) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) return HEED_OK;
+        HD_TRY(hd_grow(&list->events, &list->cap, list->n + 1, sizeof *list->events));
+        HD_TRY(hd_event_read(door, q, 0, &list->events[list->n]));
+        list->n++;
+    }
+}
+
+heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
+                           hd_event_list *list) {
+    hd_query *q;
+    list->n = 0;
+    HD_TRY(hd_query_open(door->store, joined ? events_of_ids : events_of_id, &q));
+    hd_query_bind_i64(q, 1, person);
+    hd_query_bind_i64(q, 2, limit > 0 && limit < INT64_MAX ? (int64_t)limit : -1);
+    heed_err err = read_events(door, q, list);
+    hd_query_close(q);
+    for (size_t i = 0, j = list->n; i + 1 < j; i++) {
+        hd_door_event swap = list->events[i];
+        list->events[i] = list->events[--j];
+        list->events[j] = swap;
+    }
+    return err;
+}
+
+heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, size_t limit,
+                        hd_arena *arena, hd_door_event **out, size_t *n) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    hd_door_sync(door);
+    int64_t person;
+    bool joined;
+    hd_event_list list = {0};
+    heed_err err;
+    HD_TRY_OUT(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY_OUT(hd_events_collect(door, person, joined, limit, &list));
+    *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
+    if (!*out) {
+        err = HD_FAIL_MEMORY(list.n * sizeof **out);
+        goto out;
+    }
+    if (list.n > 0) memcpy(*out, list.events, list.n * sizeof **out);
+    *n = list.n;
+out:
+    hd_free(list.events);
+    return err;
+}
+
+heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
+    hd_door_sync(door);
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT coalesce(person, user_key), " HD_EVENT_COLUMNS " FROM "
+                         "(SELECT events.*, (SELECT person FROM users WHERE users.key = user_key) "
+                         "AS person FROM events NOT INDEXED) ORDER BY key",
+                         &q));
+    heed_err err;
+    bool row;
+    hd_door_event event;
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        HD_TRY_OUT(hd_event_read(door, q, 1, &event));
+        HD_TRY_OUT(fn(ctx, hd_query_i64(q, 0), &event));
+    }
+out:
+    hd_query_close(q);
+    return err;
+}
+
+// ── Reviews ──
+
+heed_err hd_review_read(hd_query *q, int at, hd_arena *arena, hd_door_review *out) {
+    *out = (hd_door_review){.key = hd_query_i64(q, at),
+                            .item_key = hd_query_i64(q, at + 1),
+                            .rating = hd_query_f64(q, at + 2),
+                            .time = hd_query_time(q, at + 3)};
+    HD_TRY(copy_text(hd_query_text(q, at + 4), NULL, arena, &out->title));
+    return copy_text(hd_query_text(q, at + 5), NULL, arena, &out->text);
+}
+
+static int by_time(const void *a, const void *b) {
+    const hd_door_review *x = a, *y = b;
+    if (x->time != y->time) return x->time < y->time ? -1 : 1;
+    return (x->key > y->key) - (x->key < y->key);
+}
+
+void hd_reviews_sort(hd_door_review *reviews, size_t n) {
+    if (n > 1) qsort(reviews, n, sizeof *reviews, by_time);
+}
+
+heed_err hd_reviews_collect(hd_door *door, hd_purpose purpose, int64_t person, hd_arena *arena,
+                            hd_review_list *list) {
+    hd_query *q;
+    bool row;
+    heed_err err;
+    list->n = 0;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT " HD_REVIEW_COLUMNS " FROM reviews WHERE user_key IN "
+                         "(SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)",
+                         &q));
+    hd_query_bind_i64(q, 1, person);
+    hd_query_bind_i64(q, 2, hd_purpose_may(purpose, HD_MAY_TEXTS));
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        HD_TRY_OUT(hd_grow(&list->reviews, &list->cap, list->n + 1, sizeof *list->reviews));
+        HD_TRY_OUT(hd_review_read(q, 0, arena, &list->reviews[list->n]));
+        list->n++;
+    }
+    hd_reviews_sort(list->reviews, list->n);
+out:
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                         hd_door_review **out, size_t *n) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    int64_t person;
+    bool joined;
+    hd_review_list list = {0};
+    heed_err err;
+    HD_TRY_OUT(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY_OUT(hd_reviews_collect(door, purpose, person, arena, &list));
+    *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
+    if (!*out) {
+        err = HD_FAIL_MEMORY(list.n * sizeof **out);
+        goto out;
+    }
+    if (list.n > 0) memcpy(*out, list.reviews, list.n * sizeof **out);
+    *n = list.n;
+out:
+    hd_free(list.reviews);
+    return err;
+}
+
+// ── All ──
+
+heed_err hd_door_count(hd_door *door, hd_purpose purpose, hd_door_counts *out) {
+    (void)purpose; // counts are open to all
+    hd_query *q;
+    bool row;
+    *out = (hd_door_counts){.first = HD_TIME_NONE, .last = HD_TIME_NONE};
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT (SELECT count(*) FROM users WHERE person IS NULL), count(*),"
+                         " count(*) - count(user_key), min(time), max(time),"
+                         " (SELECT count(*) FROM reviews), (SELECT count(*) FROM tickets),"
+                         " (SELECT count(*) FROM messages) FROM events",
+                         &q));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK) {
+        *out = (hd_door_counts){
+            .users = hd_query_i64(q, 0),
+            .events = hd_query_i64(q, 1),
+            .anonymous_events = hd_query_i64(q, 2),
+            .first = hd_query_time(q, 3),
+            .last = hd_query_time(q, 4),
+            .reviews = hd_query_i64(q, 5),
+            .tickets = hd_query_i64(q, 6),
+            .messages = hd_query_i64(q, 7),
+        };
+    }
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_door_busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_arena *arena,
+                         char ***ids, size_t *n) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_IDS));
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
+    *n = 0;
+    *ids = hd_arena_calloc(arena, limit ? limit : 1, sizeof **ids);
+    if (!*ids) return HD_FAIL_MEMORY(limit * sizeof **ids);
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT (SELECT external_id FROM users WHERE key = p) FROM"
+                         " (SELECT coalesce(u.person, u.key) AS p, sum(c) AS total FROM"
+                         "   (SELECT user_key, count(*) AS c FROM events WHERE user_key IS NOT NULL"
+                         "    GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
+                         "  GROUP BY p ORDER BY total DESC, p LIMIT ?1)",
+                         &q));
+    hd_query_bind_i64(q, 1, limit < INT64_MAX ? (int64_t)limit : INT64_MAX);
+    heed_err err;
+    bool row;
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        hd_slice id = hd_query_text(q, 0);
+        (*ids)[*n] = hd_arena_strndup(arena, id.p, id.n);
+        if (!(*ids)[*n]) {
+            err = HD_FAIL_MEMORY(id.n);
+            goto out;
+        }
+        ++*n;
+    }
+out:
+    hd_query_close(q);
+    return err;
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ids and persons. Every id has a row of its own in `users`; a person is a row whose `person` is
+// NULL, and the rows whose `person` is its key are further ids of it. Joining two ids notes the
+// pair in user_links and points the rows of the one person at the other. Nothing that refers to a
+// user is moved, so taking a join back is: forget the pair, make all ids of the person stand alone,
+// and join again by the pairs that remain, in their order.
+//
+// Rejected: rewriting the events' user_key (slow for a long history, and can't be taken back once
+// further rows came in under the shared key), and a tree of links followed at reading (a chain of
+// aliases makes every look-up long).
+#include "base/json.h"
+#include "base/mem.h"
+#include "privacy/own.h"
+
+// More ids than this for one person are a wrong column ("guest" as everybody's alias).
+enum { IDS_MAX = 1000, SHOWN_MAX = 100 };
+
+heed_err hd_id_check(hd_slice id, const char *field_en, const char *field_zh) {
+    if (!id.p) return HEED_OK;
+    if (id.n == 0) {
+        return HD_FAIL(HEED_INPUT, "%s%.0s is empty: leave it out or give it a value",
+                       "%.0s%s为空：请省略该字段或填写内容", field_en, field_zh);
+    }
+    if (memchr(id.p, 0, id.n)) {
+        return HD_FAIL(HEED_INPUT, "%s%.0s holds a zero byte: remove it",
+                       "%.0s%s含有零字节：请将其去掉", field_en, field_zh);
+    }
+    return HEED_OK;
+}
+
+// How many bytes of an id a message shows: never half a character.
+static int shown(hd_slice id) {
+    size_t n = id.n;
+    if (n > SHOWN_MAX) {
+        n = SHOWN_MAX;
+        while (n > 0 && ((unsigned char)id.p[n] & 0xc0) == 0x80) n--;
+    }
+    return (int)n;
+}
+
+static heed_err unknown(hd_slice id) {
+    return HD_FAIL(HEED_NOT_FOUND, "no user '%.*s': check the id", "没有用户“%.*s”：请检查 id",
+                   shown(id), id.p ? id.p : "");
+}
+
+// *key is 0 when there is no such id.
+static heed_err find(hd_door *door, hd_slice id, int64_t *key, int64_t *person) {
+    hd_query *q;
+    bool row;
+    *key = *person = 0;
+    HD_TRY(hd_query_open(
+        door->store, "SELECT key, coalesce(person, key) FROM users WHERE external_id = ?1", &q));
+    hd_query_bind_text(q, 1, id.p ? id : hd_slice_of(""));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && row) {
+        *key = hd_query_i64(q, 0);
+        *person = hd_query_i64(q, 1);
+    }
+    hd_query_close(q);
+    return err;
+}
+
+// Inserts the id with the record's fields (batch 0: without a record). *added: it was new.
+static heed_err insert(hd_door *door, const hd_user_record *user, int64_t batch, bool *added) {
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store,
+                         "INSERT INTO users(external_id, attributes, created, batch) "
+                         "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (external_id) DO NOTHING",
+                         &q));
+    hd_query_bind_text(q, 1, user->id);
+    hd_query_bind_text(q, 2, user->attributes);
+    hd_query_bind_time(q, 3, user->created);
+    hd_bind_key(q, 4, batch);
+    heed_err err = hd_query_run(q);
+    hd_query_close(q);
+    if (err == HEED_OK) *added = hd_store_changes(door->store) == 1;
+    return err;
+}
+
+heed_err hd_users_make(hd_door *door, hd_slice id, int64_t *key, bool *made) {
+    if (made) *made = false;
+    *key = 0;
+    if (!id.p || hd_idcache_get(&door->users, id, key)) return HEED_OK;
+    int64_t person;
+    HD_TRY(find(door, id, key, &person));
+    if (*key == 0) {
+        bool added;
+        hd_user_record bare = {.id = id, .created = HD_TIME_NONE};
+        HD_TRY(insert(door, &bare, 0, &added));
+        *key = hd_store_last_key(door->store);
+        if (made) *made = true;
+    }
+    return hd_idcache_put(&door->users, id, *key);
+}
+
+heed_err hd_users_unmake(hd_door *door, hd_slice id, int64_t key) {
+    HD_TRY(HD_RUN(door, "DELETE FROM users WHERE key = ?1", key));
+    return hd_idcache_put(&door->users, id, 0); // as good as forgotten
+}
+
+heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *joined) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT p, EXISTS (SELECT 1 FROM users WHERE person = p) FROM "
+                         "(SELECT coalesce(person, key) AS p FROM users WHERE key = ?1)",
+                         &q));
+    hd_query_bind_i64(q, 1, key);
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && !row) {
+        err = HD_FAIL(HEED_NOT_FOUND, "no such user: it may be gone since it was looked up",
+                      "没有该用户：可能在查询之后已被移除");
+    }
+    if (err == HEED_OK) {
+        *person = hd_query_i64(q, 0);
+        *joined = hd_query_i64(q, 1) != 0;
+    }
+    hd_query_close(q);
+    return err;
+}
+
+// ── Joining ──
+
+// Refuses to join two ids (known or not) whose person would have too many.
+static heed_err check_join(hd_door *door, hd_slice from, hd_slice into) {
+    int64_t key, from_person, into_person;
+    hd_query *q;
+    bool row;
+    HD_TRY(find(door, from, &key, &from_person));
+    HD_TRY(find(door, into, &key, &into_person));
+    HD_TRY(
+        hd_query_open(door->store, "SELECT 2 + count(*) FROM users WHERE person IN (?1, ?2)", &q));
+    hd_query_bind_i64(q, 1, from_person);
+    hd_query_bind_i64(q, 2, into_person);
+    heed_err err = hd_query_step(q, &row);
+    bool many = err == HEED_OK && from_person != into_person && hd_query_i64(q, 0) > IDS_MAX;
+    hd_query_close(q);
+    if (!many) return err;
+    return HD_FAIL(
+        HEED_INPUT,
+        "one user would have more than %d ids: check which column is taken for the alias",
+        "一个用户的 id 将超过 %d 个：请检查“别名”对应的是哪一列", IDS_MAX);
+}
+
+// Points all ids of `from`'s person at `into`'s.
+static heed_err unite(hd_door *door, int64_t from, int64_t into) {
+    int64_t from_person, into_person;
+    bool joined;
+    HD_TRY(hd_users_person(door, from, &from_person, &joined));
+    HD_TRY(hd_users_person(door, into, &into_person, &joined));
+    if (from_person == into_person) return HEED_OK;
+    return HD_RUN(door, "UPDATE users SET person = ?2 WHERE key = ?1 OR person = ?1", from_person,
+                  into_person);
+}
+
+// Joins two ids; batch 0: by hand. *added: the pair was new.
+static heed_err join(hd_door *door, int64_t from, int64_t into, int64_t batch, bool *added) {
+    *added = false;
+    if (from == into) return HEED_OK;
+    HD_TRY(unite(door, from, into));
+    HD_TRY(HD_RUN(door,
+                  "INSERT INTO user_links(from_key, into_key, batch) "
+                  "VALUES (?1, ?2, nullif(?3, 0)) ON CONFLICT (from_key, into_key) DO NOTHING",
+                  from, into, batch));
+    *added = hd_store_changes(door->store) > 0;
+    return HEED_OK;
+}
+
+static heed_err merge(hd_door *door, hd_slice from, hd_slice into) {
+    int64_t from_key, into_key, person;
+    bool added;
+    HD_TRY(find(door, into, &into_key, &person));
+    if (into_key == 0) return unknown(into);
+    HD_TRY(find(door, from, &from_key, &person));
+    if (from_key == 0) return unknown(from);
+    HD_TRY(check_join(door, from, into));
+    return join(door, from_key, into_key, 0, &added);
+}
+
+heed_err hd_door_merge(hd_door *door, hd_slice from, hd_slice into) {
+    hd_door_sync(door);
+    HD_TRY(hd_store_begin(door->store));
+    heed_err err = merge(door, from, into);
+    if (err == HEED_OK) return hd_store_commit(door->store);
+    hd_store_rollback(door->store);
+    return err;
+}
+
+// ── Taking joins back ──
+
+typedef struct key_list {
+    int64_t *keys;
+    size_t n, cap;
+} key_list;
+
+// Appends the first column of all rows; ?1 is bound to `arg`.
+static heed_err list_keys(hd_door *door, const char *sql, int64_t arg, key_list *out) {
+    hd_query *q;
+    bool row;
+    heed_err err;
+    HD_TRY(hd_query_open(door->store, sql, &q));
+    hd_query_bind_i64(q, 1, arg);
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        HD_TRY_OUT(hd_grow(&out->keys, &out->cap, out->n + 1, sizeof *out->keys));
+        out->keys[out->n++] = hd_query_i64(q, 0);
+    }
+out:
+    hd_query_close(q);
+    return err;
+}
+
+// Joins the ids of what was one person anew, by the pairs that are left.
+static heed_err rejoin(hd_door *door, int64_t person, key_list *pairs) {
+    pairs->n = 0;
+    HD_TRY(list_keys(door,
+                     "SELECT l.key FROM user_links l JOIN users u ON u.key = l.from_key "
+                     "WHERE u.person = ?1 OR u.key = ?1 ORDER BY l.key",
+                     person, pairs));
+    HD_TRY(HD_RUN(door, "UPDATE users SET person = NULL WHERE person = ?1", person));
+    for (size_t i = 0; i < pairs->n; i++) {
+        key_list ends = {0};
+        heed_err err = list_keys(door,
+                                 "SELECT from_key FROM user_links WHERE key = ?1 UNION ALL "
+                                 "SELECT into_key FROM user_links WHERE key = ?1",
+                                 pairs->keys[i], &ends);
+        if (err == HEED_OK) err = unite(door, ends.keys[0], ends.keys[1]);
+        hd_free(ends.keys);
+        HD_TRY(err);
+    }
+    return HEED_OK;
+}
+
+heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) {
+    key_list persons = {0}, pairs = {0};
+    heed_err err;
+    HD_TRY_OUT(list_keys(door,
+                         "SELECT DISTINCT coalesce(u.person, u.key) FROM user_links l "
+                         "JOIN users u ON u.key = l.from_key WHERE l.batch = ?1",
+                         batch, &persons));
+    HD_TRY_OUT(HD_RUN(door, "DELETE FROM user_links WHERE batch = ?1", batch));
+    *n += hd_store_changes(door->store);
+    for (size_t i = 0; i < persons.n; i++) HD_TRY_OUT(rejoin(door, persons.keys[i], &pairs));
+out:
+    hd_free(persons.keys);
+    hd_free(pairs.keys);
+    return err;
+}
+
+heed_err hd_users_sweep(hd_door *door) {
+    return hd_store_exec(
+        door->store,
+        "DELETE FROM users WHERE batch IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM events WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM reviews WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM tickets WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM user_links WHERE from_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM user_links WHERE into_key = users.key)"
+        " AND key NOT IN (SELECT user_key FROM reviews_before WHERE user_key IS NOT NULL)"
+        " AND key NOT IN (SELECT user_key FROM tickets_before WHERE user_key IS NOT NULL)");
+}
+
+// ── Records ──
+
+typedef struct standing {
+    int64_t key;
+    hd_slice attributes; // borrowed from the query
+    int64_t batch;       // 0: no record
+    hd_time created;
+} standing;
+
+static heed_err parse_attributes(hd_slice text, heed_err bad, json_t **out) {
+    *out = NULL;
+    heed_err err = hd_json_parse(text.p, text.n, "attributes", out);
+    if (err == HEED_OK && json_is_object(*out)) return HEED_OK;
+    json_decref(*out);
+    *out = NULL;
+    if (err == HEED_MEMORY) return err;
+    // The parser's own message quotes what it read.
+    return HD_FAIL(bad, "a user's attributes are not a JSON object", "用户属性不是 JSON 对象");
+}
+
+// Puts what `more` names over what `old` holds. *same: that changes nothing.
+static heed_err merge_attributes(hd_slice old, hd_slice more, hd_str *out, bool *same) {
+    json_t *base = NULL, *top = NULL, *was = NULL;
+    heed_err err;
+    if (!old.p) old = hd_slice_of("{}");
+    HD_TRY_OUT(parse_attributes(more, HEED_INPUT, &top));
+    HD_TRY_OUT(parse_attributes(old, HEED_CORRUPT, &base));
+    was = json_copy(base);
+    if (!was || json_object_update(base, top) != 0) {
+        err = HD_FAIL_MEMORY(more.n);
+        goto out;
+    }
+    *same = json_equal(was, base) != 0;
+    HD_TRY_OUT(hd_json_dump(base, false, out));
+    HD_TRY_OUT(hd_str_check(out));
+out:
+    json_decref(base);
+    json_decref(top);
+    json_decref(was);
+    return err;
+}
+
+static heed_err keep_before(hd_door *door, int64_t key, int64_t batch) {
+    return HD_RUN(door,
+                  "INSERT INTO users_before(by_batch, key, attributes, created, batch) "
+                  "SELECT ?2, key, attributes, created, batch FROM users "
+                  "WHERE key = ?1 AND batch IS NOT ?2",
+                  key, batch);
+}
+
+static heed_err overwrite(hd_door *door, int64_t key, hd_slice attributes, hd_time created,
+                          int64_t batch) {
+    hd_query *q;
+    HD_TRY(keep_before(door, key, batch));
+    HD_TRY(hd_query_open(door->store,
+                         "UPDATE users SET attributes = coalesce(?2, attributes), "
+                         "created = coalesce(?3, created), batch = ?4 WHERE key = ?1",
+                         &q));
+    hd_query_bind_i64(q, 1, key);
+    hd_query_bind_text(q, 2, attributes);
+    hd_query_bind_time(q, 3, created);
+    hd_query_bind_i64(q, 4, batch);
+    heed_err err = hd_query_run(q);
+    hd_query_close(q);
+    return err;
+}
+
+// Writes the record over the row, if that changes it.
+static heed_err update(hd_door *door, int64_t batch, const hd_user_record *user,
+                       const standing *row, hd_put *what) {
+    hd_str merged;
+    hd_str_init(&merged);
+    heed_err err;
+    bool same = true;
+    hd_slice attributes = {0};
+    if (user->attributes.p) {
+        HD_TRY_OUT(merge_attributes(row->attributes, user->attributes, &merged, &same));
+        if (!same) attributes = (hd_slice){hd_str_get(&merged), merged.len};
+    }
+    if (user->created != HD_TIME_NONE && user->created != row->created) same = false;
+    *what = row->batch == 0 ? HD_PUT_NEW : same ? HD_PUT_SAME : HD_PUT_CHANGED;
+    if (*what != HD_PUT_SAME) {
+        HD_TRY_OUT(overwrite(door, row->key, attributes, user->created, batch));
+    }
+out:
+    hd_str_clear(&merged);
+    return err;
+}
+
+static heed_err put_known(hd_door *door, int64_t batch, const hd_user_record *user, int64_t *key,
+                          hd_put *what) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT key, attributes, created, batch FROM users WHERE external_id = ?1",
+                         &q));
+    hd_query_bind_text(q, 1, user->id);
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK) {
+        standing now = {hd_query_i64(q, 0), hd_query_text(q, 1), hd_query_i64(q, 3),
+                        hd_query_time(q, 2)};
+        *key = now.key;
+        err = update(door, batch, user, &now, what);
+    }
+    hd_query_close(q);
+    return err;
+}
+
+static heed_err put_alias(hd_door *door, int64_t batch, const hd_user_record *user, int64_t key,
+                          hd_put *what) {
+    int64_t alias_key;
+    bool added;
+    HD_TRY(hd_users_make(door, user->alias, &alias_key, NULL));
+    HD_TRY(join(door, alias_key, key, batch, &added));
+    if (added && *what == HD_PUT_SAME) *what = HD_PUT_CHANGED;
+    return HEED_OK;
+}
+
+heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
+                      hd_put *what) {
+    (void)item_key;
+    const hd_user_record *user = &record->user;
+    bool added;
+    int64_t key;
+    if (!user->id.p) return HD_FAIL(HEED_INPUT, "a user without an id", "用户没有 id");
+    HD_TRY(hd_id_check(user->id, "the user's id", "用户 id "));
+    HD_TRY(hd_id_check(user->alias, "the user's alias", "用户别名"));
+    if (user->alias.p) HD_TRY(check_join(door, user->alias, user->id));
+    HD_TRY(insert(door, user, batch, &added));
+    if (added) {
+        *what = HD_PUT_NEW;
+        key = hd_store_last_key(door->store);
+    } else {
+        HD_TRY(put_known(door, batch, user, &key, what));
+    }
+    return user->alias.p ? put_alias(door, batch, user, key, what) : HEED_OK;
+}
+
+// ── Finding ──
+
+heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *user_key) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    int64_t key;
+    HD_TRY(find(door, id, &key, user_key));
+    return key != 0 ? HEED_OK : unknown(id);
+}
