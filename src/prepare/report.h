@@ -9,7 +9,7 @@
 //     HD_TRY_OUT(hd_data_report_finish(report, &json));
 //     HD_TRY_OUT(hd_data_report_text(json, lang, &text));
 //
-// Memory: 8 bytes an event, some 40 per user and item, some 60 kB per column.
+// Memory: 16 bytes an event, some 40 per user and item, some 25 kB per column.
 #ifndef HD_PREPARE_REPORT_H
 #define HD_PREPARE_REPORT_H
 
@@ -52,11 +52,13 @@ void hd_data_report_users(hd_data_report *report, uint64_t n_known);
 heed_err hd_data_report_cleaning(hd_data_report *report, json_t *cleaning) HEED_CHECK;
 
 // {"events", "anonymous_events", "users", "users_without_events", "items", "items_without_events",
-//  "unknown_items", "density", "events_per_user": {"mean", "median", "max"}, "events_per_item":
-//  {…}, "types": [{"type", "events"}], "span": {"first", "last", "days"}, "without_time",
-//  "duplicates", "gaps": [{"from", "to", "days"}], "columns": [{"table", "column", "values",
-//  "missing", "distinct", "min"?, "max"?, "mean"?}], "findings": [{"code", "table", "column",
-//  "count", "share", "text": {"en", "zh"}}]}. Once.
+//  "unknown_items" (that events name but nobody fed), "density" (of the users and items that have
+//  events), "events_per_user": {"mean", "median", "max"}, "events_per_item": {…},
+//  "types": [{"type", "events"}], "span": {"first", "last", "days"} or null, "without_time",
+//  "duplicates" (same user, item, type, time), "gaps": [{"from", "to", "days"}] (a week and more),
+//  "days_without_events", "columns": [{"table", "column", "values", "missing", "distinct" (near),
+//  "min"?, "max"?, "mean"?}], "findings": [{"code", "table", "column", "count", "share",
+//  "text": {"en", "zh"}}], "cleaning"?}. Figures that don't exist are null. Once.
 heed_err hd_data_report_finish(hd_data_report *report, json_t **out) HEED_CHECK;
 
 // The report for a person's eyes, in lines.
