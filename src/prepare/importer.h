@@ -52,8 +52,9 @@ typedef struct hd_import_guess {
     hd_encoding encoding;
     char delimiter; // 0: none
     bool header;
-    const char *time_format; // "" when the file has no times
-    bool time_ambiguous;     // day and month could be swapped: say so
+    const char *time_format;  // "" when the file has no times
+    const char *default_type; // of events that don't say theirs; "" when they do
+    bool time_ambiguous;      // day and month could be swapped: say so
     const hd_import_map
         *maps; // columns to fields; columns that go to attributes or properties map to ""
     size_t n_maps;
@@ -72,6 +73,9 @@ typedef struct hd_import_row {
 typedef struct hd_importer hd_importer;
 // Empty files, folders, binaries and headers that can't be mapped fail here, and say what to do.
 heed_err hd_importer_open(const hd_importer_params *params, hd_importer **out) HEED_CHECK;
+// From memory (borrowed until closed) instead of params->path, which only names it: tests, fuzzing.
+heed_err hd_importer_open_memory(const hd_importer_params *params, const void *bytes, size_t n,
+                                 hd_importer **out) HEED_CHECK;
 const hd_import_guess *hd_importer_guess(const hd_importer *importer);
 heed_err hd_importer_next(hd_importer *importer, hd_import_row *row) HEED_CHECK;
 // BLAKE2b-256 of the file's bytes as they came, hexadecimal. Known once the end was reached; for a

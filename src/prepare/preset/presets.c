@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The list of presets: one row each, beside it the descriptor in a file of its own.
+#include "prepare/preset/preset.h"
+
+const hd_preset *const hd_presets[] = {
+    &hd_preset_gorse,
+    &hd_preset_movielens,
+    &hd_preset_sequence,
+    &hd_preset_retail,
+    &hd_preset_segment,
+    &hd_preset_personalize,
+    NULL,
+};
+
+const char *hd_preset_name(const hd_preset *preset) {
+    return preset->name;
+}
+
+hd_text hd_preset_doc(const hd_preset *preset) {
+    return preset->doc;
+}
+
+static const char *next_name(void *ctx) {
+    size_t *i = ctx;
+    return hd_presets[*i] ? hd_presets[(*i)++]->name : NULL;
+}
+
+heed_err hd_preset_find(const char *name, const hd_preset **out) {
+    for (size_t i = 0; hd_presets[i]; i++) {
+        if (strcmp(hd_presets[i]->name, name) == 0) {
+            *out = hd_presets[i];
+            return HEED_OK;
+        }
+    }
+    size_t i = 0;
+    const char *near = hd_nearest(name, next_name, &i);
+    if (near) {
+        return HD_FAIL(HEED_USAGE, "there is no preset '%s': did you mean '%s'?",
+                       "没有预设 '%s'：是否指 '%s'？", name, near);
+    }
+    return HD_FAIL(HEED_USAGE,
+                   "there is no preset '%s': choose gorse, movielens, sequence, retail, segment or "
+                   "personalize",
+                   "没有预设 '%s'：可选 gorse、movielens、sequence、retail、segment、personalize",
+                   name);
+}
