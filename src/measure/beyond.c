@@ -24,31 +24,16 @@ double hd_metric_novelty(const hd_rank_view *v) {
 double hd_metric_diversity(const hd_rank_view *v) {
     if (v->n < 2) return 0;
     double sum = 0;
-    for (size_t p = 1; p < v->n; p++)
-        for (size_t q = 0; q < p; q++)
-            sum += hd_item_cosine(v->facts, v->list->ranked[p], v->list->ranked[q]);
+    for (size_t p = 1; p < v->n; p++) sum += v->above[p];
     return 1 - sum / ((double)v->n * ((double)v->n - 1) / 2);
 }
 
-// Mean cosine of an item to the items of the user's training history, each once; 0 without history.
-static double likeness_to_history(const hd_rank_view *v, uint32_t item) {
-    const hd_sparse *train = v->facts->train;
-    double sum = 0;
-    size_t n = 0;
-    for (size_t e = train->start[v->list->row]; e < train->start[v->list->row + 1]; e++) {
-        if (!v->facts->first[e]) continue;
-        sum += hd_item_cosine(v->facts, item, train->col[e]);
-        n++;
-    }
-    return n ? sum / (double)n : 0;
-}
-
-// Serendipity (Microsoft Recommenders): mean over the list of (1 − mean cosine to the history) ·
-// rel: what fits although it is unlike what the user had.
+// Serendipity (Microsoft Recommenders): mean over the list of (1 − mean cosine to the items of the
+// user's training history, each once) · rel: what fits although it is unlike what the user had.
 double hd_metric_serendipity(const hd_rank_view *v) {
     double sum = 0;
     for (size_t p = 0; p < v->n; p++)
-        if (v->hit[p]) sum += 1 - likeness_to_history(v, v->list->ranked[p]);
+        if (v->hit[p]) sum += 1 - v->history[p];
     return v->n ? sum / (double)v->n : 0;
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Facts of items. Cosines are asked for pair by pair (45 pairs a list of ten), so a matrix of all
-// pairs would be mostly waste, and merging two sorted lists of users is slow for the popular items
-// that lists are full of. An item that at least one user in 32 has therefore also gets a bit set
-// over users, which is never larger than its list; the overlap is then a count of common bits, a
-// look-up of the short list's users in the long one's bits, or (two rare items) a merge.
+// Facts of items. Merging two sorted lists of users to see who has both items is slow for the
+// popular ones that lists are full of. An item that at least one user in 32 has therefore also gets
+// a bit set over users, which is never larger than its list; the overlap is then a count of common
+// bits, a look-up of the short list's users in the long one's bits, or (two rare items) a merge.
 #include "measure/facts.h"
 
 #include <math.h>
@@ -177,8 +176,7 @@ size_t hd_item_both(const hd_item_facts *f, uint32_t a, uint32_t b) {
     return both_bits(f->words + f->bits_at[a], bits, f->n_words);
 }
 
-double hd_item_cosine(const hd_item_facts *f, uint32_t a, uint32_t b) {
-    size_t both = hd_item_both(f, a, b);
+double hd_item_cosine_of(const hd_item_facts *f, uint32_t a, uint32_t b, size_t both) {
     if (both == 0) return 0;
     return (double)both / sqrt((double)hd_item_users(f, a) * (double)hd_item_users(f, b));
 }

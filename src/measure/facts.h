@@ -35,7 +35,7 @@ static inline size_t hd_item_users(const hd_item_facts *facts, uint32_t item) {
 
 // Users who have both items.
 size_t hd_item_both(const hd_item_facts *facts, uint32_t a, uint32_t b);
-// Cosine of co-occurrence: both / sqrt(users of a × users of b); 0 when nobody has one of them.
-double hd_item_cosine(const hd_item_facts *facts, uint32_t a, uint32_t b);
+// Cosine of co-occurrence: both / sqrt(users of a × users of b); 0 when nobody has both.
+double hd_item_cosine_of(const hd_item_facts *facts, uint32_t a, uint32_t b, size_t both);
 
 #endif

@@ -12,8 +12,10 @@
 typedef struct hd_rank_view {
     const hd_item_facts *facts; // NULL unless the row asks for them
     const hd_rank_case *list;
-    const bool *hit; // (n) hit[p]: the item at place p (from 0) is relevant
-    size_t n;        // min(k, length of the list)
+    const bool *hit;       // (n) hit[p]: the item at place p (from 0) is relevant
+    const double *above;   // (n) see hd_likeness; NULL unless the row asks for it
+    const double *history; // (n) likewise
+    size_t n;              // min(k, length of the list)
     size_t k;
 } hd_rank_view;
 
@@ -24,9 +26,12 @@ typedef struct hd_exposure {
     size_t total; // sum of count
 } hd_exposure;
 
+// What a user's value needs beyond the list itself.
+typedef enum hd_metric_needs { HD_NEEDS_LIST, HD_NEEDS_FACTS, HD_NEEDS_LIKENESS } hd_metric_needs;
+
 typedef struct hd_metric {
     hd_metric_info info;
-    bool facts;                                 // user() reads view->facts
+    hd_metric_needs needs;
     double (*user)(const hd_rank_view *view);   // or NULL, and then
     double (*all)(const hd_exposure *exposure); // this one
 } hd_metric;

@@ -17,9 +17,7 @@
 
 #include "base/mem.h"
 #include "measure/bootstrap.h"
-#include "measure/metric.h"
-
-enum { CASES_PER_CHUNK = 64 };
+#include "measure/values.h"
 
 static const hd_metric metrics[] = {
     {{"hr",
@@ -60,33 +58,33 @@ static const hd_metric metrics[] = {
               "from 0",
               "平均逆用户频率（MIUF）：-log2(该商品用户数 / 用户数) 的均值；单位比特，不小于 0"),
       true},
-     .facts = true,
+     .needs = HD_NEEDS_FACTS,
      .user = hd_metric_novelty},
     {{"diversity",
       HD_TEXT("1 - mean cosine of co-occurrence over the pairs of a list; 0 to 1",
               "1 减去列表内两两共现余弦的均值；0 到 1"),
       true},
-     .facts = true,
+     .needs = HD_NEEDS_LIKENESS,
      .user = hd_metric_diversity},
     {{"serendipity",
       HD_TEXT("mean over the list of (1 - mean cosine to the user's history) for hits, 0 for "
               "others; 0 to 1",
               "列表均值：命中商品取 1 减去与用户历史的平均余弦，其余取 0；0 到 1"),
       true},
-     .facts = true,
+     .needs = HD_NEEDS_LIKENESS,
      .user = hd_metric_serendipity},
     {{"arp",
       HD_TEXT("average recommendation popularity: mean number of training events of the items "
               "shown",
               "平均推荐流行度：所推荐商品的训练事件数均值"),
       false},
-     .facts = true,
+     .needs = HD_NEEDS_FACTS,
      .user = hd_metric_arp},
     {{"tail_share",
       HD_TEXT("share of the list outside the most popular items that hold 80% of events; 0 to 1",
               "列表中长尾商品的占比，长尾指占 80% 事件的最热门商品之外的商品；0 到 1"),
       true},
-     .facts = true,
+     .needs = HD_NEEDS_FACTS,
      .user = hd_metric_tail_share},
     {{"coverage",
       HD_TEXT("items shown to anybody, divided by all items; 0 to 1; no interval",
@@ -111,97 +109,8 @@ const hd_metric_info *hd_rank_metric_at(size_t i) {
     return i < N_METRICS ? &metrics[i].info : NULL;
 }
 
-// Users' values of the metrics rows[0 .. n_rows) at each k.
-typedef struct measure_job {
-    const hd_metric *const *rows;
-    size_t n_rows;
-    const hd_item_facts *facts;
-    const hd_rank_case *cases;
-    size_t n_cases;
-    const size_t *ks;
-    size_t n_ks, k_max;
-    double *values; // (n_cases, n_ks, n_rows)
-} measure_job;
-
 static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
-}
-
-static size_t max_of(const size_t *values, size_t n) {
-    size_t max = 0;
-    for (size_t i = 0; i < n; i++)
-        if (values[i] > max) max = values[i];
-    return max;
-}
-
-static int by_item(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-// hit (n) and sorted (n_relevant) are scratch.
-static void mark_hits(const hd_rank_case *c, size_t n, uint32_t *sorted, bool *hit) {
-    memcpy(sorted, c->relevant, c->n_relevant * sizeof *sorted);
-    qsort(sorted, c->n_relevant, sizeof *sorted, by_item);
-    for (size_t p = 0; p < n; p++)
-        hit[p] = bsearch(&c->ranked[p], sorted, c->n_relevant, sizeof *sorted, by_item) != NULL;
-}
-
-static void measure_case(const measure_job *job, size_t i, bool *hit, uint32_t *sorted) {
-    const hd_rank_case *c = &job->cases[i];
-    double *value = job->values + i * job->n_ks * job->n_rows;
-    assert(c->n_relevant > 0);
-    mark_hits(c, min_size(job->k_max, c->n_ranked), sorted, hit);
-    for (size_t k = 0; k < job->n_ks; k++) {
-        size_t n = min_size(job->ks[k], c->n_ranked);
-        hd_rank_view view = {job->facts, c, hit, n, job->ks[k]};
-        for (size_t r = 0; r < job->n_rows; r++) *value++ = job->rows[r]->user(&view);
-    }
-}
-
-static heed_err measure_chunk(void *ctx, size_t chunk) {
-    const measure_job *job = ctx;
-    heed_err err = HEED_OK;
-    size_t begin = chunk * CASES_PER_CHUNK;
-    size_t end = min_size(begin + CASES_PER_CHUNK, job->n_cases);
-    size_t n_hit = 0, n_sorted = 0;
-    for (size_t i = begin; i < end; i++) {
-        if (job->cases[i].n_ranked > n_hit) n_hit = job->cases[i].n_ranked;
-        if (job->cases[i].n_relevant > n_sorted) n_sorted = job->cases[i].n_relevant;
-    }
-    bool *hit = hd_calloc(min_size(n_hit, job->k_max), sizeof *hit);
-    uint32_t *sorted = hd_alloc(n_sorted * sizeof *sorted);
-    if (!hit || !sorted) {
-        err = HD_FAIL_MEMORY(n_hit + n_sorted * sizeof *sorted);
-        goto out;
-    }
-    for (size_t i = begin; i < end; i++) measure_case(job, i, hit, sorted);
-out:
-    hd_free(hit);
-    hd_free(sorted);
-    return err;
-}
-
-// Fills job->values, which the caller frees.
-static heed_err measure_users(const hd_rank_context *context, measure_job *job, hd_pool *pool) {
-    heed_err err = HEED_OK;
-    hd_item_facts facts = {0};
-    size_t n_values = job->n_cases * job->n_ks * job->n_rows;
-    bool need = false;
-    for (size_t r = 0; r < job->n_rows; r++) need = need || job->rows[r]->facts;
-    if (need) HD_TRY(hd_item_facts_init(&facts, context->train, context->train_cols));
-    job->facts = need ? &facts : NULL;
-    job->k_max = max_of(job->ks, job->n_ks);
-    job->values = hd_calloc(n_values, sizeof *job->values);
-    if (!job->values) {
-        err = HD_FAIL_MEMORY(n_values * sizeof *job->values);
-        goto out;
-    }
-    size_t n_chunks = (job->n_cases + CASES_PER_CHUNK - 1) / CASES_PER_CHUNK;
-    HD_TRY_OUT(hd_pool_run(pool, n_chunks, measure_chunk, job));
-out:
-    hd_item_facts_clear(&facts);
-    return err;
 }
 
 // Means and intervals of a matrix's columns, through arrays of m each.
@@ -257,44 +166,52 @@ static void write_values(hd_metric_value *out, size_t k, const hd_exposure *expo
     }
 }
 
+// The figures of all ks in the list's order: out (n_ks × N_METRICS).
+static heed_err figures(const hd_rank_context *context, const hd_values_query *q,
+                        const double *values, hd_pool *pool, hd_metric_value *out) {
+    heed_err err = HEED_OK;
+    size_t n_items = context->train->n_cols, m = q->n_ks * q->n_rows;
+    double *mean = hd_calloc(3 * m, sizeof *mean), *low, *high;
+    size_t *count = hd_alloc(n_items * sizeof *count);
+    if (!mean || !count) {
+        err = HD_FAIL_MEMORY(n_items * sizeof *count);
+        goto out;
+    }
+    low = mean + m;
+    high = low + m;
+    HD_TRY_OUT(summarise(context, values, q->n_cases, m, pool, mean, low, high));
+    for (size_t i = 0; i < q->n_ks; i++) {
+        size_t at = i * q->n_rows;
+        hd_exposure x = expose(q->cases, q->n_cases, q->ks[i], n_items, count);
+        write_values(out + i * N_METRICS, q->ks[i], &x, mean + at, low + at, high + at,
+                     context->bootstrap > 0);
+    }
+out:
+    hd_free(mean);
+    hd_free(count);
+    return err;
+}
+
 heed_err hd_rank_measure(const hd_rank_context *context, const hd_rank_case *cases, size_t n_cases,
                          const size_t *ks, size_t n_ks, hd_pool *pool, hd_metric_value **out,
                          size_t *n) {
     heed_err err = HEED_OK;
     const hd_metric *rows[N_METRICS];
-    size_t n_rows = 0, n_items = context->train->n_cols;
+    hd_values_query q = {rows, 0, cases, n_cases, ks, n_ks};
+    double *values = NULL;
+    assert(n_cases > 0 && n_ks > 0 && context->train->n_cols > 0);
     for (size_t i = 0; i < N_METRICS; i++)
-        if (metrics[i].user) rows[n_rows++] = &metrics[i];
-    measure_job job = {rows, n_rows, NULL, cases, n_cases, ks, n_ks, 0, NULL};
-    size_t m = n_ks * n_rows;
-    double *sums = NULL; // mean, low, high: (3, m)
-    size_t *count = NULL;
-    hd_metric_value *values = NULL;
-    assert(n_cases > 0 && n_ks > 0 && n_items > 0);
-
-    HD_TRY_OUT(measure_users(context, &job, pool));
-    sums = hd_calloc(3 * m, sizeof *sums);
-    count = hd_alloc(n_items * sizeof *count);
-    values = hd_calloc(n_ks * N_METRICS, sizeof *values);
-    if (!sums || !count || !values) {
-        err = HD_FAIL_MEMORY(n_items * sizeof *count);
-        goto out;
-    }
-    HD_TRY_OUT(summarise(context, job.values, n_cases, m, pool, sums, sums + m, sums + 2 * m));
-    for (size_t i = 0; i < n_ks; i++) {
-        hd_exposure x = expose(cases, n_cases, ks[i], n_items, count);
-        const double *mean = sums + i * n_rows;
-        write_values(values + i * N_METRICS, ks[i], &x, mean, mean + m, mean + 2 * m,
-                     context->bootstrap > 0);
-    }
-    *out = values;
+        if (metrics[i].user) rows[q.n_rows++] = &metrics[i];
+    hd_metric_value *result = hd_calloc(n_ks * N_METRICS, sizeof *result);
+    if (!result) return HD_FAIL_MEMORY(n_ks * N_METRICS * sizeof *result);
+    HD_TRY_OUT(hd_user_values(context, &q, pool, &values));
+    HD_TRY_OUT(figures(context, &q, values, pool, result));
+    *out = result;
     *n = n_ks * N_METRICS;
-    values = NULL;
+    result = NULL;
 out:
-    hd_free(job.values);
-    hd_free(sums);
-    hd_free(count);
     hd_free(values);
+    hd_free(result);
     return err;
 }
 
@@ -315,15 +232,15 @@ static heed_err find_metric(const char *name, const hd_metric **out) {
 heed_err hd_rank_mean(const hd_rank_context *context, const hd_rank_case *cases, size_t n_cases,
                       const char *metric, size_t k, hd_pool *pool, double *out) {
     const hd_metric *row = NULL;
+    double *values = NULL, sum = 0;
     assert(n_cases > 0);
     HD_TRY(find_metric(metric, &row));
-    measure_job job = {&row, 1, NULL, cases, n_cases, &k, 1, 0, NULL};
-    heed_err err = measure_users(context, &job, pool);
-    double sum = 0;
-    for (size_t i = 0; err == HEED_OK && i < n_cases; i++) sum += job.values[i];
+    hd_values_query q = {&row, 1, cases, n_cases, &k, 1};
+    HD_TRY(hd_user_values(context, &q, pool, &values));
+    for (size_t i = 0; i < n_cases; i++) sum += values[i];
     *out = sum / (double)n_cases;
-    hd_free(job.values);
-    return err;
+    hd_free(values);
+    return HEED_OK;
 }
 
 heed_err hd_rank_compare(const hd_rank_context *context, const hd_rank_case *a,
@@ -331,22 +248,21 @@ heed_err hd_rank_compare(const hd_rank_context *context, const hd_rank_case *a,
                          hd_pool *pool, hd_metric_value *out) {
     heed_err err = HEED_OK;
     const hd_metric *row = NULL;
+    double *of_a = NULL, *of_b = NULL;
     assert(n_cases > 0);
     HD_TRY(find_metric(metric, &row));
-    measure_job of_a = {&row, 1, NULL, a, n_cases, &k, 1, 0, NULL};
-    measure_job of_b = {&row, 1, NULL, b, n_cases, &k, 1, 0, NULL};
-    HD_TRY_OUT(measure_users(context, &of_a, pool));
-    HD_TRY_OUT(measure_users(context, &of_b, pool));
+    hd_values_query q_a = {&row, 1, a, n_cases, &k, 1}, q_b = {&row, 1, b, n_cases, &k, 1};
+    HD_TRY_OUT(hd_user_values(context, &q_a, pool, &of_a));
+    HD_TRY_OUT(hd_user_values(context, &q_b, pool, &of_b));
     for (size_t i = 0; i < n_cases; i++) {
         assert(a[i].row == b[i].row);
-        of_b.values[i] -= of_a.values[i];
+        of_b[i] -= of_a[i];
     }
     name_value(out, row, k);
     out->interval = context->bootstrap > 0;
-    HD_TRY_OUT(
-        summarise(context, of_b.values, n_cases, 1, pool, &out->value, &out->low, &out->high));
+    HD_TRY_OUT(summarise(context, of_b, n_cases, 1, pool, &out->value, &out->low, &out->high));
 out:
-    hd_free(of_a.values);
-    hd_free(of_b.values);
+    hd_free(of_a);
+    hd_free(of_b);
     return err;
 }
