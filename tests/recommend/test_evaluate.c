@@ -46,7 +46,7 @@ static struct {
     const hd_sparse *events;
     bool saw[USERS][ITEMS]; // in fit or in a history
     size_t fits;
-    double last_step; // of the last fit
+    _Atomic size_t n_scored;
 } record;
 
 static heed_err toy_fit(const hd_sparse *train, const double *values, uint64_t seed, hd_pool *pool,
@@ -56,7 +56,6 @@ static heed_err toy_fit(const hd_sparse *train, const double *values, uint64_t s
     if (!m) return HD_FAIL_MEMORY(sizeof *m);
     *m = (toy){values[0], train->n_cols};
     record.fits++;
-    record.last_step = values[0];
     for (size_t u = 0; record.on && u < train->n_rows; u++)
         for (size_t e = train->start[u]; e < train->start[u + 1]; e++)
             record.saw[u][train->col[e]] = true;
@@ -71,6 +70,7 @@ static size_t toy_n_items(const hd_model *model) {
 static heed_err toy_score(const hd_model *model, const hd_history *h, float *scores) {
     const toy *m = model;
     assert_true(h->n > 0);
+    record.n_scored++;
     if (record.on) { // the source of an entry is its place in the events: whose it is
         for (size_t e = 0; e < h->n; e++) {
             size_t u = 0;
@@ -310,6 +310,27 @@ static void tuning_validates_on_held_out(void **state) {
     hd_sparse_clear(&events);
 }
 
+// Of more than 10,000 users every second (here) is ranked, and the choice is the same.
+static void tuning_ranks_some_of_many(void **state) {
+    (void)state;
+    enum { MANY = 10500, STEPS = 4 };
+    static hd_sparse_entry entries[MANY * STEPS];
+    for (uint32_t e = 0; e < MANY * STEPS; e++)
+        entries[e] = (hd_sparse_entry){e / STEPS, (e / STEPS * 7 + e % STEPS) % ITEMS, 1, 0, 0};
+    hd_sparse events;
+    assert_int_equal(hd_sparse_build(entries, MANY * STEPS, MANY, ITEMS, false, false, &events), 0);
+    double values[3];
+    json_t *log = NULL;
+    record.n_scored = 0;
+    assert_int_equal(hd_tune(&events, &toy_method, 1, NULL, values, &log), HEED_OK);
+    assert_int_equal(record.n_scored, 5 * MANY / 2);
+    assert_true(values[0] == 1);
+    json_t *winner = json_array_get(log, 2);
+    assert_true(json_number_value(json_object_get(winner, "ndcg@10")) == 1);
+    json_decref(log);
+    hd_sparse_clear(&events);
+}
+
 static void tuning_without_anybody(void **state) {
     (void)state;
     const hd_sparse_entry entries[] = {{0, 1, 1, 0, 0}, {1, 2, 1, 0, 0}};
@@ -399,7 +420,7 @@ static void drop_times(json_t *results) {
 
 static void threads_change_nothing(void **state) {
     (void)state;
-    const hd_method *methods[] = {&flat_method, &toy_method, &rows_method};
+    const hd_method *methods[] = {hd_method_find("popular"), &toy_method, hd_method_find("markov")};
     hd_sparse events = walks(true);
     json_t *first = NULL;
     for (size_t threads = 1; threads <= 4; threads++) {
@@ -487,6 +508,7 @@ int main(void) {
         cmocka_unit_test(tuning_finds_the_step),
         cmocka_unit_test(held_out_is_never_seen),
         cmocka_unit_test(tuning_validates_on_held_out),
+        cmocka_unit_test(tuning_ranks_some_of_many),
         cmocka_unit_test(tuning_without_anybody),
         cmocka_unit_test(not_applicable),
         cmocka_unit_test(failures_come_through),
