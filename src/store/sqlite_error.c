@@ -79,14 +79,24 @@ static int cause_of(int rc, int errnum) {
     return primary;
 }
 
+// The errno behind the last failure. SQLite keeps it for most, not for a commit whose sync failed:
+// there its VFS still knows the last one of this thread.
+static int errno_of(sqlite3 *db) {
+    sqlite3_vfs *vfs = NULL;
+    int errnum = sqlite3_system_errno(db);
+    if (errnum != 0) return errnum;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+    return vfs && vfs->xGetLastError ? vfs->xGetLastError(vfs, 0, NULL) : 0;
+}
+
 heed_err hd_sqlite_code(sqlite3 *db, int rc) {
     if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) return HEED_OK;
-    return row_of(cause_of(rc, sqlite3_system_errno(db)))->err;
+    return row_of(cause_of(rc, errno_of(db)))->err;
 }
 
 heed_err hd_sqlite_fail(sqlite3 *db, int rc, const char *path) {
     if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) return HEED_OK;
-    int cause = cause_of(rc, db ? sqlite3_system_errno(db) : 0);
+    int cause = cause_of(rc, db ? errno_of(db) : 0);
     const code_row *row = row_of(cause);
     // The connection's own words tell which constraint or which page; they lack when memory is out.
     bool own = db && cause != SQLITE_NOMEM && (sqlite3_extended_errcode(db) & 0xff) == (rc & 0xff);
