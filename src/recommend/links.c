@@ -34,6 +34,7 @@ typedef struct build {
 typedef struct scratch {
     hd_links_sum row;
     float *value;     // (I)
+    uint32_t *spare;  // (I)
     uint32_t *chosen; // (cap)
 } scratch;
 
@@ -41,6 +42,7 @@ static void scratch_clear(scratch *s) {
     hd_free(s->row.sum);
     hd_free(s->row.touched);
     hd_free(s->value);
+    hd_free(s->spare);
     hd_free(s->chosen);
 }
 
@@ -49,8 +51,9 @@ static heed_err scratch_init(scratch *s, size_t n_items, size_t cap) {
     s->row.sum = hd_calloc(n_items, sizeof *s->row.sum);
     s->row.touched = hd_alloc(n_items * sizeof *s->row.touched);
     s->value = hd_alloc(n_items * sizeof *s->value);
+    s->spare = hd_alloc(n_items * sizeof *s->spare);
     s->chosen = hd_alloc((cap + 1) * sizeof *s->chosen);
-    if (s->row.sum && s->row.touched && s->value && s->chosen) return HEED_OK;
+    if (s->row.sum && s->row.touched && s->value && s->spare && s->chosen) return HEED_OK;
     scratch_clear(s);
     return HD_FAIL_MEMORY(20 * n_items);
 }
@@ -60,15 +63,30 @@ static int rising(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-// Puts the touched places in rising order: by looking at every place where many were touched.
-static void sort_touched(hd_links_sum *row, size_t n_items) {
-    if (row->n_touched < n_items / 16) {
+// One pass of a radix sort, by the byte at `shift`.
+static void sort_pass(const uint32_t *from, uint32_t *to, size_t n, int shift) {
+    size_t start[257] = {0};
+    for (size_t t = 0; t < n; t++) start[(from[t] >> shift & 255) + 1]++;
+    for (int b = 0; b < 256; b++) start[b + 1] += start[b];
+    for (size_t t = 0; t < n; t++) to[start[from[t] >> shift & 255]++] = from[t];
+}
+
+// Puts the touched places in rising order: by looking at every place where many were touched, by
+// comparing where few were, else byte by byte.
+static void sort_touched(scratch *s, size_t n_items) {
+    hd_links_sum *row = &s->row;
+    if (row->n_touched >= n_items / 16) {
+        size_t n = 0;
+        for (size_t j = 0; j < n_items; j++) {
+            if (row->sum[j] != 0) row->touched[n++] = (uint32_t)j;
+        }
+    } else if (row->n_touched < 512) {
         qsort(row->touched, row->n_touched, sizeof *row->touched, rising);
-        return;
-    }
-    size_t n = 0;
-    for (size_t j = 0; j < n_items; j++) {
-        if (row->sum[j] != 0) row->touched[n++] = (uint32_t)j;
+    } else {
+        for (int shift = 0; shift < 32 && n_items > (size_t)1 << shift; shift += 16) {
+            sort_pass(row->touched, s->spare, row->n_touched, shift);
+            sort_pass(s->spare, row->touched, row->n_touched, shift + 8);
+        }
     }
 }
 
@@ -123,7 +141,7 @@ static heed_err sum_chunk(void *ctx, size_t chunk) {
     HD_TRY(scratch_init(&s, b->n_items, b->cap));
     for (size_t i = chunk; i < b->n_items; i += b->n_chunks) {
         b->source->row(b->source->ctx, (uint32_t)i, &s.row);
-        sort_touched(&s.row, b->n_items);
+        sort_touched(&s, b->n_items);
         size_t n = cut(b, &s, take_values(b, (uint32_t)i, &s));
         HD_TRY_OUT(append(&b->blocks[chunk], &s, n));
         b->out->start[i + 1] = n;
