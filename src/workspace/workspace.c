@@ -267,6 +267,16 @@ heed_err heed_users_merge(heed_workspace *ws, const char *from, const char *into
     return hd_store_commit(ws->store);
 }
 
+heed_err hd_workspace_text(json_t *json, char **out) {
+    hd_str text;
+    hd_str_init(&text);
+    heed_err err = hd_json_dump(json, true, &text);
+    json_decref(json);
+    if (err == HEED_OK) return hd_str_take(&text, out);
+    hd_str_clear(&text);
+    return err;
+}
+
 void heed_text_free(char *text) {
     hd_free(text);
 }

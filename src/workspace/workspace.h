@@ -53,6 +53,8 @@ heed_err hd_workspace_find(const char *from, hd_arena *arena, const char **out) 
 // Brings an older workspace up to date. *steps: how many migrations ran. HEED_BUSY as for writers.
 heed_err hd_workspace_migrate(const hd_workspace_params *params, size_t *steps) HEED_CHECK;
 
+// A document as a text for a caller of the public functions; takes the reference in any case.
+heed_err hd_workspace_text(json_t *json, char **out) HEED_CHECK;
 // HEED_USAGE on a handle that was opened to read.
 heed_err hd_workspace_need_write(const heed_workspace *ws) HEED_CHECK;
 // "<folder>/<name>", in the arena.
