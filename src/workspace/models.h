@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The registry of trained models: folders models/<task>/<method>/<version>/ with
+//
+//     model.safetensors   what was learned
+//     manifest.json       what it is: method, parameters, data hash, seed, when
+//     report.json         how it was chosen: trials, figures, cleaning
+//
+// and models/<task>/active.json, which names the version in force. A version is written in a
+// temporary folder and put in place by one rename; active.json is replaced whole. So a version is
+// complete or absent, and whoever reads while one is published gets the old or the new.
+#ifndef HD_WORKSPACE_MODELS_H
+#define HD_WORKSPACE_MODELS_H
+
+#include "tensor/safetensors.h"
+#include "workspace/workspace.h"
+
+typedef struct hd_model_ref {
+    const char *method;
+    const char *version; // "000003": grows with every training of the task
+} hd_model_ref;
+
+// The version after the newest of any method of the task. In the arena.
+heed_err hd_models_next_version(const heed_workspace *ws, const char *task, hd_arena *arena,
+                                const char **version) HEED_CHECK;
+
+// Publishes a version. writer's data is written now; manifest and report: borrowed.
+heed_err hd_models_publish(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                           hd_safetensors_writer *writer, const json_t *manifest,
+                           const json_t *report) HEED_CHECK;
+
+// The version in force, and the one before it (method NULL: none). HEED_NOT_FOUND: nothing was
+// trained yet. In the arena.
+heed_err hd_models_active(const heed_workspace *ws, const char *task, hd_arena *arena,
+                          hd_model_ref *active, hd_model_ref *previous) HEED_CHECK;
+// Puts a version in force. HEED_NOT_FOUND: there is no such one; version NULL: the method's newest.
+heed_err hd_models_activate(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                            hd_arena *arena, hd_model_ref *now) HEED_CHECK;
+// The newest version of a method; HEED_NOT_FOUND when there is none.
+heed_err hd_models_newest(const heed_workspace *ws, const char *task, const char *method,
+                          hd_arena *arena, const char **version) HEED_CHECK;
+
+// Removes versions that are neither among the newest `train.keep` of the task nor in force now or
+// before, and what broken runs left.
+heed_err hd_models_prune(const heed_workspace *ws, const char *task) HEED_CHECK;
+
+// Reads a version's parts; *out is closed by the caller. bool: whether the version is there.
+heed_err hd_models_open(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                        hd_safetensors **out) HEED_CHECK;
+heed_err hd_models_manifest(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                            json_t **out) HEED_CHECK;
+bool hd_models_has(const heed_workspace *ws, const char *task, hd_model_ref ref);
+
+// [{"task", "method", "version", "active", …manifest}], newest first, for all tasks.
+heed_err hd_models_list(const heed_workspace *ws, json_t **out) HEED_CHECK;
+
+#endif
