@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recommendations as the rooms above see them, beside heed/recommend.h.
+#ifndef HD_WORKSPACE_RECOMMEND_H
+#define HD_WORKSPACE_RECOMMEND_H
+
+#include "heed/recommend.h"
+#include "recommend/serve.h"
+#include "workspace/models.h"
+
+// The models in force, loaded: kept by the handle until another version is activated.
+typedef struct hd_loaded_models hd_loaded_models;
+void hd_loaded_models_free(hd_loaded_models *loaded); // NULL is fine
+
+// The list as recommend/wording.h gives it, with "user" and "version".
+heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend_params *params,
+                      json_t **out) HEED_CHECK;
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training and evaluation as the rooms above see them, beside heed/train.h: results as JSON.
+#ifndef HD_WORKSPACE_TRAIN_H
+#define HD_WORKSPACE_TRAIN_H
+
+#include "heed/train.h"
+#include "recommend/evaluate.h"
+#include "workspace/data.h"
+#include "workspace/models.h"
+
+heed_err hd_train(heed_workspace *ws, const heed_train_params *params, json_t **out) HEED_CHECK;
+heed_err hd_evaluate_workspace(heed_workspace *ws, const heed_evaluate_params *params,
+                               json_t **out) HEED_CHECK;
+// {"method", "version", "previous": {…} or null}
+heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *version,
+                         json_t **out) HEED_CHECK; // method NULL: back to the one before
+
+// Methods by name, "all" for every one; *out (n): in the arena, in the order of the list, each
+// once. HEED_INPUT names the unknown one.
+heed_err hd_methods_named(const char *const *names, size_t n_names, hd_arena *arena,
+                          const hd_method ***out, size_t *n) HEED_CHECK;
+
+// Fits the user segments and publishes them as `version` of task "profile", method "segments";
+// *out: {"version", "users", "segments": […]}, or null where there are too few users.
+heed_err hd_train_segments(heed_workspace *ws, uint64_t seed, const char *data_hash,
+                           json_t **out) HEED_CHECK;
+
+#endif
