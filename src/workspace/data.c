@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "prepare/events.h"
 
 typedef struct cleaning {
     hd_event_cleaner *cleaner;
@@ -41,13 +40,18 @@ static void keep_dropped(cleaning *c) {
     if (dropped > 1) qsort(c->keys, dropped, sizeof *c->keys, compare_keys);
 }
 
-static heed_err judge(heed_workspace *ws, cleaning *c) {
+hd_event_clean_params hd_clean_params(const heed_workspace *ws) {
     hd_event_clean_params params = hd_event_clean_default(hd_time_now());
     params.duplicates = hd_settings_bool(ws->settings, "clean.duplicates");
     params.duplicate_window = hd_settings_int(ws->settings, "clean.duplicate_window");
     params.robots = hd_settings_bool(ws->settings, "clean.robots");
     params.robot_per_hour = hd_settings_float(ws->settings, "clean.robot_rate");
     params.robot_mads = hd_settings_float(ws->settings, "clean.robot_mads");
+    return params;
+}
+
+static heed_err judge(heed_workspace *ws, cleaning *c) {
+    const hd_event_clean_params params = hd_clean_params(ws);
     HD_TRY(hd_event_cleaner_new(&params, &c->cleaner));
     HD_TRY(hd_door_scan_events(ws->door, HD_PURPOSE_TRAIN, show_event, c));
     HD_TRY(hd_event_cleaner_run(c->cleaner));

@@ -11,8 +11,6 @@
 // checked before the first row; for a stream it can only be checked at its end, before the commit.
 #include "workspace/import.h"
 
-#include <libgen.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/batch.h"
@@ -238,7 +236,6 @@ static heed_err open_rejects(import_run *run, import_file *file) {
 
 static heed_err finish_file(import_run *run, import_file *file) {
     int64_t repeats = 0;
-    HD_TRY(hd_catalog_put_end(run->ws->catalog, file->batch.id));
     HD_TRY(hd_door_put_end(run->ws->door, file->batch.id, &repeats));
     file->batch.rows_new -= repeats;
     file->batch.rows_same += repeats;

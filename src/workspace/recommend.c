@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "recommend/wording.h"
+#include "workspace/train.h"
 
 static const char TASK[] = "recommend";
 
@@ -53,11 +54,11 @@ static heed_err take_item_keys(const hd_safetensors *file, hd_loaded_models *out
 }
 
 // The rows of all users, as a method reads them that compares users.
-static heed_err attach_rows(heed_workspace *ws, hd_loaded_models *loaded) {
+static heed_err attach_rows(heed_workspace *ws, hd_loaded_models *loaded, loaded_model *model) {
     hd_snapshot snapshot = {0};
     HD_TRY(hd_door_snapshot(ws->door, HD_PURPOSE_RECOMMEND, loaded->item_key, loaded->n_items,
                             ws->signals, &snapshot));
-    heed_err err = loaded->chosen.method->attach(loaded->chosen.model, &snapshot.events);
+    heed_err err = model->method->attach(model->model, &snapshot.events);
     hd_snapshot_clear(&snapshot);
     return err;
 }
@@ -67,18 +68,351 @@ static heed_err fail_corrupt(hd_model_ref ref) {
                    "模型“%s”%s 与其商品表不符；请运行“heed train”", ref.method, ref.version);
 }
 
+static heed_err load_model(heed_workspace *ws, hd_loaded_models *out, const hd_method *method,
+                           const hd_safetensors *file, loaded_model *model) {
+    model->method = method;
+    HD_TRY(method->load(file, &model->model));
+    if (method->n_items(model->model) != out->n_items) return fail_corrupt(out->ref);
+    if (method->needs_rows) return attach_rows(ws, out, model);
+    return HEED_OK;
+}
+
 static heed_err load_chosen(heed_workspace *ws, const hd_method *method, hd_loaded_models *out) {
     hd_safetensors *file = NULL;
-    heed_err err = HEED_OK;
-    HD_TRY_OUT(hd_models_open(ws, TASK, out->ref, &file));
-    HD_TRY_OUT(take_item_keys(file, out));
-    out->chosen.method = method;
-    HD_TRY_OUT(method->load(file, &out->chosen.model));
-    if (method->n_items(out->chosen.model) != out->n_items) HD_TRY_OUT(fail_corrupt(out->ref));
-    if (method->needs_rows) HD_TRY_OUT(attach_rows(ws, out));
-    if (method == hd_methods[0] && hd_safetensors_get(file, "cold.count", HD_F32, -1, NULL))
-        err = HEED_OK;
-out:
+    HD_TRY(hd_models_open(ws, TASK, out->ref, &file));
+    heed_err err = take_item_keys(file, out);
+    if (err == HEED_OK) err = load_model(ws, out, method, file, &out->chosen);
     hd_safetensors_close(file);
     return err;
+}
+
+// What fills in: popular of the same training, with its table by attribute.
+static heed_err load_popular(heed_workspace *ws, hd_loaded_models *out) {
+    const hd_method *popular = hd_methods[0];
+    const hd_model_ref ref = {popular->name, out->ref.version};
+    hd_safetensors *file = NULL;
+    if (!hd_models_has(ws, TASK, ref)) return HEED_OK;
+    HD_TRY(hd_models_open(ws, TASK, ref, &file));
+    heed_err err = hd_cold_load(file, &out->cold);
+    if (err == HEED_OK && out->chosen.method != popular)
+        err = load_model(ws, out, popular, file, &out->popular);
+    hd_safetensors_close(file);
+    return err;
+}
+
+static heed_err wire(heed_workspace *ws, hd_loaded_models *out) {
+    const hd_items *items;
+    HD_TRY(hd_workspace_items(ws, &items));
+    HD_TRY(hd_serving_new(items, out->item_key, out->n_items, &out->serving));
+    HD_TRY(hd_serving_add(out->serving, out->chosen.method, out->chosen.model));
+    if (out->popular.method)
+        HD_TRY(hd_serving_add(out->serving, out->popular.method, out->popular.model));
+    if (out->cold) HD_TRY(hd_serving_cold(out->serving, out->cold));
+    return HEED_OK;
+}
+
+static heed_err load_parts(heed_workspace *ws, hd_model_ref ref, hd_loaded_models *out) {
+    const hd_method *method = hd_method_find(ref.method);
+    if (!method)
+        return HD_FAIL(HEED_VERSION, "this heed has no method '%s'; run 'heed train'",
+                       "此版本的 heed 没有“%s”方法；请运行“heed train”", ref.method);
+    out->ref.method = hd_arena_strdup(&out->arena, ref.method);
+    out->ref.version = hd_arena_strdup(&out->arena, ref.version);
+    if (!out->ref.method || !out->ref.version) return HD_FAIL_MEMORY(0);
+    HD_TRY(load_chosen(ws, method, out));
+    HD_TRY(load_popular(ws, out));
+    return wire(ws, out);
+}
+
+static heed_err load(heed_workspace *ws, hd_model_ref ref) {
+    hd_loaded_models *loaded = hd_calloc(1, sizeof *loaded);
+    if (!loaded) return HD_FAIL_MEMORY(sizeof *loaded);
+    hd_arena_init(&loaded->arena);
+    heed_err err = load_parts(ws, ref, loaded);
+    if (err != HEED_OK) {
+        hd_loaded_models_free(loaded);
+        return err;
+    }
+    hd_loaded_models_free(ws->models);
+    ws->models = loaded;
+    return HEED_OK;
+}
+
+// The version asked for: a method's newest, or the one in force.
+static heed_err choose_version(heed_workspace *ws, const char *method, hd_arena *arena,
+                               hd_model_ref *out) {
+    hd_model_ref previous;
+    if (!method) method = hd_settings_text(ws->settings, "recommend.method");
+    HD_TRY(hd_models_active(ws, TASK, arena, out, &previous));
+    if (strcmp(method, "auto") == 0 || strcmp(method, out->method) == 0) return HEED_OK;
+    if (!hd_method_find(method)) {
+        const hd_method **all;
+        size_t n;
+        return hd_methods_named(&method, 1, arena, &all, &n);
+    }
+    out->method = method;
+    return hd_models_newest(ws, TASK, method, arena, &out->version);
+}
+
+static heed_err ensure_loaded(heed_workspace *ws, const char *method, hd_arena *arena) {
+    hd_model_ref ref;
+    HD_TRY(choose_version(ws, method, arena, &ref));
+    const hd_loaded_models *now = ws->models;
+    if (now && strcmp(now->ref.method, ref.method) == 0 &&
+        strcmp(now->ref.version, ref.version) == 0)
+        return HEED_OK;
+    return load(ws, ref);
+}
+
+// ── The request ──
+
+typedef struct request {
+    heed_workspace *ws;
+    const heed_recommend_params *params;
+    hd_arena *arena;
+    hd_serve_request serve;
+    hd_serve_event *events;
+    size_t n;
+} request;
+
+static heed_err room_for(request *r, size_t n) {
+    r->events = hd_arena_alloc(r->arena, (n + 1) * sizeof *r->events);
+    return r->events ? HEED_OK : HD_FAIL_MEMORY((n + 1) * sizeof *r->events);
+}
+
+static void add_event(request *r, int64_t item_key, const char *type, double value, hd_time time,
+                      int64_t source) {
+    hd_signals signals = r->ws->signals;
+    r->events[r->n++] = (hd_serve_event){.item_key = item_key,
+                                         .type = type,
+                                         .weight = (float)signals.weight(signals.ctx, type, value),
+                                         .time = time,
+                                         .source = source};
+}
+
+static heed_err add_session(request *r) {
+    hd_time now = hd_time_now();
+    for (size_t i = 0; i < r->params->n_session; i++) {
+        int64_t key;
+        const char *id = r->params->session[i];
+        heed_err err = hd_catalog_item_key(r->ws->catalog, hd_slice_of(id), 0, &key);
+        if (err == HEED_NOT_FOUND)
+            return HD_FAIL(HEED_INPUT, "--session: there is no item '%s'",
+                           "--session：没有商品“%s”", id);
+        HD_TRY(err);
+        add_event(r, key, "view", 0, now, 0);
+    }
+    return HEED_OK;
+}
+
+static heed_err add_history(request *r, const char *user) {
+    int64_t key = 0;
+    hd_door_event *events = NULL;
+    size_t n = 0;
+    hd_door_user known;
+    HD_TRY(hd_door_user_find(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), &key));
+    HD_TRY(hd_door_events(r->ws->door, HD_PURPOSE_RECOMMEND, key, 0, r->arena, &events, &n));
+    HD_TRY(hd_door_user_get(r->ws->door, HD_PURPOSE_RECOMMEND, key, r->arena, &known));
+    r->serve.attributes = known.attributes;
+    HD_TRY(room_for(r, n + r->params->n_session));
+    for (size_t i = 0; i < n; i++)
+        if (events[i].item_key != 0)
+            add_event(r, events[i].item_key, events[i].type, events[i].value, events[i].time,
+                      events[i].key);
+    return HEED_OK;
+}
+
+static heed_err make_request(request *r, const char *user) {
+    r->serve.now = hd_time_now();
+    if (user) {
+        HD_TRY(add_history(r, user));
+    } else {
+        HD_TRY(room_for(r, r->params->n_session));
+    }
+    HD_TRY(add_session(r));
+    r->serve.events = r->events;
+    r->serve.n_events = r->n;
+    return HEED_OK;
+}
+
+static heed_err make_rules(request *r, hd_serve_rules *rules) {
+    const heed_recommend_params *params = r->params;
+    const hd_settings *settings = r->ws->settings;
+    *rules = hd_serve_rules_default();
+    rules->n = params->n ? params->n : (size_t)hd_settings_int(settings, "recommend.n");
+    rules->exclude_seen = params->exclude_seen >= 0
+                              ? params->exclude_seen != 0
+                              : hd_settings_bool(settings, "recommend.exclude_seen");
+    rules->category_cap = params->cap_per_category >= 0
+                              ? (size_t)params->cap_per_category
+                              : (size_t)hd_settings_int(settings, "recommend.cap_per_category");
+    rules->categories = params->categories;
+    rules->n_categories = params->n_categories;
+    rules->exclude = params->exclude;
+    rules->n_exclude = params->n_exclude;
+    rules->reasons = params->reasons;
+    hd_filter *filters = hd_arena_alloc(r->arena, (params->n_filters + 1) * sizeof *filters);
+    if (!filters) return HD_FAIL_MEMORY(0);
+    for (size_t i = 0; i < params->n_filters; i++)
+        HD_TRY(hd_filter_parse(hd_slice_of(params->filters[i]), r->arena, &filters[i]));
+    rules->filters = filters;
+    rules->n_filters = params->n_filters;
+    return HEED_OK;
+}
+
+static heed_err serve_in(request *r, const char *user, hd_served_list *list) {
+    hd_serve_rules rules;
+    HD_TRY(make_request(r, user));
+    HD_TRY(make_rules(r, &rules));
+    HD_TRY(ensure_loaded(r->ws, r->params->method, r->arena));
+    return hd_serve(r->ws->models->serving, &r->serve, &rules, list);
+}
+
+// Serves within one read transaction; the request's events live in the arena as long as the list.
+static heed_err serve(heed_workspace *ws, const char *user, const heed_recommend_params *params,
+                      hd_arena *arena, hd_served_list *list) {
+    if (!user && params->n_session == 0)
+        return HD_FAIL(HEED_USAGE, "recommend for whom? give a user's id, or items by --session",
+                       "为谁推荐？请给出用户 id，或用 --session 给出商品");
+    request r = {.ws = ws, .params = params, .arena = arena};
+    HD_TRY(hd_store_begin_read(ws->store));
+    heed_err err = serve_in(&r, user, list);
+    hd_store_rollback(ws->store);
+    return err;
+}
+
+heed_recommend_params heed_recommend_default(void) {
+    return (heed_recommend_params){.exclude_seen = -1, .cap_per_category = -1, .reasons = 3};
+}
+
+heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend_params *params,
+                      json_t **out) {
+    hd_arena arena;
+    hd_arena_init(&arena);
+    hd_served_list list = {0};
+    const hd_items *items;
+    heed_err err = hd_workspace_items(ws, &items);
+    if (err == HEED_OK) err = serve(ws, user, params, &arena, &list);
+    if (err == HEED_OK) {
+        err = hd_served_json(&list, items, params->lang, ws->zone, out);
+        hd_served_clear(&list);
+    }
+    if (err == HEED_OK) {
+        err = hd_json_set(*out, "version", json_string(ws->models->ref.version));
+        if (err == HEED_OK) err = hd_json_set(*out, "user", user ? json_string(user) : json_null());
+        if (err != HEED_OK) json_decref(*out);
+    }
+    hd_arena_clear(&arena);
+    return err;
+}
+
+// ── The public list ──
+
+typedef struct public_list {
+    heed_recommendations public; // first: the caller's pointer is this one
+    hd_arena arena;
+} public_list;
+
+typedef struct filling {
+    const hd_served_list *list;
+    const hd_items *items;
+    const hd_zone *zone;
+    heed_lang lang;
+    hd_arena *arena;
+} filling;
+
+static heed_err keep_text(hd_str *text, hd_arena *arena, const char **out) {
+    HD_TRY(hd_str_check(text));
+    *out = hd_arena_strdup(arena, hd_str_get(text));
+    return *out ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+static heed_err fill_sentences(const filling *f, const hd_served *served, heed_recommended *out) {
+    hd_str text;
+    hd_str_init(&text);
+    hd_served_reason_text(f->list, served, f->items, f->lang, f->zone, &text);
+    heed_err err = keep_text(&text, f->arena, &out->reason);
+    hd_str_reset(&text);
+    hd_served_why_text(f->list, served, f->lang, &text);
+    if (err == HEED_OK) err = keep_text(&text, f->arena, &out->why);
+    hd_str_clear(&text);
+    return err;
+}
+
+static heed_err fill_evidence(const filling *f, const hd_served *served, heed_recommended *out) {
+    heed_evidence *evidence = hd_arena_alloc(f->arena, (served->n_reasons + 1) * sizeof *evidence);
+    if (!evidence) return HD_FAIL_MEMORY(0);
+    for (size_t i = 0; i < served->n_reasons; i++) {
+        const hd_served_reason *reason = &served->reasons[i];
+        evidence[i] = (heed_evidence){
+            .event = reason->source,
+            .item = hd_arena_strdup(f->arena, f->items->items[reason->item].id),
+            .type = hd_arena_strdup(f->arena, reason->type ? reason->type : ""),
+            .share = reason->share,
+        };
+        if (!evidence[i].item || !evidence[i].type) return HD_FAIL_MEMORY(0);
+    }
+    out->evidence = evidence;
+    out->n_evidence = served->n_reasons;
+    return HEED_OK;
+}
+
+static heed_err fill_item(const filling *f, const hd_served *served, heed_recommended *out) {
+    const hd_item *item = &f->items->items[served->item];
+    *out = (heed_recommended){
+        .id = hd_arena_strdup(f->arena, item->id),
+        .title = hd_arena_strdup(f->arena, item->title),
+        .score = served->score,
+        .method = hd_arena_strdup(f->arena, served->method),
+    };
+    if (!out->id || !out->title || !out->method) return HD_FAIL_MEMORY(0);
+    HD_TRY(fill_sentences(f, served, out));
+    return fill_evidence(f, served, out);
+}
+
+static heed_err fill(const filling *f, const hd_model_ref *ref, heed_recommendations *out) {
+    out->items = hd_arena_calloc(f->arena, f->list->n + 1, sizeof *out->items);
+    out->method = hd_arena_strdup(f->arena, ref->method);
+    out->version = hd_arena_strdup(f->arena, ref->version);
+    if (!out->items || !out->method || !out->version) return HD_FAIL_MEMORY(0);
+    for (size_t i = 0; i < f->list->n; i++) HD_TRY(fill_item(f, &f->list->item[i], &out->items[i]));
+    out->n = f->list->n;
+    return HEED_OK;
+}
+
+static heed_err serve_public(heed_workspace *ws, const char *user,
+                             const heed_recommend_params *params, public_list *out) {
+    hd_served_list list = {0};
+    hd_arena arena; // of the request: the list lends from it
+    hd_arena_init(&arena);
+    filling f = {.list = &list, .zone = ws->zone, .lang = params->lang, .arena = &out->arena};
+    heed_err err = hd_workspace_items(ws, &f.items);
+    if (err == HEED_OK) err = serve(ws, user, params, &arena, &list);
+    if (err == HEED_OK) {
+        err = fill(&f, &ws->models->ref, &out->public);
+        hd_served_clear(&list);
+    }
+    hd_arena_clear(&arena);
+    return err;
+}
+
+heed_err heed_recommend(heed_workspace *ws, const char *user, const heed_recommend_params *params,
+                        heed_recommendations **out) {
+    *out = NULL;
+    public_list *list = hd_calloc(1, sizeof *list);
+    if (!list) return HD_FAIL_MEMORY(sizeof *list);
+    hd_arena_init(&list->arena);
+    heed_err err = serve_public(ws, user, params, list);
+    if (err == HEED_OK)
+        *out = &list->public;
+    else
+        heed_recommendations_free(&list->public);
+    return err;
+}
+
+void heed_recommendations_free(heed_recommendations *list) {
+    if (!list) return;
+    public_list *whole = (public_list *)list;
+    hd_arena_clear(&whole->arena);
+    hd_free(whole);
 }

@@ -9,11 +9,9 @@
 // write-ahead log gives each transaction of theirs one state, and models change by rename.
 #include "workspace/workspace.h"
 
-#include <libgen.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "store/batch.h"
+#include "workspace/recommend.h"
 
 extern char **environ;
 
@@ -72,6 +70,8 @@ heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) {
 }
 
 void hd_workspace_items_drop(heed_workspace *ws) {
+    hd_loaded_models_free(ws->models); // they speak of the items
+    ws->models = NULL;
     if (ws->items_loaded) hd_items_clear(&ws->items);
     ws->items_loaded = false;
 }

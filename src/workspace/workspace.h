@@ -35,6 +35,7 @@ struct heed_workspace {
     hd_pool *pool;  // made when first asked for
     hd_items items; // loaded when first asked for; dropped when an import changes the catalogue
     bool items_loaded;
+    struct hd_loaded_models *models; // in force, loaded when first asked for
 };
 
 typedef struct hd_workspace_params {

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// heed train, heed model list, activate, rollback.
+#include "workspace/train.h"
+
+#include <math.h>
+
+#include "api/call.h"
+#include "api/list.h"
+#include "api/methods.h"
+#include "api/show.h"
+
+static heed_err train_run(hd_call *call, json_t **result) {
+    heed_workspace *ws = NULL;
+    hd_arena arena;
+    hd_arena_init(&arena);
+    heed_train_params params = heed_train_default();
+    const char **methods = NULL;
+    heed_err err = HEED_OK;
+    HD_TRY_OUT(hd_call_list(call, "methods", &arena, &methods, &params.n_methods));
+    params.methods = methods;
+    params.seed = hd_call_int(call, "seed", -1);
+    HD_TRY_OUT(hd_call_open(call, HEED_WRITE, "heed train", &ws));
+    HD_TRY_OUT(hd_train(ws, &params, result));
+out:
+    heed_workspace_close(ws);
+    hd_arena_clear(&arena);
+    return err;
+}
+
+static void add_data(const json_t *result, heed_lang lang, hd_arena *arena, hd_str *out) {
+    const json_t *data = json_object_get(result, "data");
+    const json_t *cleaning = json_object_get(result, "cleaning");
+    const char *users = hd_show_int(arena, hd_json_int(data, "users"));
+    const char *items = hd_show_int(arena, hd_json_int(data, "items"));
+    const char *events = hd_show_int(arena, hd_json_int(data, "events"));
+    int64_t dropped = hd_json_int(cleaning, "events") - hd_json_int(cleaning, "kept");
+    hd_str_addf(out,
+                hd_say(lang, "learned from %s events of %s users on %s items",
+                       "从 %s 个事件中学习（%s 个用户，%s 件商品）"),
+                events ? events : "", users ? users : "", items ? items : "");
+    if (dropped > 0)
+        hd_str_addf(out,
+                    hd_say(lang, "; %lld left out as repeats, robots or impossible times",
+                           "；略去 %lld 个重复、机器人或时间不可能的事件"),
+                    (long long)dropped);
+    hd_str_add(out, "\n\n");
+}
+
+// "decay 0.8, window 10"
+static void add_parameters(const json_t *parameters, hd_arena *arena, hd_str *out) {
+    void *at = json_object_iter((json_t *)(uintptr_t)parameters);
+    for (const char *sep = ""; at;
+         at = json_object_iter_next((json_t *)(uintptr_t)parameters, at)) {
+        const char *value = hd_show_real(arena, json_number_value(json_object_iter_value(at)));
+        hd_str_addf(out, "%s%s %s", sep, json_object_iter_key(at), value ? value : "");
+        sep = ", ";
+    }
+}
+
+static void add_candidate(const json_t *candidate, const char *chosen, heed_lang lang,
+                          hd_grid *grid) {
+    const json_t *why = json_object_get(candidate, "not_applicable");
+    const char *name = hd_json_text(candidate, "method");
+    hd_str text;
+    hd_str_init(&text);
+    if (why)
+        hd_str_add(&text, hd_json_text(why, lang == HEED_ZH ? "zh" : "en"));
+    else
+        add_parameters(json_object_get(candidate, "parameters"), &grid->arena, &text);
+    hd_grid_row(grid, strcmp(name, chosen) == 0 ? "→" : "", name,
+                hd_show_fixed(&grid->arena, hd_json_num(candidate, "ndcg@10"), 4),
+                hd_str_get(&text));
+    grid->failed |= text.failed;
+    hd_str_clear(&text);
+}
+
+static heed_err train_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    const char *chosen = hd_json_text(result, "method");
+    hd_grid grid;
+    hd_grid_init(&grid, "llrl");
+    add_data(result, lang, &grid.arena, out);
+    hd_grid_head(&grid, "", hd_say(lang, "method", "方法"), hd_say(lang, "NDCG@10", "NDCG@10"),
+                 hd_say(lang, "chosen on validation data", "在验证集上选定的参数"));
+    size_t i;
+    json_t *candidate;
+    json_array_foreach(json_object_get(result, "validation"), i, candidate)
+        add_candidate(candidate, chosen, lang, &grid);
+    heed_err err = hd_grid_print(&grid, width, out);
+    hd_str_addf(out, hd_say(lang, "\n%s %s is in force", "\n已启用 %s %s"), chosen,
+                hd_json_text(result, "version"));
+    double times = hd_json_num(result, "times_popular");
+    if (isfinite(times) && times > 1)
+        hd_str_addf(out,
+                    hd_say(lang, ": %.1f times as good as popular on validation data",
+                           "：在验证集上是热门推荐的 %.1f 倍"),
+                    times);
+    const json_t *segments = json_object_get(json_object_get(result, "segments"), "segments");
+    if (segments)
+        hd_str_addf(out, hd_say(lang, "; %zu user segments", "；用户分为 %zu 群"),
+                    json_array_size(segments));
+    const char *seconds = hd_show_seconds(&grid.arena, hd_json_num(result, "seconds"));
+    hd_str_addf(out, hd_say(lang, " (%s)\n", "（%s）\n"), seconds ? seconds : "");
+    hd_grid_clear(&grid);
+    return err ? err : hd_str_check(out);
+}
+
+static heed_err train_next(const json_t *result, heed_lang lang, hd_str *out) {
+    (void)result;
+    hd_str_add(out, hd_say(lang, "next: heed eval   (how good is it on what it hasn't seen?)",
+                           "下一步：heed eval （在没见过的数据上表现如何？）"));
+    return hd_str_check(out);
+}
+
+static const hd_param train_params[] = {
+    {"methods", HD_PARAM_CHOICE, .many = true, .choice_at = hd_api_method_or_all, .metavar = "NAME",
+     .doc = HD_TEXT("methods to try, separated by commas (default: the setting train.methods)",
+                    "要尝试的方法，用逗号分隔（默认取设置 train.methods）")},
+    {"seed", HD_PARAM_INT, .max = 9007199254740991.0,
+     .doc = HD_TEXT("seed of everything random (default: the setting train.seed)",
+                    "随机数种子（默认取设置 train.seed）")},
+};
+
+const hd_op hd_op_train = {
+    .name = "train",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("train recommenders and put the best in force", "训练推荐模型并启用最好的一个"),
+    .detail = HD_TEXT("Each method's parameters are chosen on a validation split of the data; the "
+                      "best by NDCG@10 is fitted on everything and put in force. User segments are "
+                      "trained as well. If it fails or is stopped, the models before stay in "
+                      "force.",
+                      "每种方法的参数都在验证集上选择；按 NDCG@10 最好的方法用全部数据拟合后启用。"
+                      "同时训练用户分群。若失败或被中断，原来的模型继续有效。"),
+    .examples = (const char *const[]){"heed train", "heed train --methods markov,item_knn", NULL},
+    .method = "POST",
+    .path = "/api/v1/train",
+    .scope = HD_SCOPE_WRITE,
+    .place = HD_PLACE_WORKSPACE,
+    .params = train_params,
+    .n_params = sizeof train_params / sizeof train_params[0],
+    .result_doc = "train",
+    .run = train_run,
+    .text = train_text,
+    .next = train_next,
+};
+
+// ── Versions ──
+
+static heed_err list_run(hd_call *call, json_t **result) {
+    heed_workspace *ws = NULL;
+    json_t *models = NULL;
+    HD_TRY(hd_call_open(call, HEED_READ, "heed model list", &ws));
+    heed_err err = hd_models_list(ws, &models);
+    heed_workspace_close(ws);
+    HD_TRY(err);
+    return hd_json_pack(result, "{s:o}", "models", models);
+}
+
+static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    hd_grid grid;
+    hd_grid_init(&grid, "llllrl");
+    hd_grid_head(&grid, "", hd_say(lang, "task", "任务"), hd_say(lang, "method", "方法"),
+                 hd_say(lang, "version", "版本"), "NDCG@10",
+                 hd_say(lang, "made (UTC)", "时间（UTC）"));
+    size_t i;
+    json_t *model;
+    json_array_foreach(json_object_get(result, "models"), i, model) {
+        hd_grid_row(&grid, json_is_true(json_object_get(model, "active")) ? "→" : "",
+                    hd_json_text(model, "task"), hd_json_text(model, "method"),
+                    hd_json_text(model, "version"),
+                    hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4),
+                    hd_json_text(model, "created"));
+    }
+    heed_err err = hd_grid_print(&grid, width, out);
+    hd_grid_clear(&grid);
+    return err;
+}
+
+const hd_op hd_op_model_list = {
+    .name = "model list",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("list the trained models", "列出训练好的模型"),
+    .method = "GET",
+    .path = "/api/v1/models",
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_WORKSPACE,
+    .result_doc = "model",
+    .run = list_run,
+    .text = list_text,
+};
+
+static heed_err switch_to(hd_call *call, const char *who, const char *method, const char *version,
+                          json_t **result) {
+    heed_workspace *ws = NULL;
+    HD_TRY(hd_call_open(call, HEED_WRITE, who, &ws));
+    heed_err err = hd_model_switch(ws, method, version, result);
+    heed_workspace_close(ws);
+    return err;
+}
+
+static heed_err activate_run(hd_call *call, json_t **result) {
+    return switch_to(call, "heed model activate", hd_call_text(call, "model"),
+                     hd_call_text(call, "model_version"), result);
+}
+
+static heed_err rollback_run(hd_call *call, json_t **result) {
+    return switch_to(call, "heed model rollback", NULL, NULL, result);
+}
+
+static heed_err switch_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    (void)width;
+    hd_str_addf(out, hd_say(lang, "%s %s is in force\n", "已启用 %s %s\n"),
+                hd_json_text(result, "method"), hd_json_text(result, "version"));
+    return hd_str_check(out);
+}
+
+static const hd_param activate_params[] = {
+    {"model", HD_PARAM_CHOICE, .positional = true, .required = true, .choice_at = hd_api_method_at,
+     .doc = HD_TEXT("the method", "方法")},
+    {"model_version", HD_PARAM_TEXT, .positional = true,
+     .doc = HD_TEXT("the version; none: the newest", "版本；不给则取最新的")},
+};
+
+const hd_op hd_op_model_activate = {
+    .name = "model activate",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("put a trained model in force", "启用某个训练好的模型"),
+    .examples = (const char *const[]){"heed model activate item_knn",
+                                      "heed model activate markov 000003", NULL},
+    .method = "POST",
+    .path = "/api/v1/models/{model}/activate",
+    .scope = HD_SCOPE_WRITE,
+    .place = HD_PLACE_WORKSPACE,
+    .params = activate_params,
+    .n_params = sizeof activate_params / sizeof activate_params[0],
+    .result_doc = "model",
+    .run = activate_run,
+    .text = switch_text,
+};
+
+const hd_op hd_op_model_rollback = {
+    .name = "model rollback",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("go back to the model that was in force before", "退回之前启用的模型"),
+    .method = "POST",
+    .path = "/api/v1/models/rollback",
+    .scope = HD_SCOPE_WRITE,
+    .place = HD_PLACE_WORKSPACE,
+    .result_doc = "model",
+    .run = rollback_run,
+    .text = switch_text,
+};
