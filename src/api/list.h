@@ -7,7 +7,21 @@
 #include "api/op.h"
 
 extern const hd_op hd_op_init;
+extern const hd_op hd_op_demo;
+extern const hd_op hd_op_import;
+extern const hd_op hd_op_report;
+extern const hd_op hd_op_users_merge;
+extern const hd_op hd_op_train;
+extern const hd_op hd_op_eval;
+extern const hd_op hd_op_model_list;
+extern const hd_op hd_op_model_activate;
+extern const hd_op hd_op_model_rollback;
+extern const hd_op hd_op_recommend;
 extern const hd_op hd_op_config_show;
+extern const hd_op hd_op_doctor;
+extern const hd_op hd_op_migrate;
+extern const hd_op hd_op_backup;
+extern const hd_op hd_op_restore;
 extern const hd_op hd_op_version;
 
 #endif

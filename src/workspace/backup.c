@@ -10,7 +10,7 @@ static heed_err copy_file(const char *from, const char *to) {
     hd_str data;
     hd_str_init(&data);
     heed_err err = hd_fs_read(from, 0, &data);
-    if (err == HEED_OK) err = hd_fs_write(to, hd_str_get(&data), data.len, 0666);
+    if (err == HEED_OK) err = hd_fs_write(to, hd_str_get(&data), data.len, 0644);
     hd_str_clear(&data);
     return err;
 }
@@ -19,7 +19,7 @@ static heed_err copy_file(const char *from, const char *to) {
 static heed_err copy_tree(const char *from, const char *to, hd_arena *arena, int depth) {
     char **names;
     size_t n;
-    HD_TRY(hd_fs_mkdirs(to, 0777));
+    HD_TRY(hd_fs_mkdirs(to, 0755));
     HD_TRY(hd_fs_list(from, arena, &names, &n));
     for (size_t i = 0; i < n; i++) {
         char *a = hd_fs_join(arena, from, names[i]);
@@ -61,7 +61,7 @@ static heed_err make_folder(const char *folder, hd_arena *arena, fill_fn fill, v
     char *temporary = hd_arena_printf(arena, "%s.tmp", place);
     if (!temporary) return HD_FAIL_MEMORY(0);
     HD_TRY(hd_fs_remove(temporary));
-    HD_TRY(hd_fs_mkdirs(temporary, 0777));
+    HD_TRY(hd_fs_mkdirs(temporary, 0755));
     heed_err err = fill(ctx, temporary, arena);
     if (err == HEED_OK) err = hd_fs_remove(place); // an empty folder, or none
     if (err == HEED_OK) err = hd_fs_rename(temporary, place);

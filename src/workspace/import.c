@@ -121,7 +121,7 @@ static void sort_files(import_file *files, size_t n) {
 
 static heed_err open_files(import_run *run) {
     int kind;
-    hd_import_map *maps;
+    hd_import_map *maps = NULL;
     HD_TRY(find_kind(run->params->kind, &kind));
     HD_TRY(parse_maps(run, &maps));
     run->n = run->params->n_paths;

@@ -9,8 +9,8 @@ static heed_err make_folders(const char *folder, hd_arena *arena) {
     static const struct {
         const char *name;
         mode_t mode;
-    } folders[] = {{"keys", 0700}, {"models", 0777}, {"runs", 0777}};
-    HD_TRY(hd_fs_mkdirs(folder, 0777));
+    } folders[] = {{"keys", 0700}, {"models", 0755}, {"runs", 0755}};
+    HD_TRY(hd_fs_mkdirs(folder, 0755));
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char *path = hd_fs_join(arena, folder, folders[i].name);
         if (!path) return HD_FAIL_MEMORY(0);
@@ -25,14 +25,14 @@ static heed_err write_gitignore(const char *folder, hd_arena *arena) {
     char *path = hd_fs_join(arena, folder, ".gitignore");
     if (!path) return HD_FAIL_MEMORY(0);
     if (hd_fs_exists(path)) return HEED_OK;
-    return hd_fs_write(path, text, sizeof text - 1, 0666);
+    return hd_fs_write(path, text, sizeof text - 1, 0644);
 }
 
 static heed_err write_settings(const char *path, heed_lang lang) {
     hd_str text;
     hd_str_init(&text);
     heed_err err = hd_settings_template(lang, &text);
-    if (err == HEED_OK) err = hd_fs_write(path, text.data, text.len, 0666);
+    if (err == HEED_OK) err = hd_fs_write(path, text.data, text.len, 0644);
     hd_str_clear(&text);
     return err;
 }

@@ -123,7 +123,7 @@ static heed_err write_json(const char *path, const json_t *json) {
     heed_err err = hd_json_dump(json, true, &text);
     hd_str_addc(&text, '\n');
     if (err == HEED_OK) err = hd_str_check(&text);
-    if (err == HEED_OK) err = hd_fs_write(path, text.data, text.len, 0666);
+    if (err == HEED_OK) err = hd_fs_write(path, text.data, text.len, 0644);
     hd_str_clear(&text);
     return err;
 }
@@ -134,7 +134,7 @@ static heed_err write_parts(const char *folder, hd_safetensors_writer *writer,
     char *manifest_path = hd_fs_join(arena, folder, "manifest.json");
     char *report_path = hd_fs_join(arena, folder, "report.json");
     if (!model || !manifest_path || !report_path) return HD_FAIL_MEMORY(0);
-    HD_TRY(hd_fs_mkdirs(folder, 0777));
+    HD_TRY(hd_fs_mkdirs(folder, 0755));
     HD_TRY(hd_safetensors_write(writer, model));
     HD_TRY(write_json(report_path, report));
     return write_json(manifest_path, manifest);
@@ -148,7 +148,7 @@ static heed_err publish_in(const heed_workspace *ws, const char *task, hd_model_
     char *parent = hd_arena_printf(arena, "%s/models/%s/%s", ws->folder, task, ref.method);
     char *temporary = hd_arena_printf(arena, "%s/.tmp-%s", parent ? parent : "", ref.version);
     if (!parent || !temporary) return HD_FAIL_MEMORY(0);
-    HD_TRY(hd_fs_mkdirs(parent, 0777));
+    HD_TRY(hd_fs_mkdirs(parent, 0755));
     HD_TRY(hd_fs_remove(temporary));
     heed_err err = write_parts(temporary, writer, manifest, report, arena);
     if (err == HEED_OK) err = hd_fs_rename(temporary, place);

@@ -111,7 +111,7 @@ static heed_err split_names(const char *text, hd_arena *arena, const char ***out
 static heed_err choose_methods(training *t, const heed_train_params *params) {
     const char *const *names = params->methods;
     size_t n_names = params->n_methods;
-    const char **from_settings;
+    const char **from_settings = NULL;
     if (n_names == 0) {
         const char *text = hd_settings_text(t->ws->settings, "train.methods");
         HD_TRY(split_names(text, &t->arena, &from_settings, &n_names));
