@@ -95,7 +95,7 @@ static heed_err import_files(demo *d) {
 static heed_err recommend_to(demo *d, heed_workspace *ws) {
     char **ids = NULL;
     size_t n = 0;
-    HD_TRY(hd_door_busiest(ws->door, HD_PURPOSE_RECOMMEND, 10, &d->arena, &ids, &n));
+    HD_TRY(hd_workspace_busiest(ws, 10, &d->arena, &ids, &n));
     if (n == 0)
         return HD_FAIL(HEED_UNAVAILABLE, "the made-up shop has no users", "演示商店没有用户");
     return step(d, &hd_op_recommend, "recommend",

@@ -63,7 +63,7 @@ out:
 // ── The leaderboard ──
 
 // Figures of the smallest k, in this order, where they were measured.
-static const char *const shown[SHOWN] = {"hr", "ndcg", "mrr", "coverage", "miuf", "ild"};
+static const char *const shown[SHOWN] = {"hr", "ndcg", "mrr", "coverage", "novelty", "diversity"};
 
 static int first_k(const json_t *rows) {
     size_t i;

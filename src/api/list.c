@@ -4,24 +4,12 @@
 #include "api/list.h"
 
 const hd_op *const hd_ops[] = {
-    &hd_op_init,
-    &hd_op_demo,
-    &hd_op_import,
-    &hd_op_report,
-    &hd_op_users_merge,
-    &hd_op_train,
-    &hd_op_eval,
-    &hd_op_model_list,
-    &hd_op_model_activate,
-    &hd_op_model_rollback,
-    &hd_op_recommend,
-    &hd_op_config_show,
-    &hd_op_doctor,
-    &hd_op_migrate,
-    &hd_op_backup,
-    &hd_op_restore,
-    &hd_op_version,
-    NULL,
+    &hd_op_init,           &hd_op_demo,        &hd_op_import,
+    &hd_op_report,         &hd_op_users_merge, &hd_op_train,
+    &hd_op_eval,           &hd_op_model_list,  &hd_op_model_activate,
+    &hd_op_model_rollback, &hd_op_recommend,   &hd_op_config_show,
+    &hd_op_doctor,         &hd_op_migrate,     &hd_op_backup,
+    &hd_op_restore,        &hd_op_version,     NULL,
 };
 
 static const hd_text chapter_texts[] = {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // heed report: what the data looks like as a whole, and what in it should be looked at.
-#include "prepare/report.h"
-
 #include "api/call.h"
 #include "api/list.h"
 #include "workspace/care.h"
@@ -17,7 +15,7 @@ static heed_err report_run(hd_call *call, json_t **result) {
 
 static heed_err report_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     (void)width;
-    return hd_data_report_text(result, lang, out);
+    return hd_report_text(result, lang, out);
 }
 
 const hd_op hd_op_report = {

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "api/params.h"
+#include "api/start.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/help.h"
 #include "cli/terminal.h"
-#include "workspace/settings.h"
-#include "workspace/workspace.h"
 
 extern char **environ;
 
@@ -76,6 +76,13 @@ static heed_lang lang_early(int argc, char *const *argv) {
     return lang_named(env("HEED_LANG"));
 }
 
+// Whether failures are to be JSON, should the command line itself be wrong.
+static bool json_early(int argc, char *const *argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
 // Settings that have a flag of their own.
 static const struct {
     const char *flag, *setting;
@@ -115,12 +122,12 @@ static heed_err find_workspace(const hd_cli_line *line, hd_arena *arena, const c
     char here[PATH_MAX];
     if (!getcwd(here, sizeof here))
         return HD_FAIL_ERRNO(errno, "can't tell the current folder", "无法确定当前文件夹", ".");
-    return hd_workspace_find(here, arena, out);
+    return hd_start_find(here, arena, out);
 }
 
 static heed_err gather(const hd_cli_line *line, hd_arena *arena, hd_call *call,
                        hd_terminal *terminal) {
-    HD_TRY(hd_settings_new(hd_settings_rows, hd_settings_n_rows, &call->settings));
+    HD_TRY(hd_start_settings(&call->settings));
     HD_TRY(set_flags(call->settings, line));
     HD_TRY(hd_settings_load_env(call->settings, environ));
     if (line->op->place != HD_PLACE_NONE) {
@@ -209,9 +216,9 @@ static heed_err print_help(const hd_cli_line *line, heed_lang lang) {
 static heed_err run(int argc, char *const *argv, hd_cli_line *line, hd_terminal *terminal) {
     HD_TRY(hd_mem_adopt_libraries());
     heed_err err = hd_cli_parse(argc, argv, line);
-    terminal->json = line->globals && hd_cli_global_bool(line, "json");
-    terminal->quiet = line->globals && hd_cli_global_bool(line, "quiet");
-    if (err) return err;
+    HD_TRY(err);
+    terminal->json = hd_cli_global_bool(line, "json");
+    terminal->quiet = hd_cli_global_bool(line, "quiet");
     if (hd_cli_global_bool(line, "version")) line->op = hd_op_find("version");
     bool asked = hd_cli_global_bool(line, "help");
     if (asked || (!line->op && !line->group)) return print_help(line, terminal->lang);
@@ -227,6 +234,7 @@ int main(int argc, char **argv) {
     hd_terminal terminal;
     hd_terminal_init(&terminal);
     terminal.lang = lang_early(argc, argv);
+    terminal.json = json_early(argc, argv);
     hd_cli_line line = {0};
     heed_err err = run(argc, argv, &line, &terminal);
     hd_terminal_progress_end(&terminal);

@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "base/unicode.h"
 
-// Running text: one sentence part per line is not needed; other signs than ASCII become \[uXXXX].
+// Running text: a sentence begins a line, as mdoc wants it; signs beyond ASCII become \[uXXXX].
 static void add_text(hd_str *out, const char *text) {
     size_t n = strlen(text);
     bool line_start = out->len == 0 || out->data[out->len - 1] == '\n';
@@ -26,8 +26,13 @@ static void add_text(hd_str *out, const char *text) {
             hd_str_addf(out, "\\[u%04X]", (unsigned)c);
         else
             hd_str_addc(out, (char)c);
-        line_start = c == '\n';
         at += len;
+        if (c == '.' && text[at] == ' ') {
+            hd_str_addc(out, '\n');
+            at++;
+            c = '\n';
+        }
+        line_start = c == '\n';
     }
 }
 

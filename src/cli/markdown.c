@@ -5,7 +5,7 @@
 #include "cli/help.h"
 
 #include "api/params.h"
-#include "workspace/settings.h"
+#include "api/start.h"
 
 static const char *say(heed_lang lang, const char *en, const char *zh) {
     return lang == HEED_ZH ? zh : en;
@@ -81,8 +81,8 @@ static void add_settings(heed_lang lang, hd_str *out) {
                    "\n## 设置\n\n每一项都可以写在 `heed.yaml`、环境变量 `HEED_*` 或 `--set` 里；"
                    "优先级依次为选项、变量、文件、默认值。\n\n"
                    "| 设置 | 变量 | 含义 | 默认值 |\n|---|---|---|---|\n"));
-    for (size_t i = 0; i < hd_settings_n_rows; i++) {
-        const hd_setting *row = &hd_settings_rows[i];
+    const hd_setting *row;
+    for (size_t i = 0; (row = hd_start_setting_at(i)) != NULL; i++) {
         hd_str_addf(out, "| `%s` | `HEED_", row->name);
         for (const char *p = row->name; *p; p++)
             hd_str_addc(out, *p == '.' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p);

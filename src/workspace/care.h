@@ -13,5 +13,6 @@ heed_err hd_doctor(const char *folder, hd_settings *settings, hd_stop *stop,
 
 // prepare/report.h over the workspace's data, with what cleaning would leave out.
 heed_err hd_report(heed_workspace *ws, json_t **out) HEED_CHECK;
+heed_err hd_report_text(const json_t *report, heed_lang lang, hd_str *out) HEED_CHECK;
 
 #endif

@@ -74,3 +74,7 @@ out:
     hd_event_cleaner_free(r.cleaner);
     return err;
 }
+
+heed_err hd_report_text(const json_t *report, heed_lang lang, hd_str *out) {
+    return hd_data_report_text(report, lang, out);
+}

@@ -51,6 +51,11 @@ void hd_workspace_tell(heed_workspace *ws, hd_text what, double share) {
     ws->progress(ws->progress_ctx, texts, share);
 }
 
+heed_err hd_workspace_busiest(heed_workspace *ws, size_t limit, hd_arena *arena, char ***ids,
+                              size_t *n) {
+    return hd_door_busiest(ws->door, HD_PURPOSE_RECOMMEND, limit, arena, ids, n);
+}
+
 heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) {
     if (!ws->pool) {
         size_t n = (size_t)hd_settings_int(ws->settings, "threads");

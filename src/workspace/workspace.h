@@ -64,6 +64,9 @@ heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char
 heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) HEED_CHECK;
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) HEED_CHECK;
 void hd_workspace_items_drop(heed_workspace *ws); // what stands in memory is no longer the truth
+// Ids of the users with most events, for examples.
+heed_err hd_workspace_busiest(heed_workspace *ws, size_t limit, hd_arena *arena, char ***ids,
+                              size_t *n) HEED_CHECK;
 void hd_workspace_tell(heed_workspace *ws, hd_text what, double share); // progress
 
 #endif
