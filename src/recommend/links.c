@@ -55,7 +55,7 @@ static heed_err scratch_init(scratch *s, size_t n_items, size_t cap) {
     s->chosen = hd_alloc((cap + 1) * sizeof *s->chosen);
     if (s->row.sum && s->row.touched && s->value && s->spare && s->chosen) return HEED_OK;
     scratch_clear(s);
-    return HD_FAIL_MEMORY(20 * n_items);
+    return HD_FAIL_MEMORY(24 * n_items);
 }
 
 static int rising(const void *a, const void *b) {

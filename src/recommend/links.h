@@ -5,7 +5,7 @@
 // same for any number of threads.
 //
 // Memory: 8 bytes a link, at most n_items × cap links and never more than the pairs counted; twice
-// that while the blocks are put together, and 20 bytes × n_items for each thread at work.
+// that while the blocks are put together, and 24 bytes × n_items for each thread at work.
 #ifndef HD_RECOMMEND_LINKS_H
 #define HD_RECOMMEND_LINKS_H
 
