@@ -169,6 +169,27 @@ static void test_pack_set(void **state) {
     assert_int_equal(hd_json_pack(&json, "{s:"), HEED_INTERNAL);
 }
 
+// Each allocation failing in turn gives HEED_MEMORY, or a document that is whole.
+static void test_parse_out_of_memory(void **state) {
+    (void)state;
+    char text[400] = "{\"";
+    memset(text + 2, 'k', 150); // jansson's token buffer grows several times
+    memcpy(text + 152, "\":\"", 3);
+    memset(text + 155, 'v', 200);
+    memcpy(text + 355, "\"}", 3);
+    json_t *whole, *json;
+    assert_int_equal(parse(text, &whole), HEED_OK);
+    heed_err err = HEED_MEMORY;
+    for (uint64_t n = 1; err != HEED_OK; n++) {
+        hd_mem_fail_at(n, true);
+        err = parse(text, &json);
+        hd_mem_fail_at(0, false);
+        assert_true(err == HEED_MEMORY || json_equal(json, whole));
+        json_decref(json);
+    }
+    json_decref(whole);
+}
+
 // Each allocation failing in turn gives HEED_MEMORY and leaks nothing.
 static void test_allocation_failures(void **state) {
     (void)state;
@@ -194,10 +215,15 @@ static void test_allocation_failures(void **state) {
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_depth),      cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_quote),      cmocka_unit_test(test_numbers_round_trip),
-        cmocka_unit_test(test_pack_set),   cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_numbers_round_trip),
+        cmocka_unit_test(test_pack_set),
+        cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_parse_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
