@@ -43,10 +43,10 @@ size_t hd_profile_vector_len(void);
 const char *hd_profile_vector_name(size_t i);
 void hd_profile_vector(const hd_profile *profile, double *out); // NaN: not known
 
-// {"recency": {…, "evidence": [event keys]}, "frequency": …, "monetary": [{"currency", "net", …}],
-// "active_hours", "browsing", "ratings", "categories", "brands", "price_band", "drift",
-//  "segment": {"id", "name", "distance"}, "vector": {name: value}}. What isn't known is null.
-// segments may be NULL: then "segment" is null. The shape is told in the README.
+// {"recency": {…, "evidence": [event keys]}, "frequency": …, "monetary": {"by_currency":
+// [{"currency", "net", …}]}, "active_hours", "browsing", "ratings", "categories", "brands",
+// "price_band", "drift", "segment": {"id", "name", "distance"}, "vector": {name: value}}. What
+// isn't known is null, "segment" too when segments is NULL. The README tells the whole shape.
 heed_err hd_profile_json(const hd_profile *profile, const hd_segments *segments, heed_lang lang,
                          json_t **out) HEED_CHECK;
 
@@ -54,11 +54,20 @@ heed_err hd_profile_json(const hd_profile *profile, const hd_segments *segments,
 // is 0. HEED_INPUT when there are fewer than two different users.
 heed_err hd_segments_fit(const double *vectors, size_t n, size_t k, uint64_t seed, hd_pool *pool,
                          hd_segments **out) HEED_CHECK;
+// The segment whose centre is nearest; distance: in standard deviations, may be NULL.
 heed_err hd_segments_assign(const hd_segments *segments, const double *vector, size_t *id,
                             double *distance) HEED_CHECK;
-heed_err hd_segments_json(const hd_segments *segments, heed_lang lang, json_t **out)
-    HEED_CHECK; // [{"id", "name", "users", "share", "centre": {…}, "distinct": […]}]
+size_t hd_segments_count(const hd_segments *segments);
+double hd_segments_silhouette(const hd_segments *segments); // −1 .. 1: how well they stand apart
+// What sets a segment apart, in a few words: "frequent buyers, high spend". No two are the same.
+const char *hd_segments_name(const hd_segments *segments, size_t id, heed_lang lang);
+// [{"id", "name", "users", "share", "centre": {name: mean in natural units}, "distinct":
+// [{"dimension", "direction": "high" or "low", "deviation", "text"}]}], the largest segment first.
+heed_err hd_segments_json(const hd_segments *segments, heed_lang lang, json_t **out) HEED_CHECK;
+// Adds tensors "segments.…" to a file. The segments must live until it is written.
 heed_err hd_segments_save(const hd_segments *segments, hd_safetensors_writer *out) HEED_CHECK;
+// HEED_VERSION when the file's dimensions aren't those of this heed, HEED_CORRUPT when it is
+// damaged.
 heed_err hd_segments_load(const hd_safetensors *in, hd_segments **out) HEED_CHECK;
 void hd_segments_free(hd_segments *segments);
 
