@@ -44,7 +44,7 @@ typedef struct heed_import_params {
     bool dry_run;            // do everything, keep nothing
     bool again;              // take a file that was imported before
 } heed_import_params;
-heed_import_params heed_import_default(void);
+HEED_API heed_import_params heed_import_default(void);
 
 typedef struct heed_import_reject {
     uint64_t line;
@@ -86,7 +86,7 @@ typedef struct heed_import_result {
 
 // HEED_PARTIAL: bad rows were left out, as allowed. HEED_INPUT: bad rows, nothing was kept; *result
 // tells which. HEED_CONFLICT: the same file was imported before. With other failures *result is
-// NULL, and nothing was kept. Caller frees *result in any case.
+// NULL, and nothing was kept. result may be NULL; else the caller frees *result in any case.
 HEED_API heed_err heed_import(heed_workspace *ws, const heed_import_params *params,
                               heed_import_result **result) HEED_CHECK;
 HEED_API void heed_import_result_free(heed_import_result *result); // NULL is fine

@@ -44,7 +44,8 @@ typedef struct heed_recommend_params {
     size_t reasons;       // at most so many events an item as evidence
     heed_lang lang;       // of the sentences
 } heed_recommend_params;
-heed_recommend_params heed_recommend_default(void); // 3 reasons, English, settings for the rest
+HEED_API heed_recommend_params
+heed_recommend_default(void); // 3 reasons, English, settings for the rest
 
 // An event of the user that speaks for an item.
 typedef struct heed_evidence {

@@ -32,7 +32,7 @@ typedef struct heed_train_params {
     int64_t seed;     // -1: the setting train.seed
     bool no_segments; // leave the user segments as they are
 } heed_train_params;
-heed_train_params heed_train_default(void);
+HEED_API heed_train_params heed_train_default(void);
 
 // Needs a workspace opened to write. HEED_UNAVAILABLE: there is nothing to learn from. When it
 // fails or is stopped, the models in force stay. *json (may be NULL): freed by heed_text_free.
@@ -49,7 +49,7 @@ typedef struct heed_evaluate_params {
     size_t bootstrap; // resamples for the intervals; 0: none
     int64_t seed;     // -1: the setting train.seed
 } heed_evaluate_params;
-heed_evaluate_params heed_evaluate_default(void);
+HEED_API heed_evaluate_params heed_evaluate_default(void);
 
 // Splits the data by the protocol, fits each method on what is left, ranks every unseen item and
 // measures. Nothing is kept. *json: an array, one object per method; freed by heed_text_free.

@@ -391,7 +391,7 @@ static void close_files(import_run *run) {
 
 heed_err heed_import(heed_workspace *ws, const heed_import_params *params,
                      heed_import_result **result) {
-    *result = NULL;
+    if (result) *result = NULL;
     int64_t start = hd_time_monotonic();
     import_result *out = hd_calloc(1, sizeof *out);
     if (!out) return HD_FAIL_MEMORY(sizeof *out);
@@ -401,7 +401,7 @@ heed_err heed_import(heed_workspace *ws, const heed_import_params *params,
     heed_err err = run_import(&run, &out->public, &told);
     close_files(&run);
     out->public.seconds = (double)(hd_time_monotonic() - start) / 1000;
-    if (told) {
+    if (told && result) {
         *result = &out->public;
     } else {
         heed_import_result_free(&out->public);

@@ -69,7 +69,7 @@ def skip(what):
 
 
 def run_file(heed, path, data):
-    env = {"PATH": f"{heed.parent}:{os.environ['PATH']}", "LC_ALL": "C", "HEED_NOW": NOW, "HOME": "/nonexistent",
+    env = {"PATH": f"{heed.parent}:{heed.parent}/examples:{os.environ['PATH']}", "LC_ALL": "C", "HEED_NOW": NOW, "HOME": "/nonexistent",
            "CASES": str(path.parent.resolve()), "DATA": str(data)}
     env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
     faults = 0
