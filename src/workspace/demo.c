@@ -173,7 +173,7 @@ static void make_user(shop *s, size_t u, hd_rng *rng) {
     shop_user *user = &s->users[u];
     make_taste(user->taste[0], rng);
     make_taste(user->taste[1], rng);
-    user->rate = .03 + .12 * exp(.9 * hd_rng_normal(rng)) / 2;
+    user->rate = .01 + .03 * exp(.9 * hd_rng_normal(rng));
     // Two in five change their mind in the middle of the time, the others after its end.
     double days = (double)s->p.days;
     user->drift_day = chance(rng, .4) ? days * (.3 + .5 * hd_rng_uniform(rng)) : days * 2;
