@@ -78,12 +78,11 @@ typedef struct hd_serve_rules {
 hd_serve_rules hd_serve_rules_default(void); // 10 items, seen excluded, 3 reasons
 
 // Why a stage served an item. X(NAME, "name", English, Chinese); %s: the first method's name.
-#define HD_WHY_LIST(X)                                                       \
-    X(CHOSEN, "chosen", "'%s' is the method in use", "“%s”是正在使用的方法") \
-    X(NO_HISTORY, "no_history", "nothing the user did is known to '%s' yet", \
-      "“%s”尚不了解该用户的任何行为")                                        \
-    X(NO_SIGNAL, "no_signal", "what the user did tells '%s' nothing",        \
-      "该用户的行为对“%s”没有信息量")                                        \
+#define HD_WHY_LIST(X)                                                         \
+    X(CHOSEN, "chosen", "'%s' is the method in use", "“%s”是正在使用的方法")   \
+    X(NO_HISTORY, "no_history", "nothing the user did is known to '%s' yet",   \
+      "“%s”尚不了解该用户的任何行为")                                          \
+    X(NO_SIGNAL, "no_signal", "'%s' finds nothing to go by", "“%s”找不到依据") \
     X(FILLED, "filled", "the rules left '%s' too few items", "规则过滤后“%s”的商品不足")
 
 typedef enum hd_why {

@@ -52,18 +52,24 @@ static void date_of(hd_time t, const hd_zone *zone, char out[32]) {
     out[10] = '\0'; // the date alone
 }
 
-static void one_reason(const hd_served_reason *r, const hd_items *items, heed_lang lang,
-                       const hd_zone *zone, hd_str *out) {
+// What the user did it to: another item by its name, or the very item that is recommended again.
+static void add_object(const hd_served *item, const hd_served_reason *r, const hd_items *items,
+                       heed_lang lang, hd_str *out) {
+    if (r->item == item->item) {
+        hd_str_add(out, lang == HEED_ZH ? "本商品" : " this");
+    } else {
+        hd_str_addf(out, lang == HEED_ZH ? "“%s”" : " “%s”", title_of(items, r->item));
+    }
+}
+
+static void one_reason(const hd_served *item, const hd_served_reason *r, const hd_items *items,
+                       heed_lang lang, const hd_zone *zone, hd_str *out) {
     char date[32] = "";
     if (r->time != HD_TIME_NONE) date_of(r->time, zone, date);
-    const char *verb = hd_text_get(verb_of(r->type), lang);
-    if (lang == HEED_ZH) {
-        if (date[0]) hd_str_addf(out, "于 %s ", date);
-        hd_str_addf(out, "%s“%s”", verb, title_of(items, r->item));
-        return;
-    }
-    hd_str_addf(out, "%s “%s”", verb, title_of(items, r->item));
-    if (date[0]) hd_str_addf(out, " on %s", date);
+    if (date[0] && lang == HEED_ZH) hd_str_addf(out, "于 %s ", date);
+    hd_str_add(out, hd_text_get(verb_of(r->type), lang));
+    add_object(item, r, items, lang, out);
+    if (date[0] && lang != HEED_ZH) hd_str_addf(out, " on %s", date);
 }
 
 static void personal_text(const hd_served *item, const hd_items *items, heed_lang lang,
@@ -74,7 +80,7 @@ static void personal_text(const hd_served *item, const hd_items *items, heed_lan
         const char *comma = lang == HEED_ZH ? "、" : ", ";
         const char *last = lang == HEED_ZH ? "，并" : " and ";
         if (r > 0) hd_str_add(out, r + 1 == n ? last : comma);
-        one_reason(&item->reasons[r], items, lang, zone, out);
+        one_reason(item, &item->reasons[r], items, lang, zone, out);
     }
 }
 

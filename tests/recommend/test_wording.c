@@ -46,9 +46,12 @@ static void test_reasons(void **state) {
                   "on 2026-11-02");
     assert_reason(three, HEED_ZH, NULL,
                   "因为您于 2026-11-02 购买了“Tea”、浏览了“juice”，并于 2026-11-02 接触了“Coffee”");
+    one.item = 0; // bought before
+    assert_reason(one, HEED_EN, NULL, "because you bought this on 2026-11-02");
+    assert_reason(one, HEED_ZH, NULL, "因为您于 2026-11-02 购买了本商品");
     hd_zone *zone = NULL;
     assert_int_equal(hd_zone_open("+08:00", &zone), HEED_OK);
-    assert_reason(one, HEED_EN, zone, "because you bought “Tea” on 2026-11-03");
+    assert_reason(one, HEED_EN, zone, "because you bought this on 2026-11-03");
     hd_zone_close(zone);
 }
 
@@ -68,7 +71,7 @@ static void test_why(void **state) {
     const char *const want[HD_WHYS][2] = {
         {"'markov' is the method in use", "“markov”是正在使用的方法"},
         {"nothing the user did is known to 'markov' yet", "“markov”尚不了解该用户的任何行为"},
-        {"what the user did tells 'markov' nothing", "该用户的行为对“markov”没有信息量"},
+        {"'markov' finds nothing to go by", "“markov”找不到依据"},
         {"the rules left 'markov' too few items", "规则过滤后“markov”的商品不足"},
     };
     hd_served_list list = {.first = "markov"};
