@@ -4,6 +4,8 @@
 // by the next byte. At most eight levels deep.
 #include "prepare/sort.h"
 
+#include <string.h>
+
 enum { SMALL = 32, BUCKETS = 256 };
 
 static void insertion_sort(uint64_t *values, size_t n) {
@@ -43,6 +45,25 @@ static void sort_by_byte(uint64_t *values, size_t n, int shift) {
 
 void hd_sort_u64(uint64_t *values, size_t n) {
     if (n > 1) sort_by_byte(values, n, 56);
+}
+
+// Doubles sort as integers once the sign bit of positive ones is set and negative ones are inverted
+// (IEEE 754 puts exponent before mantissa).
+void hd_sort_f64(double *values, size_t n) {
+    const uint64_t sign = UINT64_C(1) << 63;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bits = bits & sign ? ~bits : bits | sign;
+        memcpy(&values[i], &bits, sizeof bits);
+    }
+    hd_sort_u64((uint64_t *)(void *)values, n);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bits = bits & sign ? bits ^ sign : ~bits;
+        memcpy(&values[i], &bits, sizeof bits);
+    }
 }
 
 size_t hd_distinct_u64(const uint64_t *values, size_t n) {

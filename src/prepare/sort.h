@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 void hd_sort_u64(uint64_t *values, size_t n);
+void hd_sort_f64(double *values, size_t n); // without NaN; -0 before +0
 // How many different values a sorted array holds.
 size_t hd_distinct_u64(const uint64_t *values, size_t n);
 
