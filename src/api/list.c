@@ -3,14 +3,29 @@
 // The operations, in the order of help: by chapter, and within one as a newcomer meets them.
 #include "api/list.h"
 
+// clang-format off: a line each
 const hd_op *const hd_ops[] = {
-    &hd_op_init,           &hd_op_demo,        &hd_op_import,
-    &hd_op_report,         &hd_op_users_merge, &hd_op_train,
-    &hd_op_eval,           &hd_op_model_list,  &hd_op_model_activate,
-    &hd_op_model_rollback, &hd_op_recommend,   &hd_op_config_show,
-    &hd_op_doctor,         &hd_op_migrate,     &hd_op_backup,
-    &hd_op_restore,        &hd_op_version,     NULL,
+    &hd_op_init,
+    &hd_op_demo,
+    &hd_op_import,
+    &hd_op_report,
+    &hd_op_users_merge,
+    &hd_op_train,
+    &hd_op_eval,
+    &hd_op_model_list,
+    &hd_op_model_activate,
+    &hd_op_model_rollback,
+    &hd_op_recommend,
+    &hd_op_profile,
+    &hd_op_config_show,
+    &hd_op_doctor,
+    &hd_op_migrate,
+    &hd_op_backup,
+    &hd_op_restore,
+    &hd_op_version,
+    NULL,
 };
+// clang-format on
 
 static const hd_text chapter_texts[] = {
 #define CHAPTER_TEXT(name, en, zh) HD_TEXT(en, zh),

@@ -17,6 +17,7 @@ extern const hd_op hd_op_model_list;
 extern const hd_op hd_op_model_activate;
 extern const hd_op hd_op_model_rollback;
 extern const hd_op hd_op_recommend;
+extern const hd_op hd_op_profile;
 extern const hd_op hd_op_config_show;
 extern const hd_op hd_op_doctor;
 extern const hd_op hd_op_migrate;

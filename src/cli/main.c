@@ -42,7 +42,6 @@ static void no_core_dumps(void) {
 static void catch_interrupts(void) {
     struct sigaction action = {.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
 }
@@ -186,6 +185,8 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
     if (err == HEED_OK) {
         catch_interrupts();
         err = line->op->run(&call, &result);
+        // wherever it was noticed, in a read or in a statement: say what it means
+        if (err == HEED_INTERRUPTED && hd_stop_asked(&stop_flag)) err = hd_stop_check(&stop_flag);
     }
     if (result) {
         hd_error_get(&failure);

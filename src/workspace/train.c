@@ -356,6 +356,7 @@ static heed_err run_training(training *t, const heed_train_params *params, json_
     HD_TRY(choose(t));
     HD_TRY(fit_all(t));
     heed_err err = HEED_OK;
+    if (!params->no_segments) err = hd_train_segments(t->ws, t->seed, t->data.hash, &segments);
     if (err == HEED_OK && !segments) segments = json_null();
     hd_model_ref ref = {t->chosen->method->name, t->version};
     if (err == HEED_OK) err = hd_models_activate(t->ws, TASK, ref, &t->arena, &now);

@@ -10,7 +10,7 @@ A case file is a list of commands with what they must print, run in order in one
     > heed 0.1.0              expected standard output
     ! heed: message           expected standard error
     = 4                       expected exit code (0 unless said)
-    ? root                    skip the rest of the file when run as root (or: ? no-TOOL)
+    ? no-TOOL                 skip the rest of the file where TOOL isn't there (or: ? not-root)
 
 In expected lines <*> stands for any text, and a line of ... for any number of lines. Where no > or !
 lines stand, that stream isn't looked at; a lone > or ! says that it is empty. Commands run with
@@ -61,8 +61,8 @@ def matches(expected, lines):
 
 
 def skip(what):
-    if what == "root":
-        return os.geteuid() == 0
+    if what == "not-root":
+        return os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0
     if what.startswith("no-"):
         return shutil.which(what[3:]) is None
     raise SystemExit(f"unknown condition '{what}'")

@@ -61,10 +61,8 @@ static heed_err raw_read(hd_source *s, char *buf, size_t size, size_t *got) {
         s->memory_left -= n;
         *got = n;
     } else {
-        ssize_t n;
-        do {
-            n = read(s->fd, buf, size);
-        } while (n < 0 && errno == EINTR);
+        // A signal while waiting for a slow pipe ends the reading: whoever caught it wants that.
+        ssize_t n = read(s->fd, buf, size);
         if (n < 0) return HD_FAIL_ERRNO(errno, "can't read", "无法读取", s->name);
         *got = (size_t)n;
     }
