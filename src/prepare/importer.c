@@ -427,7 +427,7 @@ static heed_err prepare_rows(hd_importer *in, const hd_importer_params *p) {
     in->sink.now = p->now;
     in->filled = hd_alloc(in->schema->size);
     in->blank = hd_alloc(in->schema->size);
-    in->sink.seen = hd_calloc(in->preset ? HD_SINK_SEEN : 1, sizeof *in->sink.seen);
+    in->sink.seen = hd_calloc(in->shape.remembers ? HD_SINK_SEEN : 1, sizeof *in->sink.seen);
     if (!in->filled || !in->blank || !in->sink.seen) return HD_FAIL_MEMORY(in->schema->size);
     hd_schema_blank(in->schema, in->blank);
     if (in->schema == hd_schemas[in->schema->kind] || in->schema->size >= sizeof(hd_record)) {

@@ -22,6 +22,7 @@ typedef struct hd_shape {
     size_t n_maps;
     char list_sign;           // of lists in a text; 0: guessed
     const char *default_type; // of events that don't say theirs; NULL: guessed
+    bool remembers;           // the preset uses the sink's memory
     // Instead of the schema's: looks at the filled struct and pushes records.
     heed_err (*finish)(hd_sink *sink, void *filled);
     // Instead of filling: makes records of the cells.

@@ -58,7 +58,8 @@ static void split_title(hd_slice *title, hd_slice *year) {
 // The rest of the row with the year in front: {"release_year":1995,…}.
 static heed_err add_year(hd_sink *sink, hd_slice year, hd_slice *attributes) {
     if (year.n > 4) year = (hd_slice){year.p + year.n - 4, 4}; // 01-Jan-1995
-    if (!is_year(year)) return HEED_OK;
+    bool there = attributes->p && memmem(attributes->p, attributes->n, "\"release_year\":", 15);
+    if (!is_year(year) || there) return HEED_OK;
     bool more = attributes->n > 2;
     char *text =
         hd_arena_printf(sink->arena, "{\"release_year\":%.4s%s%.*s", year.p, more ? "," : "",

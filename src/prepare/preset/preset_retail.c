@@ -109,6 +109,7 @@ static hd_slice line_type(const retail_line *line) {
 
 // The signed quantity of bookkeeping joins the other columns.
 static heed_err add_stock_change(hd_sink *sink, double quantity, hd_slice *rest) {
+    if (rest->p && memmem(rest->p, rest->n, "\"stock_change\":", 15)) return HEED_OK;
     bool more = rest->n > 2;
     char *text =
         hd_arena_printf(sink->arena, "{\"stock_change\":%lld%s%.*s", (long long)quantity,
@@ -166,6 +167,7 @@ static heed_err shape(const hd_preset_file *file, hd_shape *out) {
     out->kind = HD_KIND_EVENTS;
     out->schema = &schema;
     out->default_type = "purchase";
+    out->remembers = true;
     return HEED_OK;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { CHUNK = 256 * 1024 };
+enum { CHUNK = 256 * 1024, FIRST = 64 * 1024 };
 
 static heed_err fill(hd_feed *f) {
     if (f->begin > 0 && f->cap - f->end < CHUNK) {
@@ -15,7 +15,8 @@ static heed_err fill(hd_feed *f) {
         f->end -= f->begin;
         f->begin = 0;
     }
-    if (f->cap - f->end < CHUNK) HD_TRY(hd_grow(&f->buf, &f->cap, f->end + CHUNK, 1));
+    size_t room = f->cap == 0 ? FIRST : CHUNK; // most files are small
+    if (f->cap - f->end < room) HD_TRY(hd_grow(&f->buf, &f->cap, f->end + room, 1));
     size_t got = 0;
     HD_TRY(hd_decoder_read(f->decoder, f->buf + f->end, f->cap - f->end, &got));
     f->end += got;

@@ -92,7 +92,17 @@ static heed_err set_id(hd_fill *f, const hd_import_column *col, const hd_cell *c
     return HEED_OK;
 }
 
-static void keep_type(hd_type_memory *m, hd_slice name, hd_slice word) {
+// A file has a handful of types: the last eight names met are kept with their words.
+static const hd_type_memory *find_type(const hd_fill *f, hd_slice name) {
+    for (size_t i = 0; i < HD_TYPES_KEPT; i++) {
+        const hd_type_memory *m = &f->types[i];
+        if (m->n == name.n && memcmp(m->name, name.p, name.n) == 0) return m;
+    }
+    return NULL;
+}
+
+static void keep_type(hd_fill *f, hd_slice name, hd_slice word) {
+    hd_type_memory *m = &f->types[f->next_type++ % HD_TYPES_KEPT];
     if (name.n > sizeof m->name || word.n > sizeof m->kept) return;
     memcpy(m->name, name.p, name.n);
     memcpy(m->kept, word.p, word.n);
@@ -109,14 +119,13 @@ static heed_err set_event(hd_fill *f, const hd_import_column *col, const hd_cell
                          "is no type of event: use a short word (view, cart, purchase)",
                          "不是事件类型：请用简短的词（view、cart、purchase）");
     }
-    unsigned char mix = (unsigned char)(name.p[0] + name.p[name.n - 1] * 3 + (int)name.n);
-    hd_type_memory *m = &f->types[mix % 8];
-    if (m->n == name.n && memcmp(m->name, name.p, name.n) == 0) {
-        *(hd_slice *)place = m->word;
+    const hd_type_memory *known = find_type(f, name);
+    if (known) {
+        *(hd_slice *)place = known->word;
         return HEED_OK;
     }
     HD_TRY(hd_event_type(name, f->arena, place));
-    keep_type(m, name, *(hd_slice *)place);
+    keep_type(f, name, *(hd_slice *)place);
     return HEED_OK;
 }
 
@@ -352,6 +361,7 @@ static heed_err set_object(hd_fill *f, const hd_import_column *col, const hd_cel
     }
     if (inner.type != HD_CELL_OBJECT) return rest_cell(f, col, cell);
     bool big = f->big;
+    f->spliced = true;
     if (!f->json) f->big = f->scan.big;
     heed_err err = HEED_OK;
     for (size_t i = 0; err == HEED_OK && i < n; i += 1 + members[i].size) {
@@ -490,6 +500,17 @@ static heed_err close_gathered(hd_fill *f, hd_str *s, char open, char close, voi
     return HEED_OK;
 }
 
+// Two objects that join may still bring a name twice (`attributes.color` was taken, too): then
+// other readers would refuse what is stored.
+static heed_err check_names(hd_fill *f, hd_slice rest) {
+    bool ok = true;
+    if (f->spliced && rest.p) HD_TRY(hd_json_scan_run(&f->scan, rest, &ok));
+    if (ok) return HEED_OK;
+    HD_BAD_ROW(f->out, "a name stands twice among the attributes: rename one of them",
+               "属性中有重复的名称：请改名");
+    return HEED_OK;
+}
+
 static void set_default_currency(hd_fill *f, void *target) {
     if (f->schema->currency == HD_NO_PLACE || !f->money) return;
     hd_slice *place = (hd_slice *)(void *)((char *)target + f->schema->currency);
@@ -503,6 +524,7 @@ heed_err hd_fill_row(hd_fill *f, const hd_row *row, void *target, hd_import_row 
     f->bad = false;
     f->sign_currency = NULL;
     f->money = false;
+    f->spliced = false;
     f->n_listed = 0;
     hd_str_reset(&f->rest);
     hd_str_reset(&f->list);
@@ -511,7 +533,9 @@ heed_err hd_fill_row(hd_fill *f, const hd_row *row, void *target, hd_import_row 
     if (f->bad) return HEED_OK;
     char *base = target;
     if (f->schema->rest != HD_NO_PLACE) {
-        HD_TRY(close_gathered(f, &f->rest, '{', '}', base + f->schema->rest));
+        hd_slice *rest = (hd_slice *)(void *)(base + f->schema->rest);
+        HD_TRY(close_gathered(f, &f->rest, '{', '}', rest));
+        HD_TRY(check_names(f, *rest));
     }
     if (f->schema->list != HD_NO_PLACE) {
         HD_TRY(close_gathered(f, &f->list, '[', ']', base + f->schema->list));

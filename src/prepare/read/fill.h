@@ -9,7 +9,7 @@
 #include "prepare/read/json_scan.h"
 #include "prepare/read/row.h"
 
-enum { HD_MAX_LIST = 64, HD_MAX_ID = 512 };
+enum { HD_MAX_LIST = 64, HD_MAX_ID = 512, HD_TYPES_KEPT = 8 };
 
 typedef struct hd_type_memory { // an event type met before, and its word
     char name[24];
@@ -34,13 +34,15 @@ typedef struct hd_fill {
     bool bad;
     bool money;                // the row has an amount
     const char *sign_currency; // that an amount named
+    bool spliced;              // an attributes object joined the rest
     hd_str rest;               // members of the JSON object so far, each with a comma behind it
     hd_str list;               // elements of the JSON array so far, likewise
     hd_slice listed[HD_MAX_LIST];
     size_t n_listed;
     hd_json_scan scan; // for JSON inside of CSV cells
     hd_arena scan_arena;
-    hd_type_memory types[8];
+    hd_type_memory types[HD_TYPES_KEPT];
+    size_t next_type; // to be replaced
 } hd_fill;
 
 void hd_fill_init(hd_fill *fill);

@@ -319,7 +319,8 @@ static bool scan_nested(cursor *c, hd_cell *cell) {
     if (!scan_list(c, object ? '}' : ']')) return false;
     c->collect = collect;
     c->depth--;
-    if (object && names_repeat(s->names + names, s->n_names - names)) {
+    bool any = s->n_names > names;
+    if (any && object && names_repeat(s->names + names, s->n_names - names)) {
         return refuse(c, "a name stands twice in an object", "同一对象中名称重复");
     }
     s->n_names = names;

@@ -9,12 +9,19 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 bool hd_value_is_nothing(hd_slice s) {
-    static const char *const words[] = {"null", "\\N",    "nan", "none", "undefined", "n/a",
-                                        "#n/a", "(null)", "-",   "--",   "nil"};
+    static const struct {
+        const char *text;
+        size_t n;
+    } words[] = {{"null", 4}, {"\\N", 2},    {"nan", 3}, {"none", 4}, {"undefined", 9}, {"n/a", 3},
+                 {"#n/a", 4}, {"(null)", 6}, {"-", 1},   {"--", 2},   {"nil", 3}};
     if (s.n == 0) return true;
-    if (s.n > 9) return false;
+    // Asked of every value: nearly all are told by their first sign.
+    char c = s.p[0];
+    bool likely = c == 'n' || c == 'N' || c == 'u' || c == 'U' || c == '-' || c == '\\' ||
+                  c == '#' || c == '(';
+    if (!likely || s.n > 9) return false;
     for (size_t i = 0; i < COUNT(words); i++) {
-        if (hd_slice_eq_nocase(s, words[i])) return true;
+        if (words[i].n == s.n && hd_slice_eq_nocase(s, words[i].text)) return true;
     }
     return false;
 }
