@@ -165,6 +165,31 @@ static void test_no_empty_cluster(void **state) {
     }
 }
 
+// One of the rare starts from which a cluster loses all of its points on the way.
+static void test_cluster_runs_empty(void **state) {
+    (void)state;
+    enum { POINTS = 24 };
+    double x[2 * POINTS];
+    hd_rng rng = hd_rng_make(2319, 32);
+    for (size_t i = 0; i < 2 * POINTS; i++) {
+        x[i] = hd_rng_exponential(&rng);
+        x[i] *= hd_rng_exponential(&rng);
+    }
+    hd_kmeans_params params = with_k(8);
+    params.restarts = 1;
+    hd_kmeans model;
+    for (params.max_iterations = 1; params.max_iterations < 20; params.max_iterations++) {
+        assert_int_equal(hd_kmeans_fit(x, POINTS, 2, &params, NULL, &model), HEED_OK);
+        for (size_t c = 0; c < 8; c++) assert_true(model.size[c] > 0);
+        if (model.iterations < params.max_iterations) {
+            for (size_t i = 0; i < POINTS; i++) {
+                assert_int_equal(hd_kmeans_nearest(&model, x + 2 * i, NULL), model.label[i]);
+            }
+        }
+        hd_kmeans_clear(&model);
+    }
+}
+
 static void test_one_each(void **state) {
     (void)state;
     const double x[] = {5, 1, 3};
@@ -223,9 +248,13 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_heaps),         cmocka_unit_test(test_best_of_all),
-        cmocka_unit_test(test_threads_and_seeds), cmocka_unit_test(test_no_empty_cluster),
-        cmocka_unit_test(test_one_each),          cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_two_heaps),
+        cmocka_unit_test(test_best_of_all),
+        cmocka_unit_test(test_threads_and_seeds),
+        cmocka_unit_test(test_no_empty_cluster),
+        cmocka_unit_test(test_cluster_runs_empty),
+        cmocka_unit_test(test_one_each),
+        cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
