@@ -118,12 +118,36 @@ static void test_json(void **state) {
     shop_close(&items);
 }
 
+// jansson's allocations are counted too: see main.
+static void test_failing_allocations(void **state) {
+    (void)state;
+    hd_items items;
+    hd_served served[] = {item_with(3, "markov", HD_WHY_CHOSEN)};
+    hd_served_list list = {.item = served, .n = 1, .asked = 1, .first = "markov"};
+    shop_open(&items);
+    heed_err err = HEED_MEMORY;
+    for (uint64_t n = 1; err != HEED_OK; n++) {
+        json_t *out = NULL;
+        size_t used = hd_mem_used();
+        hd_mem_fail_at(n, true);
+        err = hd_served_json(&list, &items, HEED_ZH, NULL, &out);
+        hd_mem_fail_at(0, true);
+        assert_true(err == HEED_OK || err == HEED_MEMORY);
+        json_decref(out);
+        assert_int_equal(hd_mem_used(), used);
+        assert_true(n < 1000);
+    }
+    shop_close(&items);
+}
+
 int main(void) {
+    if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_impersonal),
         cmocka_unit_test(test_why),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
