@@ -147,10 +147,9 @@ static void long_values(void **state) {
     hd_str_add(&s, "item_id,category\na,");
     for (int i = 0; i < 70; i++) hd_str_addf(&s, "c%d|", i);
     p = test_params("items.csv");
-    test_rows_n(
-        &p, s.data, s.len,
-        "2 bad column 'category' (categories): 'c0|c1|c2|c3|c4|c5|c6|c7|c8|c9|c10|c11|c1…' "
-        "makes more than 64 entries: keep those that matter\n");
+    test_rows_n(&p, s.data, s.len,
+                "2 bad column 'category' (categories): 'c0|c1|c2|c3|c4|c5|c6|c7|c8|c9|c10|c11|c1…' "
+                "makes more than 64 entries: keep those that matter\n");
     hd_str_clear(&s);
 }
 
