@@ -131,12 +131,13 @@ static int sniff_time(const look_column *col, bool *ambiguous) {
 static heed_err unknown_times(const hd_importer *in, const hd_import_column *col,
                               const look_column *seen) {
     hd_quoted value = hd_quote_value(seen->samples[0]);
-    return HD_FAIL(HEED_INPUT,
-                   "%s: column '%s' was taken for the %s, but '%s' is no time: write times in ISO "
-                   "8601, or map another column with --map COLUMN=%s",
-                   "%s：列 '%s' 被视为 %s，但 '%s' 不是时间：请用 ISO 8601 格式，或用 --map 列=%s "
-                   "指定其他列",
-                   file_name(in), col->path, col->field->name, value.text, col->field->name);
+    return HD_FAIL(
+        HEED_INPUT,
+        "%s: column '%s' was taken for the %s, but '%s' is no time: write times in ISO "
+        "8601, state --time-format, or map another column with --map COLUMN=%s",
+        "%s：列“%s”被视为 %s，但“%s”不是时间：请用 ISO 8601 格式、用 --time-format 指明格式，或用 --map 列=%s "
+        "指定其他列",
+        file_name(in), col->path, col->field->name, value.text, col->field->name);
 }
 
 static heed_err settle_time(hd_importer *in, hd_import_column *col, const look_column *seen,
@@ -281,13 +282,23 @@ static heed_err unknown_kind(hd_importer *in) {
 
 // ── Opening ─────────────────────────────────────────────────────────────────────────────────────
 
+static const char *next_time_format(void *ctx) {
+    int *id = ctx;
+    return *id < HD_TIME_FORMATS ? hd_time_format_name((hd_time_format_id)(*id)++) : NULL;
+}
+
+static heed_err unknown_time_format(const char *name) {
+    int id = 0;
+    const char *near = hd_nearest(name, next_time_format, &id);
+    return HD_FAIL(HEED_USAGE, "unknown time format '%s': did you mean '%s'?",
+                   "没有时间格式“%s”：是否指“%s”？", name, near ? near : "iso");
+}
+
 static heed_err check_params(hd_importer *in, const hd_importer_params *p) {
     hd_time_format_id id;
     if (p->preset && p->preset[0]) HD_TRY(hd_preset_find(p->preset, &in->preset));
     if (p->time_format && !hd_time_format_find(p->time_format, &id)) {
-        return HD_FAIL(HEED_USAGE, "unknown time format '%s': iso, unix_s, unix_ms, slash_mdy, …",
-                       "未知时间格式 '%s'：可用 iso、unix_s、unix_ms、slash_mdy 等",
-                       p->time_format);
+        return unknown_time_format(p->time_format);
     }
     return p->zone ? hd_zone_open(p->zone, &in->zone) : HEED_OK;
 }

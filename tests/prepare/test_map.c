@@ -226,7 +226,7 @@ static void unknown_preset(void **state) {
     p.preset = "retial";
     test_refused(&p, "a", 1, "did you mean 'retail'?");
     p.preset = "shopify-export";
-    test_refused(&p, "a", 1, "choose gorse, movielens");
+    test_refused(&p, "a", 1, "choose one of gorse, movielens");
     for (size_t i = 0; hd_presets[i]; i++) {
         assert_true(hd_preset_name(hd_presets[i])[0] != 0);
         assert_true(hd_preset_doc(hd_presets[i]).zh[0] != 0);

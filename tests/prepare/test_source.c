@@ -337,22 +337,22 @@ static void wrong_bytes(void **state) {
     p.encoding = "utf-8";
     test_rows(&p, "user_id,city\na,é\xff\nb,\"x\ny\xc3\"\nc,Z\n",
               "2 bad byte 0xFF at character 4 is not utf-8: save the file as UTF-8, or state its "
-              "encoding\n"
+              "encoding (--encoding)\n"
               "3 bad byte 0xC3 at character 2 is not utf-8: save the file as UTF-8, or state its "
-              "encoding\n"
+              "encoding (--encoding)\n"
               "4 bad byte 0xC3 at character 2 is not utf-8: save the file as UTF-8, or state its "
-              "encoding\n"
+              "encoding (--encoding)\n"
               "5 user id=c attributes={\"city\":\"Z\"}\n");
     p.encoding = "gbk";
     test_rows(&p, "user_id,city\na,\xc9\xcf\xba\xa3\xff\nb,Z\n",
               "2 bad byte 0xFF at character 5 is not gb18030: save the file as UTF-8, or state its "
-              "encoding\n"
+              "encoding (--encoding)\n"
               "3 user id=b attributes={\"city\":\"Z\"}\n");
     // The file ends within a character.
     test_rows(&p, "user_id,city\nb,Z\na,\xc9",
               "2 user id=b attributes={\"city\":\"Z\"}\n"
               "3 bad byte 0xC9 at character 3 is not gb18030: save the file as UTF-8, or state its "
-              "encoding\n");
+              "encoding (--encoding)\n");
 }
 
 static void nul_bytes(void **state) {
@@ -363,7 +363,7 @@ static void nul_bytes(void **state) {
     test_rows_n(&p, text, sizeof text - 1,
                 "2 user id=a attributes={\"city\":\"X\"}\n"
                 "3 bad a NUL byte stands at byte 3: the file is damaged, or its encoding isn't "
-                "utf-8\n"
+                "utf-8 (--encoding)\n"
                 "4 user id=c attributes={\"city\":\"Z\"}\n");
 }
 

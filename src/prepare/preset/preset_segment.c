@@ -216,7 +216,7 @@ static heed_err finish(hd_sink *sink, void *filled) {
         sink->row,
         "'%s' is no Segment call with an event: type is identify, track (with event), page, "
         "screen, alias or group",
-        "'%s' 不是可用的 Segment 调用：type 应为 identify、track（含 event）、page、screen、alias 或 group",
+        "“%s”不是可用的 Segment 调用：type 应为 identify、track（含 event）、page、screen、alias 或 group",
         call.text);
     return HEED_OK;
 }

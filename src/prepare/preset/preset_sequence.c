@@ -9,7 +9,7 @@ static bool is_id(hd_sink *sink, hd_slice id, size_t place) {
     if (id.n <= HD_MAX_ID) return true;
     hd_quoted value = hd_quote_value(id);
     HD_BAD_ROW(sink->row, "field %zu: '%s' is longer than 512 bytes: ids are short",
-               "第 %zu 个字段：'%s' 超过 512 字节：标识应当简短", place, value.text);
+               "第 %zu 个字段：“%s”超过 512 字节：标识应当简短", place, value.text);
     return false;
 }
 

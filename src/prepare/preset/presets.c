@@ -26,6 +26,21 @@ static const char *next_name(void *ctx) {
     return hd_presets[*i] ? hd_presets[(*i)++]->name : NULL;
 }
 
+static heed_err no_such_preset(const char *name) {
+    hd_str list;
+    hd_str_init(&list);
+    for (size_t i = 0; hd_presets[i]; i++) {
+        hd_str_addf(&list, i > 0 ? ", %s" : "%s", hd_presets[i]->name);
+    }
+    heed_err err = hd_str_check(&list);
+    if (err == HEED_OK) {
+        err = HD_FAIL(HEED_USAGE, "there is no preset '%s': choose one of %s",
+                      "没有预设“%s”：可选 %s", name, hd_str_get(&list));
+    }
+    hd_str_clear(&list);
+    return err;
+}
+
 heed_err hd_preset_find(const char *name, const hd_preset **out) {
     for (size_t i = 0; hd_presets[i]; i++) {
         if (strcmp(hd_presets[i]->name, name) == 0) {
@@ -37,11 +52,7 @@ heed_err hd_preset_find(const char *name, const hd_preset **out) {
     const char *near = hd_nearest(name, next_name, &i);
     if (near) {
         return HD_FAIL(HEED_USAGE, "there is no preset '%s': did you mean '%s'?",
-                       "没有预设 '%s'：是否指 '%s'？", name, near);
+                       "没有预设“%s”：是否指“%s”？", name, near);
     }
-    return HD_FAIL(HEED_USAGE,
-                   "there is no preset '%s': choose gorse, movielens, sequence, retail, segment or "
-                   "personalize",
-                   "没有预设 '%s'：可选 gorse、movielens、sequence、retail、segment、personalize",
-                   name);
+    return no_such_preset(name);
 }

@@ -59,8 +59,7 @@ static heed_err encoding_find(const char *name, hd_encoding *out) {
         HEED_USAGE,
         "unknown encoding '%s': choose utf-8, gb18030 (also for gbk and gb2312), "
         "utf-16le, utf-16be or latin-1",
-        "未知编码 '%s'：可选 utf-8、gb18030（含 gbk、gb2312）、utf-16le、utf-16be 或 latin-1",
-        name);
+        "未知编码“%s”：可选 utf-8、gb18030（含 gbk、gb2312）、utf-16le、utf-16be 或 latin-1", name);
 }
 
 static const char *iconv_name(hd_encoding encoding) {

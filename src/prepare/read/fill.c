@@ -41,8 +41,8 @@ static heed_err bad_value(hd_fill *f, const hd_import_column *col, const hd_cell
     hd_quoted value = hd_quote_value(cell->text);
     hd_quoted column = hd_quote_value(hd_slice_of(col->path));
     HD_BAD_ROW(f->out, "column '%1$s' (%2$s): '%3$s' %4$s%5$.0s",
-               "列 '%1$s'（%2$s）：'%3$s' %5$s%4$.0s", column.text, col->field->name, value.text,
-               en, zh);
+               "列“%1$s”（%2$s）：“%3$s”%5$s%4$.0s", column.text, col->field->name, value.text, en,
+               zh);
     return HEED_OK;
 }
 
@@ -198,7 +198,9 @@ static heed_err set_date(hd_fill *f, const hd_import_column *col, const hd_cell 
         format);
     hd_str_addf(&zh, "不符合该列的时间格式 %s：请改正，或统一写成 ISO 8601（2026-11-22T08:30:00Z）",
                 format);
-    heed_err err = bad_value(f, col, cell, hd_str_get(&en), hd_str_get(&zh));
+    heed_err err = hd_str_check(&en);
+    if (err == HEED_OK) err = hd_str_check(&zh);
+    if (err == HEED_OK) err = bad_value(f, col, cell, hd_str_get(&en), hd_str_get(&zh));
     hd_str_clear(&en);
     hd_str_clear(&zh);
     return err;

@@ -41,14 +41,14 @@ static heed_err no_such_column(const hd_mapping *m, const hd_columns *columns, c
     const char *near = hd_nearest(name, next_column, &c);
     if (near) {
         return HD_FAIL(HEED_USAGE, "%s has no column '%s': did you mean '%s'?",
-                       "%s 没有列 '%s'：是否指 '%s'？", m->file, name, near);
+                       "%s 没有列“%s”：是否指“%s”？", m->file, name, near);
     }
     hd_str list;
     hd_str_init(&list);
     heed_err err = hd_columns_list(columns, &list);
     if (err == HEED_OK) {
         err = HD_FAIL(HEED_USAGE, "%s has no column '%s': its columns are %s",
-                      "%s 没有列 '%s'：现有的列为 %s", m->file, name, hd_str_get(&list));
+                      "%s 没有列“%s”：现有的列为 %s", m->file, name, hd_str_get(&list));
     }
     hd_str_clear(&list);
     return err;
@@ -60,7 +60,7 @@ static heed_err no_such_field(const hd_mapping *m, const char *name) {
     hd_text kind = hd_kind_text(m->schema->kind);
     if (near) {
         return HD_FAIL(HEED_USAGE, "%1$s have no field '%3$s': did you mean '%4$s'?%2$.0s",
-                       "%2$s没有字段 '%3$s'：是否指 '%4$s'？%1$.0s", kind.en, kind.zh, name, near);
+                       "%2$s没有字段“%3$s”：是否指“%4$s”？%1$.0s", kind.en, kind.zh, name, near);
     }
     hd_str list;
     hd_str_init(&list);
@@ -70,7 +70,7 @@ static heed_err no_such_field(const hd_mapping *m, const char *name) {
     heed_err err = hd_str_check(&list);
     if (err == HEED_OK) {
         err = HD_FAIL(HEED_USAGE, "%1$s have no field '%3$s': their fields are %4$s%2$.0s",
-                      "%2$s没有字段 '%3$s'：可用字段为 %4$s%1$.0s", kind.en, kind.zh, name,
+                      "%2$s没有字段“%3$s”：可用字段为 %4$s%1$.0s", kind.en, kind.zh, name,
                       hd_str_get(&list));
     }
     hd_str_clear(&list);

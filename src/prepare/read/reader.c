@@ -53,9 +53,9 @@ static void bad_byte(hd_reader *r, hd_slice s, size_t at, hd_import_row *out) {
     const char *encoding = hd_encoding_name(hd_decoder_encoding(r->feed.decoder));
     HD_BAD_ROW(
         out,
-        "byte 0x%02X at character %zu is not %s: save the file as UTF-8, or state its encoding",
-        "第 %2$zu 个字符处的字节 0x%1$02X 不符合 %3$s：请将文件另存为 UTF-8，或指明编码", byte,
-        place, encoding);
+        "byte 0x%02X at character %zu is not %s: save the file as UTF-8, or state its encoding (--encoding)",
+        "第 %2$zu 个字符处的字节 0x%1$02X 不符合 %3$s：请将文件另存为 UTF-8，或用 --encoding 指明编码",
+        byte, place, encoding);
 }
 
 bool hd_reader_clean(hd_reader *r, hd_slice s, hd_import_row *out) {
@@ -68,9 +68,11 @@ bool hd_reader_clean(hd_reader *r, hd_slice s, hd_import_row *out) {
     const char *nul = memchr(s.p, 0, s.n);
     if (!nul) return true;
     size_t place = (size_t)(nul - s.p) + 1;
-    HD_BAD_ROW(out, "a NUL byte stands at byte %zu: the file is damaged, or its encoding isn't %s",
-               "第 %zu 字节为 NUL：文件已损坏，或编码并非 %s", place,
-               hd_encoding_name(hd_decoder_encoding(r->feed.decoder)));
+    HD_BAD_ROW(
+        out,
+        "a NUL byte stands at byte %zu: the file is damaged, or its encoding isn't %s (--encoding)",
+        "第 %zu 字节为 NUL：文件已损坏，或编码并非 %s（--encoding）", place,
+        hd_encoding_name(hd_decoder_encoding(r->feed.decoder)));
     return false;
 }
 

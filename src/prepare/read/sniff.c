@@ -95,7 +95,7 @@ static heed_err parse_delimiter(const char *text, hd_cut *cut) {
             HEED_USAGE,
             "'%s' can't be a delimiter: use one to three signs, or tab, comma, semicolon, "
             "space",
-            "'%s' 不能作为分隔符：请用一到三个字符，或 tab、comma、semicolon、space", text);
+            "“%s”不能作为分隔符：请用一到三个字符，或 tab、comma、semicolon、space", text);
     }
     *cut = (hd_cut){.n = n, .quotes = n == 1 && text[0] != ' '};
     memcpy(cut->sign, text, n);
