@@ -16,7 +16,7 @@ heed=$build/heed
 [ -x "$heed" ] && "$heed" help import >/dev/null 2>&1 || heed=
 dir=$(mktemp -d "${BENCH_DIR:-/tmp}/heed-bench-XXXXXX")
 trap 'rm -rf "$dir"' EXIT INT TERM
-cache_kib=32768
+cache_kib=65536 # as heed's store.cache
 
 # The statements of one run of the shell: format, ids (1, 0), indexes (before, after).
 script() {
@@ -59,11 +59,12 @@ SQL
 }
 drop_indexes='s/CREATE [A-Z ]*INDEX events_by_[^;]*;//g'
 
-# timed FILE COMMAND…: appends "seconds kilobytes" of the run.
+# timed FILE COMMAND…: appends "seconds cpu-seconds kilobytes" of the run.
 timed() {
     out=$1
     shift
-    /usr/bin/time -a -o "$out" -f '%e %M' "$@" >"$dir/stdout" 2>"$dir/stderr" || { cat "$dir/stderr" >&2; exit 1; }
+    /usr/bin/time -o "$dir/time" -f '%e %U %S %M' "$@" >"$dir/stdout" 2>"$dir/stderr" || { cat "$dir/stderr" >&2; exit 1; }
+    awk '{ print $1, $2 + $3, $4 }' "$dir/time" >>"$out"
 }
 run_shell() { # format ids indexes
     rm -f "$dir"/shell.db*
@@ -74,7 +75,7 @@ run_heed() { # format ids
     rm -rf "$dir/shop"
     if [ -n "$heed" ]; then
         "$heed" init "$dir/shop" >/dev/null
-        timed "$dir/heed" "$heed" -C "$dir/shop" import "$dir/events.$1"
+        timed "$dir/heed" "$heed" --workspace "$dir/shop" import "$dir/events.$1"
     else
         mkdir "$dir/shop"
         timed "$dir/heed" "$tool" door "$n" "$2" "$dir/shop/heed.db"
@@ -86,14 +87,19 @@ check() { # both hold the same
     done
     cmp -s "$dir/sum-." "$dir/sum-shop" || { echo "import.sh: heed and the shell don't hold the same events" >&2; exit 1; }
 }
-best() { sort -n "$1" | head -1 | cut -d' ' -f1; }
-peak() { cut -d' ' -f2 "$1" | sort -n | tail -1 | awk '{printf "%.0f", $1 / 1024}'; }
+least() { # column file…
+    column=$1
+    shift
+    cat "$@" | cut -d' ' -f"$column" | sort -n | head -1
+}
+peak() { cut -d' ' -f3 "$1" | sort -n | tail -1 | awk '{ printf "%.0f", $1 / 1024 }'; }
+over() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
 
-echo "import of $n events: seconds (best of $runs), ratio to the sqlite3 shell, peak memory of heed"
-printf '%-8s %-9s %8s %8s %8s %8s\n' format event_id heed shell ratio MB
+echo "import of $n events: seconds, best of $runs; ratio to the sqlite3 shell by the clock and by processor time; heed's peak memory"
+printf '%-8s %-9s %8s %8s %8s %8s %8s\n' format event_id heed shell ratio cpu MB
 for format in csv jsonl; do
     for ids in 1 0; do
-        rm -f "$dir"/heed "$dir"/shell-* "$dir"/events.*
+        rm -f "$dir"/heed "$dir"/shell-before "$dir"/shell-after "$dir"/events.*
         "$tool" "$format" "$n" "$ids" "$dir/events.$format"
         for _ in $(seq "$runs"); do
             run_shell "$format" "$ids" before
@@ -101,11 +107,11 @@ for format in csv jsonl; do
             run_heed "$format" "$ids"
         done
         check
-        h=$(best "$dir/heed")
-        s=$(cat "$dir/shell-before" "$dir/shell-after" | sort -n | head -1 | cut -d' ' -f1)
-        ratio=$(awk "BEGIN { printf \"%.2f\", $h / $s }")
-        printf '%-8s %-9s %8s %8s %8s %8s\n' "$format" "$([ "$ids" = 1 ] && echo yes || echo no)" "$h" "$s" "$ratio" \
-            "$(peak "$dir/heed")"
+        h=$(least 1 "$dir/heed")
+        s=$(least 1 "$dir"/shell-*)
+        cpu=$(over "$(least 2 "$dir/heed")" "$(least 2 "$dir"/shell-*)")
+        printf '%-8s %-9s %8s %8s %8s %8s %8s\n' "$format" "$([ "$ids" = 1 ] && echo yes || echo no)" "$h" "$s" \
+            "$(over "$h" "$s")" "$cpu" "$(peak "$dir/heed")"
     done
 done
 [ -n "$heed" ] || echo "(heed has no import command in this build: its figures are of the writing side alone)"
