@@ -111,8 +111,8 @@ static heed_err check_range(const hd_param *param, double value, const char *tex
     if ((param->min == 0 && param->max == 0) || (value >= param->min && value <= param->max))
         return HEED_OK;
     char shown[64];
-    return HD_FAIL(HEED_USAGE, "%s: '%s' is out of range; it takes %.15g to %.15g",
-                   "%s：“%s”超出范围；可用 %.15g 到 %.15g", hd_param_shown(param, shown), text,
+    return HD_FAIL(HEED_USAGE, "%s: '%s' is out of range; it takes %.17g to %.17g",
+                   "%s：“%s”超出范围；可用 %.17g 到 %.17g", hd_param_shown(param, shown), text,
                    param->min, param->max);
 }
 

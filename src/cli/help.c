@@ -39,7 +39,7 @@ static void flag_doc(const hd_param *param, heed_lang lang, hd_str *out) {
     hd_str_add(out, hd_text_get(param->doc, lang));
     if (param->many) hd_str_add(out, say(lang, "; may repeat", "；可重复"));
     if (param->min != 0 || param->max != 0)
-        hd_str_addf(out, say(lang, "; %.15g to %.15g", "；%.15g 到 %.15g"), param->min, param->max);
+        hd_str_addf(out, say(lang, "; %.17g to %.17g", "；%.17g 到 %.17g"), param->min, param->max);
     if (param->initial)
         hd_str_addf(out, say(lang, " (default: %s)", "（默认：%s）"), param->initial);
     if (!param->choice_at) return;
