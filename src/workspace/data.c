@@ -117,6 +117,7 @@ heed_err hd_training_data_load(heed_workspace *ws, hd_training_data *out) {
     *out = (hd_training_data){0};
     cleaning c = {.stop = ws->stop};
     hd_workspace_tell(ws, (hd_text)HD_TEXT("reading the data", "正在读取数据"), -1);
+    HD_TRY(hd_stop_check(ws->stop));
     HD_TRY(hd_store_begin_read(ws->store));
     heed_err err = load_in(ws, &c, out);
     hd_store_rollback(ws->store);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training, the registry, serving and profiles through the public API.
+#include "shop.h"
+
+#include "workspace/models.h"
+#include "workspace/settings.h"
+
+static int setup(void **state) {
+    shop *s = calloc(1, sizeof *s);
+    shop_open(s);
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    must(shop_import(ws, s, 0, 3, NULL));
+    heed_workspace_close(ws);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state) {
+    shop_close(*state);
+    free(*state);
+    return 0;
+}
+
+static json_t *train(heed_workspace *ws, const char *method) {
+    heed_train_params params = heed_train_default();
+    char *text = NULL;
+    params.methods = &method;
+    params.n_methods = method != NULL;
+    must(heed_train(ws, &params, &text));
+    return shop_json(text);
+}
+
+static const char *text_of(const json_t *json, const char *key) {
+    return json_string_value(json_object_get(json, key));
+}
+
+static void test_trains_and_serves(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    json_t *result = train(ws, NULL);
+    assert_string_equal(text_of(result, "version"), "000001");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(result, "data"), "events")),
+                     42);
+    assert_true(json_array_size(json_object_get(result, "validation")) >= 4);
+    json_decref(result);
+
+    heed_recommend_params params = heed_recommend_default();
+    params.n = 3;
+    heed_recommendations *list = NULL;
+    must(heed_recommend(ws, "u4", &params, &list)); // has i1 and i2
+    assert_int_equal(list->n, 3);
+    assert_string_equal(list->items[0].id, "i3"); // what comes next for everybody
+    assert_string_equal(list->version, "000001");
+    for (size_t i = 0; i < list->n; i++) {
+        assert_string_not_equal(list->items[i].id, "i1");
+        assert_string_not_equal(list->items[i].id, "i2");
+        assert_true(strlen(list->items[i].reason) > 0 && strlen(list->items[i].why) > 0);
+    }
+    heed_recommendations_free(list);
+    heed_workspace_close(ws);
+}
+
+static void test_rules_and_sessions(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    json_decref(train(ws, NULL));
+    heed_recommend_params params = heed_recommend_default();
+    heed_recommendations *list = NULL;
+    const char *category[] = {"drinks"};
+    const char *exclude[] = {"i1"};
+    const char *filter[] = {"price<=5"};
+    const char *session[] = {"i1", "i2"};
+    params.categories = category;
+    params.n_categories = 1;
+    must(heed_recommend(ws, "quiet", &params, &list));
+    for (size_t i = 0; i < list->n; i++)
+        assert_true(!strcmp(list->items[i].id, "i1") || !strcmp(list->items[i].id, "i6"));
+    assert_int_equal(list->n, 2);
+    heed_recommendations_free(list);
+    params.n_categories = 0;
+    params.exclude = exclude;
+    params.n_exclude = 1;
+    params.filters = filter;
+    params.n_filters = 1;
+    must(heed_recommend(ws, "quiet", &params, &list));
+    assert_int_equal(list->n, 2); // i4, i6
+    heed_recommendations_free(list);
+    params = heed_recommend_default();
+    params.session = session;
+    params.n_session = 2;
+    params.n = 1;
+    must(heed_recommend(ws, NULL, &params, &list));
+    assert_string_equal(list->items[0].id, "i3");
+    heed_recommendations_free(list);
+    params.exclude_seen = 0;
+    params.method = "popular";
+    must(heed_recommend(ws, NULL, &params, &list));
+    assert_string_equal(list->items[0].id, "i1");
+    heed_recommendations_free(list);
+    params.method = "nosuch";
+    assert_int_equal(heed_recommend(ws, NULL, &params, &list), HEED_INPUT);
+    assert_null(list);
+    assert_int_equal(heed_recommend(ws, NULL, &(heed_recommend_params){0}, &list), HEED_USAGE);
+    assert_int_equal(heed_recommend(ws, "nobody", &(heed_recommend_params){0}, &list),
+                     HEED_NOT_FOUND);
+    heed_workspace_close(ws);
+}
+
+// Every method that was trained can be put in force and serves; a handle that is open notices.
+static void test_every_method_serves(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    heed_workspace *reader = shop_workspace(s, HEED_READ);
+    json_t *result = train(ws, NULL);
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(result, "validation"), i, row) {
+        if (json_object_get(row, "not_applicable")) continue;
+        must(heed_model_activate(ws, text_of(row, "method"), NULL));
+        heed_recommendations *list = NULL;
+        heed_recommend_params params = heed_recommend_default();
+        must(heed_recommend(reader, "u1", &params, &list));
+        assert_string_equal(list->method, text_of(row, "method"));
+        assert_true(list->n > 0);
+        heed_recommendations_free(list);
+    }
+    json_decref(result);
+    heed_workspace_close(reader);
+    heed_workspace_close(ws);
+}
+
+static void test_versions(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    assert_int_equal(heed_model_rollback(ws), HEED_NOT_FOUND);
+    json_decref(train(ws, "popular"));
+    assert_int_equal(heed_model_rollback(ws), HEED_NOT_FOUND); // nothing before the first
+    json_decref(train(ws, "popular"));
+    must(heed_model_rollback(ws));
+    hd_arena arena;
+    hd_arena_init(&arena);
+    hd_model_ref now;
+    hd_model_ref before;
+    must(hd_models_active(ws, "recommend", &arena, &now, &before));
+    assert_string_equal(now.version, "000001");
+    assert_string_equal(before.version, "000002");
+    for (int i = 0; i < 4; i++) json_decref(train(ws, "popular"));
+    assert_false(hd_models_has(ws, "recommend", (hd_model_ref){"popular", "000002"}));
+    assert_true(hd_models_has(ws, "recommend", (hd_model_ref){"popular", "000006"}));
+    assert_int_equal(heed_model_activate(ws, "popular", "000002"), HEED_NOT_FOUND);
+    assert_int_equal(heed_model_activate(ws, "../x", NULL), HEED_NOT_FOUND);
+    assert_int_equal(heed_model_activate(ws, "popular", "../../1"), HEED_NOT_FOUND);
+    hd_arena_clear(&arena);
+    char *text = NULL;
+    must(heed_models(ws, &text));
+    json_t *list = shop_json(text);
+    assert_int_equal(json_array_size(list), 6); // three versions of each of two tasks
+    json_decref(list);
+    heed_workspace_close(ws);
+}
+
+static void read_file(const char *folder, const char *name, hd_str *out) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    must(hd_fs_read(path, 0, out));
+}
+
+// The same data and seed give the same bytes, for any number of threads.
+static void test_deterministic(void **state) {
+    shop *s = *state;
+    static const char *const names[] = {"markov", "item_knn", "user_knn", "popular"};
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    json_decref(train(ws, NULL));
+    heed_workspace_close(ws);
+    ws = shop_workspace(s, HEED_WRITE);
+    must(heed_workspace_set(ws, "threads", "1"));
+    json_decref(train(ws, NULL));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        hd_str a = {0};
+        hd_str b = {0};
+        char name[128];
+        snprintf(name, sizeof name, "models/recommend/%s/000001/model.safetensors", names[i]);
+        read_file(s->folder, name, &a);
+        snprintf(name, sizeof name, "models/recommend/%s/000002/model.safetensors", names[i]);
+        read_file(s->folder, name, &b);
+        assert_int_equal(a.len, b.len);
+        assert_memory_equal(a.data, b.data, a.len);
+        hd_str_clear(&a);
+        hd_str_clear(&b);
+    }
+    heed_workspace_close(ws);
+}
+
+static void test_evaluates(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_READ);
+    heed_evaluate_params params = heed_evaluate_default();
+    const size_t ks[] = {1, 3};
+    const size_t wrong[] = {3, 1};
+    params.ks = ks;
+    params.n_ks = 2;
+    params.bootstrap = 50;
+    char *text = NULL;
+    must(heed_evaluate(ws, &params, &text));
+    json_t *list = shop_json(text);
+    const json_t *first = json_array_get(list, 0);
+    assert_string_equal(text_of(first, "method"), "popular");
+    assert_non_null(json_object_get(json_object_get(first, "metrics"), "hr@3"));
+    assert_string_equal(text_of(first, "protocol"), "loo/1");
+    assert_int_equal(strlen(text_of(first, "data_hash")), 64);
+    json_decref(list);
+    params.ks = wrong;
+    assert_int_equal(heed_evaluate(ws, &params, &text), HEED_INPUT);
+    params.ks = ks;
+    params.protocol = "guess";
+    assert_int_equal(heed_evaluate(ws, &params, &text), HEED_INPUT);
+    heed_workspace_close(ws);
+}
+
+static void test_profiles(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    char *text = NULL;
+    assert_int_equal(heed_segments(ws, HEED_EN, &text), HEED_NOT_FOUND);
+    must(heed_profile(ws, "u1", HEED_EN, &text));
+    json_t *profile = shop_json(text);
+    assert_string_equal(text_of(profile, "user"), "u1");
+    assert_true(json_is_null(json_object_get(profile, "segment")));
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(profile, "frequency"), "events")), 3);
+    json_decref(profile);
+    json_decref(train(ws, "popular"));
+    must(heed_profile(ws, "u1", HEED_ZH, &text));
+    profile = shop_json(text);
+    assert_true(json_is_object(json_object_get(profile, "segment")));
+    json_decref(profile);
+    must(heed_segments(ws, HEED_EN, &text));
+    json_decref(shop_json(text));
+    assert_int_equal(heed_profile(ws, "nobody", HEED_EN, &text), HEED_NOT_FOUND);
+    heed_workspace_close(ws);
+}
+
+// What cleaning drops is not learned from, and the data has another name then.
+static void test_cleaning(void **state) {
+    shop *s = *state;
+    shop_write(
+        s, 3, "twice.csv",
+        "event_id,user_id,item_id,type,time\nx1,u1,i6,view,1795000000\nx2,u1,i6,view,1795000000\n");
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    must(shop_import(ws, s, 3, 1, NULL));
+    json_t *cleaned = train(ws, "popular");
+    must(heed_workspace_set(ws, "clean.duplicates", "false"));
+    json_t *all = train(ws, "popular");
+    const json_t *a = json_object_get(cleaned, "data");
+    const json_t *b = json_object_get(all, "data");
+    assert_int_equal(json_integer_value(json_object_get(a, "events")), 43);
+    assert_int_equal(json_integer_value(json_object_get(b, "events")), 44);
+    assert_string_not_equal(text_of(a, "hash"), text_of(b, "hash"));
+    json_decref(cleaned);
+    json_decref(all);
+    heed_workspace_close(ws);
+}
+
+static void test_signals(void **state) {
+    (void)state;
+    hd_settings *settings = NULL;
+    must(hd_settings_new(hd_settings_rows, hd_settings_n_rows, &settings));
+    must(hd_settings_set_flag(settings, "recommend.min_rating", "3"));
+    hd_signal_rules rules;
+    hd_signal_rules_init(&rules, settings);
+    hd_signals signals = hd_signal_rules_get(&rules);
+    assert_true(signals.weight(signals.ctx, "purchase", 1) >
+                signals.weight(signals.ctx, "view", 1));
+    assert_true(signals.weight(signals.ctx, "return", 1) <= 0);
+    assert_true(signals.weight(signals.ctx, "rating", 2) <= 0);
+    assert_true(signals.weight(signals.ctx, "rating", 3) > 0);
+    assert_true(signals.weight(signals.ctx, "never-heard-of", 1) > 0);
+    char type[16];
+    for (int i = 0; i < 40; i++) { // more types than are remembered
+        snprintf(type, sizeof type, "type%d", i);
+        assert_true(signals.weight(signals.ctx, type, 1) == 1);
+    }
+    hd_settings_free(settings);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_trains_and_serves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rules_and_sessions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_method_serves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deterministic, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_evaluates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_profiles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cleaning, setup, teardown),
+        cmocka_unit_test(test_signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
