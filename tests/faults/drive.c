@@ -52,10 +52,10 @@ bool drive_failed(char *why, size_t size, const char *what) {
     return drive_wrong(why, size, "%s: %s", what, heed_error_message(HEED_EN));
 }
 
-uint64_t drive_rounds(void) {
+static uint64_t rounds_of(const workload *w) {
     const char *text = getenv("HEED_FAULTS");
     int64_t n = 0;
-    return text && hd_slice_i64(hd_slice_of(text), &n) && n > 0 ? (uint64_t)n : DRIVE_SAMPLE;
+    return text && hd_slice_i64(hd_slice_of(text), &n) && n > 0 ? (uint64_t)n : w->sample;
 }
 
 // ── Folders ─────────────────────────────────────────────────────────────────────────────────────
@@ -76,7 +76,7 @@ static int copy_one(const char *path, const struct stat *st, int type, struct FT
     return written ? 0 : -1;
 }
 
-static void copy_tree(const char *from, const char *to) {
+void drive_copy(const char *from, const char *to) {
     copy_from = from, copy_to = to;
     assert_int_equal(nftw(from, copy_one, 16, FTW_PHYS), 0);
 }
@@ -159,7 +159,7 @@ static bool ended_well(const bench *b, const fault_plan *plan, int code, char *w
 
 static bool run_once(bench *b, const fault_plan *plan, char *why, size_t size) {
     assert_int_equal(hd_fs_remove(b->dir), HEED_OK);
-    copy_tree(b->template, b->dir);
+    drive_copy(b->template, b->dir);
     memset(b->s, 0, sizeof *b->s);
     pid_t pid = start();
     if (pid == 0) child_run(b, plan);
@@ -212,7 +212,7 @@ static void meet(bench *b, fault_kind kind, bool onwards, uint64_t rounds, uint6
 
 void drive_all(const workload *w) {
     bench b;
-    uint64_t rounds = drive_rounds();
+    uint64_t rounds = rounds_of(w);
     set_up(&b, w);
     uint64_t calls = count_calls(&b);
     meet(&b, FAULT_CRASH, false, rounds, calls);

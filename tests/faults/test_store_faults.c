@@ -148,7 +148,8 @@ static bool verify_groups(const char *dir, const tally *t, char *why, size_t siz
     return whole;
 }
 
-static const workload transactions = {"transactions", make_groups, run_groups, verify_groups};
+static const workload transactions = {"transactions", make_groups, run_groups, verify_groups,
+                                      STORE_SAMPLE};
 
 static void transactions_come_through(void **state) {
     (void)state;
@@ -167,7 +168,7 @@ static heed_err run_unsynced(const char *dir, tally *t) {
 
 static void a_store_that_does_not_sync_is_found_out(void **state) {
     (void)state;
-    const workload unsynced = {"unsynced", make_groups, run_unsynced, verify_groups};
+    const workload unsynced = {"unsynced", make_groups, run_unsynced, verify_groups, STORE_SAMPLE};
     assert_true(drive_crashes_found(&unsynced, 40) >= 5);
 }
 
@@ -246,7 +247,7 @@ static bool verify_upgrade(const char *dir, const tally *t, char *why, size_t si
 
 static void migrations_come_through(void **state) {
     (void)state;
-    const workload w = {"migrations", make_old, run_upgrade, verify_upgrade};
+    const workload w = {"migrations", make_old, run_upgrade, verify_upgrade, STORE_SAMPLE};
     drive_all(&w);
 }
 
@@ -271,7 +272,7 @@ static bool verify_create(const char *dir, const tally *t, char *why, size_t siz
 
 static void creation_comes_through(void **state) {
     (void)state;
-    const workload w = {"creation", NULL, run_create, verify_create};
+    const workload w = {"creation", NULL, run_create, verify_create, STORE_SAMPLE};
     drive_all(&w);
 }
 
@@ -322,7 +323,7 @@ static bool verify_backup(const char *dir, const tally *t, char *why, size_t siz
 
 static void backups_come_through(void **state) {
     (void)state;
-    const workload w = {"backup", make_two, run_backup, verify_backup};
+    const workload w = {"backup", make_two, run_backup, verify_backup, STORE_SAMPLE};
     drive_all(&w);
 }
 
@@ -434,7 +435,7 @@ static bool verify_batches(const char *dir, const tally *t, char *why, size_t si
 
 static void batches_come_through(void **state) {
     (void)state;
-    const workload w = {"batches", make_catalog, run_batches, verify_batches};
+    const workload w = {"batches", make_catalog, run_batches, verify_batches, STORE_SAMPLE};
     drive_all(&w);
 }
 
