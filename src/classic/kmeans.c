@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "classic/distance.h"
 
 enum { CHUNKS = 64, CHUNK_MIN = 256 };
 
@@ -39,18 +40,12 @@ hd_kmeans_params hd_kmeans_params_default(void) {
     return (hd_kmeans_params){.k = 2, .restarts = 8, .max_iterations = 300, .seed = 1};
 }
 
-static double squared_distance(const double *a, const double *b, size_t d) {
-    double sum = 0.0;
-    for (size_t j = 0; j < d; j++) sum += (a[j] - b[j]) * (a[j] - b[j]);
-    return sum;
-}
-
 static size_t nearest(const double *centre, size_t k, size_t d, const double *point,
                       double *least) {
     size_t best = 0;
     *least = INFINITY;
     for (size_t c = 0; c < k; c++) {
-        double distance = squared_distance(point, centre + c * d, d);
+        double distance = hd_squared_distance(point, centre + c * d, d);
         if (distance < *least) {
             *least = distance;
             best = c;
@@ -67,7 +62,7 @@ static heed_err start_chunk(void *ctx, size_t chunk) {
     size_t end = (chunk + 1) * w->chunk < w->n ? (chunk + 1) * w->chunk : w->n;
     const double *centre = w->centre + w->last * w->d;
     for (size_t i = chunk * w->chunk; i < end; i++) {
-        double distance = squared_distance(w->x + i * w->d, centre, w->d);
+        double distance = hd_squared_distance(w->x + i * w->d, centre, w->d);
         if (w->last == 0 || distance < w->distance[i]) w->distance[i] = distance;
     }
     return HEED_OK;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "classic/distance.h"
 #include "classic/kmeans.h"
 
 enum { ROWS = 32 };
@@ -23,12 +24,6 @@ typedef struct pairs {
     double *value; // (m)
 } pairs;
 
-static double distance(const double *a, const double *b, size_t d) {
-    double sum = 0.0;
-    for (size_t j = 0; j < d; j++) sum += (a[j] - b[j]) * (a[j] - b[j]);
-    return sqrt(sum);
-}
-
 // sums: (k) room.
 static double value_of(const pairs *p, size_t row, double *sums) {
     size_t own = p->label[p->pick[row]];
@@ -36,7 +31,7 @@ static double value_of(const pairs *p, size_t row, double *sums) {
     for (size_t c = 0; c < p->k; c++) sums[c] = 0.0;
     for (size_t j = 0; j < p->m; j++) {
         sums[p->label[p->pick[j]]] +=
-            distance(p->x + p->pick[row] * p->d, p->x + p->pick[j] * p->d, p->d);
+            sqrt(hd_squared_distance(p->x + p->pick[row] * p->d, p->x + p->pick[j] * p->d, p->d));
     }
     double a = sums[own] / (double)(p->count[own] - 1);
     double b = INFINITY;

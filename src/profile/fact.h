@@ -24,6 +24,7 @@ struct hd_profiler {
     hd_profile_input input;
     hd_price *prices; // (n_prices) of the catalogue, by currency, then price
     size_t n_prices;
+    double *quantile; // (n items) of each item's price, NaN: no price
     char currency[4]; // of most prices; "" when no item has a price in a currency
 };
 // The share of the catalogue's prices in this currency that lie below, those equal counted half:

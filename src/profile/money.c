@@ -224,7 +224,8 @@ static heed_err price_band_compute(const hd_fact_input *in, hd_profile *out) {
         if (!counts(act) || strcmp(act->item->currency, currency) != 0) continue;
         list[b->n++] = (priced){act->item->price, act->decayed};
         total += act->decayed;
-        level += act->decayed * hd_profiler_quantile(in->profiler, currency, act->item->price);
+        level +=
+            act->decayed * in->profiler->quantile[act->item - in->profiler->input.items->items];
         hd_evidence_add(&b->evidence, act->event->key, act->decayed);
     }
     qsort(list, b->n, sizeof *list, by_price);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What profiles of one catalogue share: its prices in order, so that a price's quantile is two
-// binary searches, and the currency that most of them are in.
+// What profiles of one catalogue share: the quantile of each item's price among the prices in its
+// currency, and the currency that most of them are in.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +33,10 @@ heed_err hd_profiler_new(const hd_profile_input *input, hd_profiler **out) {
     p->input = *input;
     const hd_items *items = input->items;
     p->prices = hd_calloc(items->n, sizeof *p->prices);
-    if (!p->prices) {
+    p->quantile = hd_calloc(items->n, sizeof *p->quantile);
+    if (!p->prices || !p->quantile) {
         hd_profiler_free(p);
-        return HD_FAIL_MEMORY(items->n * sizeof(hd_price));
+        return HD_FAIL_MEMORY(items->n * (sizeof(hd_price) + sizeof(double)));
     }
     for (size_t i = 0; i < items->n; i++) {
         const hd_item *item = &items->items[i];
@@ -46,6 +47,12 @@ heed_err hd_profiler_new(const hd_profile_input *input, hd_profiler **out) {
     }
     if (p->n_prices > 0) qsort(p->prices, p->n_prices, sizeof *p->prices, by_currency_and_price);
     choose_currency(p);
+    for (size_t i = 0; i < items->n; i++) {
+        const hd_item *item = &items->items[i];
+        bool priced = isfinite(item->price);
+        p->quantile[i] =
+            priced ? hd_profiler_quantile(p, item->currency, item->price) : (double)NAN;
+    }
     *out = p;
     return HEED_OK;
 }
@@ -53,6 +60,7 @@ heed_err hd_profiler_new(const hd_profile_input *input, hd_profiler **out) {
 void hd_profiler_free(hd_profiler *profiler) {
     if (!profiler) return;
     hd_free(profiler->prices);
+    hd_free(profiler->quantile);
     hd_free(profiler);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Segments: users' vectors, standardised, in k clusters. The number of clusters is the one with the
-// best silhouette, the smaller at a tie.
+// best silhouette, the smaller at a tie. Centres are fitted on a drawn sample of at most SAMPLE
+// users (a centre is a mean: more users would move it by less than anybody can tell), then every
+// user joins the nearest one, and sizes and means are those of all users.
 //
 // Amounts and counts span orders of magnitude, and one buyer who spends a thousand times the mean
 // would be a cluster of his own: so these go through a logarithm, and no value counts as farther
@@ -13,10 +15,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "classic/kmeans.h"
 #include "profile/fact.h"
 
-enum { K_MIN = 2, K_MAX = 8, SILHOUETTE_SAMPLE = 1000 };
+enum { K_MIN = 2, K_MAX = 8, SAMPLE = 10000, SILHOUETTE_SAMPLE = 1000, RESTARTS = 4 };
 static const double farthest = 3.0;
 
 heed_err hd_segments_new(size_t k, hd_segments **out) {
@@ -95,16 +98,31 @@ static void fit_scale(hd_segments *s, const double *vectors, size_t n) {
 // ── Fitting ──
 
 typedef struct fitting {
-    const double *vectors; // (n, D)
-    double *scaled;        // (n, D)
+    double *scaled; // (n, D) the sample
     size_t n, d;
     uint64_t seed;
     hd_pool *pool;
 } fitting;
 
+// One user out of each of SAMPLE equal parts, or all when there are no more.
+static heed_err draw_sample(const hd_segments *scale, const double *vectors, size_t n, fitting *f) {
+    f->n = n < SAMPLE ? n : SAMPLE;
+    f->scaled = hd_calloc(f->n, f->d * sizeof *f->scaled);
+    if (!f->scaled) return HD_FAIL_MEMORY(f->n * f->d * sizeof *f->scaled);
+    hd_rng rng = hd_rng_make(f->seed, 0);
+    for (size_t i = 0; i < f->n; i++) {
+        size_t begin = (size_t)((double)i * (double)n / (double)f->n);
+        size_t end = (size_t)((double)(i + 1) * (double)n / (double)f->n);
+        size_t user = begin + (size_t)hd_rng_below(&rng, end - begin);
+        hd_segments_scale(scale, vectors + user * f->d, f->scaled + i * f->d);
+    }
+    return HEED_OK;
+}
+
 static heed_err fit_k(const fitting *f, size_t k, hd_kmeans *model, double *silhouette) {
     hd_kmeans_params params = hd_kmeans_params_default();
     params.k = k;
+    params.restarts = RESTARTS;
     params.seed = f->seed;
     HD_TRY(hd_kmeans_fit(f->scaled, f->n, f->d, &params, f->pool, model));
     heed_err err = hd_silhouette(f->scaled, f->n, f->d, model->label, k, SILHOUETTE_SAMPLE, f->seed,
@@ -157,39 +175,63 @@ static heed_err fit_best(const fitting *f, hd_kmeans *best, double *silhouette) 
     return HEED_OK;
 }
 
-// Means of the known values in natural units: what a reader can picture.
-static void fit_natural(hd_segments *s, const fitting *f, const uint32_t *label) {
-    for (size_t c = 0; c < s->k; c++) {
+// Puts every user into the nearest segment: counts them, and sums what is known in natural units
+// into `natural`, of how many into `known` (k, D). scaled: (D) room.
+static void join_all(hd_segments *s, const double *vectors, size_t n, double *scaled,
+                     size_t *known) {
+    const hd_kmeans model = {.k = s->k, .d = s->d, .centre = s->centre};
+    for (size_t i = 0; i < n; i++) {
+        const double *vector = vectors + i * s->d;
+        hd_segments_scale(s, vector, scaled);
+        size_t id = hd_kmeans_nearest(&model, scaled, NULL);
+        s->users[id]++;
         for (size_t j = 0; j < s->d; j++) {
-            double sum = 0.0;
-            size_t known = 0;
-            for (size_t i = 0; i < f->n; i++) {
-                double x = f->vectors[i * s->d + j];
-                if (label[i] != c || !isfinite(x)) continue;
-                sum += x;
-                known++;
-            }
-            s->natural[c * s->d + j] = known > 0 ? sum / (double)known : (double)NAN;
+            if (!isfinite(vector[j])) continue;
+            s->natural[id * s->d + j] += vector[j];
+            known[id * s->d + j]++;
+        }
+    }
+    for (size_t i = 0; i < s->k * s->d; i++) {
+        s->natural[i] = known[i] > 0 ? s->natural[i] / (double)known[i] : (double)NAN;
+    }
+}
+
+static void swap_rows(double *rows, size_t d, size_t a, size_t b) {
+    for (size_t j = 0; j < d; j++) {
+        double aside = rows[a * d + j];
+        rows[a * d + j] = rows[b * d + j];
+        rows[b * d + j] = aside;
+    }
+}
+
+// The largest first; equal ones stay in the order of the fit.
+static void put_in_order(hd_segments *s) {
+    for (size_t i = 1; i < s->k; i++) {
+        for (size_t at = i; at > 0 && s->users[at - 1] < s->users[at]; at--) {
+            uint64_t aside = s->users[at];
+            s->users[at] = s->users[at - 1];
+            s->users[at - 1] = aside;
+            swap_rows(s->centre, s->d, at, at - 1);
+            swap_rows(s->natural, s->d, at, at - 1);
         }
     }
 }
 
-static heed_err from_model(const hd_segments *scale, const fitting *f, const hd_kmeans *model,
-                           double silhouette, hd_segments **out) {
-    hd_segments *s;
-    HD_TRY(hd_segments_new(model->k, &s));
+static heed_err fill(hd_segments *s, const hd_segments *scale, const hd_kmeans *model,
+                     const double *vectors, size_t n) {
     memcpy(s->mean, scale->mean, s->d * sizeof *s->mean);
     memcpy(s->spread, scale->spread, s->d * sizeof *s->spread);
     memcpy(s->centre, model->centre, s->k * s->d * sizeof *s->centre);
-    for (size_t c = 0; c < s->k; c++) s->users[c] = model->size[c];
-    s->silhouette = silhouette;
-    fit_natural(s, f, model->label);
-    heed_err err = hd_segments_make_names(s);
+    double *scaled = hd_calloc(s->d, sizeof *scaled);
+    size_t *known = hd_calloc(s->k, s->d * sizeof *known);
+    heed_err err = scaled && known ? HEED_OK : HD_FAIL_MEMORY(s->k * s->d * sizeof *known);
     if (err == HEED_OK) {
-        *out = s;
-    } else {
-        hd_segments_free(s);
+        join_all(s, vectors, n, scaled, known);
+        put_in_order(s);
+        err = hd_segments_make_names(s);
     }
+    hd_free(scaled);
+    hd_free(known);
     return err;
 }
 
@@ -199,26 +241,31 @@ heed_err hd_segments_fit(const double *vectors, size_t n, size_t k, uint64_t see
         return HD_FAIL(HEED_INPUT, "%zu segments are too many: at most %d",
                        "分群数 %zu 过多：最多 %d 个", k, HD_SEGMENTS_MAX);
     }
-    hd_segments *scale = NULL;
+    hd_segments *scale = NULL, *fitted = NULL;
     hd_kmeans model = {0};
     double silhouette = 0.0;
-    fitting f = {
-        .vectors = vectors, .n = n, .d = hd_profile_vector_len(), .seed = seed, .pool = pool};
+    fitting f = {.d = hd_profile_vector_len(), .seed = seed, .pool = pool};
     heed_err err = hd_segments_new(1, &scale);
-    if (err != HEED_OK) return err;
-    f.scaled = hd_calloc(n, f.d * sizeof *f.scaled);
-    if (!f.scaled) err = HD_FAIL_MEMORY(n * f.d * sizeof *f.scaled);
     if (err == HEED_OK) {
         fit_scale(scale, vectors, n);
-        for (size_t i = 0; i < n; i++) {
-            hd_segments_scale(scale, vectors + i * f.d, f.scaled + i * f.d);
-        }
+        err = draw_sample(scale, vectors, n, &f);
+    }
+    if (err == HEED_OK) {
         err = k > 0 ? fit_k(&f, k, &model, &silhouette) : fit_best(&f, &model, &silhouette);
     }
-    if (err == HEED_OK) err = from_model(scale, &f, &model, silhouette, out);
+    if (err == HEED_OK) err = hd_segments_new(model.k, &fitted);
+    if (err == HEED_OK) {
+        fitted->silhouette = silhouette;
+        err = fill(fitted, scale, &model, vectors, n);
+    }
     hd_kmeans_clear(&model);
     hd_free(f.scaled);
     hd_segments_free(scale);
+    if (err == HEED_OK) {
+        *out = fitted;
+    } else {
+        hd_segments_free(fitted);
+    }
     return err;
 }
 

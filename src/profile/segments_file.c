@@ -74,9 +74,9 @@ static heed_err check_values(const hd_segments *s) {
     for (size_t i = 0; i < s->k * s->d; i++) fine = fine && isfinite(s->centre[i]);
     uint64_t all = 0;
     for (size_t c = 0; c < s->k; c++) {
-        fine = fine && s->users[c] > 0 && !__builtin_add_overflow(all, s->users[c], &all);
+        fine = fine && !__builtin_add_overflow(all, s->users[c], &all);
     }
-    if (fine) return HEED_OK;
+    if (fine && all > 0) return HEED_OK;
     return HD_FAIL(HEED_CORRUPT, "the segments hold impossible numbers; train them again",
                    "分群数据中有不可能的数值；请重新训练");
 }

@@ -191,6 +191,28 @@ static void test_json(void **state) {
     hd_free(x);
 }
 
+// More users than are sampled: all are counted, and the kinds are found all the same.
+static void test_many(void **state) {
+    (void)state;
+    enum { MANY = 50 * N };
+    size_t d = hd_profile_vector_len();
+    double *few = make_users(7);
+    double *x = hd_calloc(MANY, d * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < MANY; i++) memcpy(x + i * d, few + i % N * d, d * sizeof *x);
+    hd_segments *s;
+    assert_int_equal(hd_segments_fit(x, MANY, 3, 7, NULL, &s), HEED_OK);
+    assert_int_equal(s->users[0], MANY / 2);
+    assert_int_equal(s->users[1], MANY / 3);
+    assert_int_equal(s->users[2], MANY / 6);
+    double orders = 0;
+    for (size_t i = N / 2; i < N * 5 / 6; i++) orders += few[i * d + index_of("orders")];
+    assert_true(fabs(s->natural[d + index_of("orders")] - orders / (N / 3.0)) < 1e-9);
+    hd_segments_free(s);
+    hd_free(x);
+    hd_free(few);
+}
+
 // ── Files ──
 
 static char folder[] = "/tmp/heed-segments-XXXXXX";
@@ -255,10 +277,14 @@ static void test_round_trip(void **state) {
     assert_int_equal(save(s), HEED_OK);
     assert_int_equal(load(&back), HEED_CORRUPT);
     s->centre[1] = centre;
-    s->users[0] = 0;
+    const uint64_t users[] = {s->users[0], s->users[1], s->users[2]};
+    memset(s->users, 0, sizeof users);
     assert_int_equal(save(s), HEED_OK);
     assert_int_equal(load(&back), HEED_CORRUPT);
-    s->users[0] = 1;
+    s->users[0] = s->users[1] = UINT64_MAX;
+    assert_int_equal(save(s), HEED_OK);
+    assert_int_equal(load(&back), HEED_CORRUPT);
+    memcpy(s->users, users, sizeof users);
     s->spread[0] = -1;
     assert_int_equal(save(s), HEED_OK);
     assert_int_equal(load(&back), HEED_CORRUPT);
@@ -337,9 +363,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_them),    cmocka_unit_test(test_scale),
         cmocka_unit_test(test_deterministic), cmocka_unit_test(test_names_differ),
-        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_json),
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_other_files),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_many),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_other_files),   cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
