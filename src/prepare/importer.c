@@ -12,10 +12,11 @@
 #include "base/mem.h"
 #include "prepare/preset/preset.h"
 #include "prepare/read/fill.h"
+#include "prepare/read/look.h"
 #include "prepare/read/map.h"
 #include "prepare/read/sniff.h"
 
-enum { LOOK_ROWS = 500, SAMPLES = 64, DEFAULT_MAX_LINE = 16 * 1024 * 1024 };
+enum { DEFAULT_MAX_LINE = 16 * 1024 * 1024 };
 
 struct hd_importer {
     hd_source *source;
@@ -60,144 +61,6 @@ static heed_err base_name(hd_importer *in, const char **out) {
     return *out ? HEED_OK : HD_FAIL_MEMORY(n);
 }
 
-// ── Looking ahead ───────────────────────────────────────────────────────────────────────────────
-
-typedef struct look { // where the feed stood
-    size_t begin;
-    uint64_t line;
-} look;
-
-static look look_begin(hd_importer *in) {
-    in->reader.feed.hold = true;
-    return (look){in->reader.feed.begin, in->reader.feed.line};
-}
-
-static void look_end(hd_importer *in, look at) {
-    in->reader.feed.hold = false;
-    in->reader.feed.begin = at.begin;
-    in->reader.feed.line = at.line;
-}
-
-// A bad row where nothing works without it: its reason as the error.
-static heed_err fail_row(const hd_importer *in, const hd_import_row *row, uint64_t line) {
-    return HD_FAIL(HEED_INPUT, "%1$s:%2$llu: %3$s%4$.0s", "%1$s:%2$llu：%4$s%3$.0s", file_name(in),
-                   (unsigned long long)line, row->reason[HEED_EN], row->reason[HEED_ZH]);
-}
-
-// What a column's values looked like.
-typedef struct look_column {
-    hd_slice samples[SAMPLES]; // in the look's arena
-    size_t n;
-    bool all_numbers;
-    bool any;
-} look_column;
-
-static bool is_plain_number(hd_slice s) {
-    double value;
-    size_t start = s.n > 0 && s.p[0] == '-';
-    bool padded = s.n > start + 1 && s.p[start] == '0' && s.p[start + 1] != '.';
-    return !padded && s.n <= 17 && hd_slice_f64(s, &value);
-}
-
-static heed_err look_at_cell(hd_arena *arena, look_column *col, const hd_cell *cell) {
-    hd_slice text = hd_slice_trim(cell->text);
-    if (text.n == 0 || cell->type > HD_CELL_NUMBER) return HEED_OK;
-    if (!is_plain_number(text)) col->all_numbers = false;
-    col->any = true;
-    if (col->n == SAMPLES || text.n > 64) return HEED_OK;
-    char *copy = hd_arena_strndup(arena, text.p, text.n);
-    if (!copy) return HD_FAIL_MEMORY(text.n);
-    col->samples[col->n++] = (hd_slice){copy, text.n};
-    return HEED_OK;
-}
-
-// The format that all samples fit; else the one that most of them fit, if it is half of them: the
-// others are bad rows then.
-static int sniff_time(const look_column *col, bool *ambiguous) {
-    uint32_t all = hd_time_sniff(col->samples, col->n);
-    size_t fits[HD_TIME_FORMATS] = {0};
-    int best = -1;
-    *ambiguous = (all & 1u << HD_TIME_SLASH_MDY) && (all & 1u << HD_TIME_SLASH_DMY);
-    for (size_t i = 0; i < col->n; i++) {
-        uint32_t one = hd_time_sniff(&col->samples[i], 1);
-        for (int id = 0; id < HD_TIME_FORMATS; id++) fits[id] += one >> id & 1;
-    }
-    for (int id = 0; id < HD_TIME_FORMATS; id++) {
-        if (best < 0 || fits[id] > fits[best]) best = id;
-    }
-    return fits[best] * 2 >= col->n && fits[best] > 0 ? best : -1;
-}
-
-static heed_err unknown_times(const hd_importer *in, const hd_import_column *col,
-                              const look_column *seen) {
-    hd_quoted value = hd_quote_value(seen->samples[0]);
-    return HD_FAIL(
-        HEED_INPUT,
-        "%s: column '%s' was taken for the %s, but '%s' is no time: write times in ISO "
-        "8601, state --time-format, or map another column with --map COLUMN=%s",
-        "%s：列“%s”被视为 %s，但“%s”不是时间：请用 ISO 8601 格式、用 --time-format 指明格式，或用 --map 列=%s "
-        "指定其他列",
-        file_name(in), col->path, col->field->name, value.text, col->field->name);
-}
-
-static heed_err settle_time(hd_importer *in, hd_import_column *col, const look_column *seen,
-                            const char *wanted) {
-    hd_time_format_id id;
-    bool ambiguous = false;
-    if (wanted && hd_time_format_find(wanted, &id)) {
-        col->time_format = (int)id;
-    } else if (seen->n > 0) {
-        col->time_format = sniff_time(seen, &ambiguous);
-        if (col->time_format < 0 && in->schema->kind == HD_KIND_EVENTS) {
-            return unknown_times(in, col, seen);
-        }
-    }
-    if (col->time_format < 0) return HEED_OK;
-    in->guess.time_format = hd_time_format_name((hd_time_format_id)col->time_format);
-    in->guess.time_ambiguous = in->guess.time_ambiguous || ambiguous;
-    return HEED_OK;
-}
-
-static heed_err settle_columns(hd_importer *in, const look_column *seen, size_t n,
-                               const char *time_format) {
-    for (size_t i = 0; i < in->reader.columns.n && i < n; i++) {
-        hd_import_column *col = &in->reader.columns.cols[i];
-        hd_field_type type = col->field ? col->field->type : HD_FIELD_TYPES;
-        col->numeric = seen[i].any && seen[i].all_numbers;
-        if (type != HD_FIELD_TIME && type != HD_FIELD_DATE) continue;
-        HD_TRY(settle_time(in, col, &seen[i], time_format));
-    }
-    return HEED_OK;
-}
-
-// Reads the first rows for what their values look like. *rows: how many; the first bad one's reason
-// in *bad.
-static heed_err look_at_values(hd_importer *in, look_column *seen, hd_arena *arena, size_t *rows,
-                               hd_import_row *bad, uint64_t *bad_line) {
-    hd_import_row *out = bad;
-    hd_row row;
-    *rows = 0;
-    *bad_line = 0;
-    hd_import_row scratch;
-    for (size_t i = 0; i < LOOK_ROWS; i++) {
-        HD_TRY(hd_reader_next(&in->reader, out, &row));
-        if (row.state == HD_ROW_END) break;
-        if (row.state == HD_ROW_BAD) {
-            if (*bad_line == 0) *bad_line = row.line;
-            out = &scratch; // the first reason stands
-            continue;
-        }
-        ++*rows;
-        for (size_t k = 0; k < row.n; k++) {
-            uint32_t at = row.cells[k].column;
-            if (seen && at < in->reader.columns.n) {
-                HD_TRY(look_at_cell(arena, &seen[at], &row.cells[k]));
-            }
-        }
-    }
-    return HEED_OK;
-}
-
 // ── Columns ─────────────────────────────────────────────────────────────────────────────────────
 
 static heed_err add_names(hd_importer *in, const hd_row *row) {
@@ -230,27 +93,16 @@ static heed_err find_csv_columns(hd_importer *in) {
         in->reader.width = in->shape.format == &hd_format_csv ? in->shape.n_names : 0;
         return HEED_OK;
     }
-    look at = look_begin(in);
+    hd_look at = hd_look_begin(&in->reader);
     heed_err err = hd_reader_next(&in->reader, &reason, &row);
-    if (err == HEED_OK && row.state == HD_ROW_BAD) err = fail_row(in, &reason, row.line);
+    if (err == HEED_OK && row.state == HD_ROW_BAD)
+        err = hd_look_fail(file_name(in), &reason, row.line);
     in->guess.header = in->shape.header >= 0 ? in->shape.header == 1 : hd_sniff_header(&row);
     if (err == HEED_OK) err = add_names(in, &row);
     in->reader.width = row.n;
-    look_end(in, at);
+    hd_look_end(&in->reader, at);
     if (err != HEED_OK || !in->guess.header) return err;
     return hd_reader_next(&in->reader, &reason, &row); // for good
-}
-
-// JSON lines: a first look at the rows finds the members.
-static heed_err find_json_columns(hd_importer *in) {
-    hd_import_row bad;
-    size_t rows;
-    uint64_t bad_line;
-    look at = look_begin(in);
-    heed_err err = look_at_values(in, NULL, NULL, &rows, &bad, &bad_line);
-    look_end(in, at);
-    if (err == HEED_OK && rows == 0 && bad_line > 0) return fail_row(in, &bad, bad_line);
-    return err;
 }
 
 static heed_err unknown_kind(hd_importer *in) {
@@ -348,7 +200,11 @@ static heed_err map_columns(hd_importer *in, const hd_importer_params *p) {
         .n_preset = in->shape.n_maps,
         .open = in->shape.format == &hd_format_jsonl,
     };
-    if (in->shape.convert && p->n_maps == 0) return HEED_OK;
+    if (in->shape.convert && p->n_maps > 0) {
+        return HD_FAIL(HEED_USAGE, "--map has no use with --preset %s: its lines have no columns",
+                       "--map 不能与 --preset %s 同用：其行没有列", in->preset->name);
+    }
+    if (in->shape.convert) return HEED_OK;
     HD_TRY(hd_map_columns(&in->mapping, &in->reader.columns));
     in->n_mapped = in->reader.columns.n;
     in->mapping.n_user = 0; // borrowed for the opening only
@@ -372,30 +228,6 @@ static heed_err find_default_type(hd_importer *in, const char *name) {
     in->sink.default_type = hd_slice_of(type);
     if (!maps_to(in, "type") && !maps_to(in, "call")) in->guess.default_type = type;
     return HEED_OK;
-}
-
-// Formats of times, columns of numbers; a file without any rows fails here.
-static heed_err look_at_rows(hd_importer *in, const hd_importer_params *p) {
-    size_t n = in->reader.columns.n;
-    look_column *seen = hd_calloc(n ? n : 1, sizeof *seen);
-    if (!seen) return HD_FAIL_MEMORY(n * sizeof *seen);
-    for (size_t i = 0; i < n; i++) seen[i].all_numbers = true;
-    hd_arena arena;
-    hd_arena_init(&arena);
-    hd_import_row bad;
-    size_t rows = 0;
-    uint64_t bad_line = 0;
-    look at = look_begin(in);
-    heed_err err = look_at_values(in, seen, &arena, &rows, &bad, &bad_line);
-    look_end(in, at);
-    if (err == HEED_OK && rows == 0 && bad_line == 0 && in->reader.feed.ended) {
-        err = HD_FAIL(HEED_INPUT, "%s has a header and no rows: nothing to import",
-                      "%s 只有表头，没有数据行：没有可导入的内容", file_name(in));
-    }
-    if (err == HEED_OK && !in->shape.convert) err = settle_columns(in, seen, n, p->time_format);
-    hd_arena_clear(&arena);
-    hd_free(seen);
-    return err;
 }
 
 static heed_err describe(hd_importer *in) {
@@ -453,7 +285,7 @@ static heed_err set_up(hd_importer *in, const hd_importer_params *p) {
     HD_TRY(open_text(in, p, name));
     HD_TRY(find_shape(in, p, name));
     if (in->shape.format == &hd_format_jsonl) {
-        HD_TRY(find_json_columns(in));
+        HD_TRY(hd_look_members(&in->reader, file_name(in)));
     } else {
         HD_TRY(find_csv_columns(in));
     }
@@ -461,7 +293,7 @@ static heed_err set_up(hd_importer *in, const hd_importer_params *p) {
     HD_TRY(map_columns(in, p));
     HD_TRY(find_default_type(in, name));
     HD_TRY(prepare_rows(in, p));
-    HD_TRY(look_at_rows(in, p));
+    HD_TRY(hd_look_values(&in->reader, file_name(in), in->schema, p->time_format, &in->guess));
     return describe(in);
 }
 

@@ -3,6 +3,7 @@
 // What a file is taken for: kinds, delimiters, headers, columns, formats of time; and --map.
 #include "rows.h"
 
+#include "base/fs.h"
 #include "prepare/preset/preset.h"
 #include "prepare/read/fold.h"
 
@@ -233,9 +234,44 @@ static void unknown_preset(void **state) {
     }
 }
 
+// docs/import.md and its Chinese twin hold a row for each field, word for word.
+static void pages_list_all_fields(void **state) {
+    (void)state;
+    static const char *const pages[] = {HEED_SOURCE_ROOT "/docs/import.md",
+                                        HEED_SOURCE_ROOT "/docs/zh/import.md"};
+    for (int lang = HEED_EN; lang <= HEED_ZH; lang++) {
+        hd_str page, row;
+        hd_str_init(&page);
+        hd_str_init(&row);
+        assert_int_equal(hd_fs_read(pages[lang], 0, &page), HEED_OK);
+        for (int kind = 0; kind < HD_KINDS; kind++) {
+            for (size_t i = 0; i < hd_schemas[kind]->n_fields; i++) {
+                const hd_field *f = &hd_schemas[kind]->fields[i];
+                hd_str_reset(&row);
+                hd_str_addf(&row, "| `%s` | ", f->name);
+                for (const char *p = hd_text_get(f->doc, (heed_lang)lang); *p; p++) {
+                    hd_str_addn(&row, *p == '|' ? "&#124;" : p, *p == '|' ? 6 : 1);
+                }
+                hd_str_addf(&row, " | %s |\n", f->names);
+                if (!strstr(hd_str_get(&page), hd_str_get(&row))) {
+                    fail_msg("%s lacks this row: %s", pages[lang], hd_str_get(&row));
+                }
+            }
+        }
+        for (size_t i = 0; hd_presets[i]; i++) {
+            hd_str_reset(&row);
+            hd_str_addf(&row, "| `%s` | ", hd_preset_name(hd_presets[i]));
+            assert_non_null(strstr(hd_str_get(&page), hd_str_get(&row)));
+        }
+        hd_str_clear(&row);
+        hd_str_clear(&page);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(synonyms_are_unique),
+        cmocka_unit_test(pages_list_all_fields),
         cmocka_unit_test(kinds),
         cmocka_unit_test(delimiters),
         cmocka_unit_test(without_a_header),

@@ -103,6 +103,11 @@ static void sequence(void **state) {
               "1 event user=u1 item=a type=view\n"
               "3 user id=u2\n"
               "4 event user=u3 item=c type=view\n");
+    hd_import_map map = {"user", "item"};
+    p.maps = &map;
+    p.n_maps = 1;
+    test_refused(&p, "u a\n", 4, "--map has no use with --preset sequence");
+    p.n_maps = 0;
     char text[2100];
     memset(text, 'x', sizeof text);
     memcpy(text, "u ", 2);

@@ -20,7 +20,7 @@
 #define ITEM_NAMES                                                                                                   \
     "itemid item productid product sku skuid spuid goodsid goods movieid bookid articleid "                          \
     "contentid asin stockcode productcode itemcode 商品id 商品编号 商品编码 商品代码 商品 产品id " \
-    "产品编号 产品编码 产品 货号 物品id 宝贝id skuid编码"
+    "产品编号 产品编码 产品 货号 物品id 宝贝id"
 #define TIME_NAMES                                                                                                           \
     "time timestamp ts datetime eventtime eventtimestamp occurredat createdat created unixtime "                             \
     "unixreviewtime reviewtime date eventdate orderdate ordertime purchasedate purchasetime "                                \
