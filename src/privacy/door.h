@@ -69,8 +69,8 @@ typedef enum hd_put {
 // Writes one record of a personal kind (users, events, reviews, tickets). Users not known yet are
 // made. item_key: the catalogue's key of the record's item, 0 when it has none. What is overwritten
 // is kept for undo. Fields not given keep what stood there. A repeated event_id or message_id
-// changes nothing; a repeated review (its id, else user, item and time) updates. After a failure
-// the caller rolls back, or goes on with the next record: the failed one has left nothing.
+// changes nothing; a repeated review (its id, else user, item and time) updates. HEED_INPUT: the
+// record was refused and has left nothing, the next one may follow; any other failure: roll back.
 heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
                      hd_put *what) HEED_CHECK;
 // Called once after the last put of a batch, before the commit: completes what bulk loading put off

@@ -168,18 +168,31 @@ out:
     return err;
 }
 
+static const char all_events[] =
+    "SELECT user_key, " HD_EVENT_COLUMNS " FROM events NOT INDEXED ORDER BY key";
+static const char all_events_joined[] =
+    "SELECT coalesce(person, user_key), " HD_EVENT_COLUMNS " FROM (SELECT events.*,"
+    " (SELECT person FROM users WHERE users.key = user_key) AS person"
+    " FROM events NOT INDEXED) ORDER BY key";
+
+// Whether anybody has several ids: if not, nobody's person need be looked up.
+static heed_err any_joined(hd_door *door, bool *joined) {
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store, "SELECT 1 FROM users WHERE person IS NOT NULL LIMIT 1", &q));
+    heed_err err = hd_query_step(q, joined);
+    hd_query_close(q);
+    return err;
+}
+
 heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
     hd_door_sync(door);
     hd_query *q;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT coalesce(person, user_key), " HD_EVENT_COLUMNS " FROM "
-                         "(SELECT events.*, (SELECT person FROM users WHERE users.key = user_key) "
-                         "AS person FROM events NOT INDEXED) ORDER BY key",
-                         &q));
-    heed_err err;
-    bool row;
+    bool joined, row;
     hd_door_event event;
+    HD_TRY(any_joined(door, &joined));
+    HD_TRY(hd_query_open(door->store, joined ? all_events_joined : all_events, &q));
+    heed_err err;
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
