@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh BUILD: what `make bench` runs: each benchmark prints ratios, in one run, against what the machine has. GROWTH=1 adds the
-# table of growth up to ten million events (some minutes, 5 GB in BENCH_DIR).
+# run.sh BUILD [NAME…]: the benchmarks, one after another: import movielens (all that end within minutes). growth takes an hour and
+# is run by its name. Figures are ratios within one run wherever there is a peer: these machines are shared.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
-bench/import.sh "$build"
-if [ "${GROWTH:-0}" = 1 ]; then
-    echo
-    bench/growth.sh "$build"
-fi
+shift
+[ $# -gt 0 ] || set -- import movielens
+echo "$(date -u +%F), $(nproc) processors: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+for name; do
+    echo "── $name"
+    "bench/$name.sh" "$build"
+done
