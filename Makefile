@@ -11,6 +11,7 @@ all: deps-build  ## build build/heed
 
 demo: all  ## build, then from a made-up shop's files to explained recommendations
 	@$(BUILD)/heed demo
+	@command -v heed >/dev/null || printf '\n%s\n' 'to type just heed:  export PATH="$(CURDIR)/$(BUILD):$$PATH"'
 
 test: deps-test  ## build and run every test; the last line sums them up
 	@tools/build.sh $(BUILD) -Dtests=enabled $(MESON_FLAGS)
