@@ -191,5 +191,9 @@ extern const hd_fact hd_fact_recency, hd_fact_frequency, hd_fact_hours, hd_fact_
 extern const hd_fact *const hd_facts[];
 extern const size_t hd_n_facts;
 const hd_dimension *hd_dimension_at(size_t i); // NULL past the end
+const hd_fact *hd_dimension_fact(size_t i);    // the fact it belongs to, NULL past the end
+// 1 / √(dimensions of its fact): what makes each fact count the same in a distance, however many
+// numbers it takes to tell it.
+double hd_dimension_weight(size_t i);
 
 #endif

@@ -3,6 +3,7 @@
 // The list of facts, in the order in which a profile shows them, and what they share.
 #include "profile/fact.h"
 
+#include <math.h>
 #include <string.h>
 
 const hd_fact *const hd_facts[] = {
@@ -12,12 +13,27 @@ const hd_fact *const hd_facts[] = {
 };
 const size_t hd_n_facts = sizeof hd_facts / sizeof hd_facts[0];
 
-const hd_dimension *hd_dimension_at(size_t i) {
+// The fact of a dimension; *i becomes its place there. NULL past the end.
+static const hd_fact *fact_of(size_t *i) {
     for (size_t f = 0; f < hd_n_facts; f++) {
-        if (i < hd_facts[f]->n_dimensions) return &hd_facts[f]->dimensions[i];
-        i -= hd_facts[f]->n_dimensions;
+        if (*i < hd_facts[f]->n_dimensions) return hd_facts[f];
+        *i -= hd_facts[f]->n_dimensions;
     }
     return NULL;
+}
+
+const hd_dimension *hd_dimension_at(size_t i) {
+    const hd_fact *fact = fact_of(&i);
+    return fact ? &fact->dimensions[i] : NULL;
+}
+
+const hd_fact *hd_dimension_fact(size_t i) {
+    return fact_of(&i);
+}
+
+double hd_dimension_weight(size_t i) {
+    const hd_fact *fact = fact_of(&i);
+    return fact ? 1.0 / sqrt((double)fact->n_dimensions) : 0.0;
 }
 
 size_t hd_profile_vector_len(void) {

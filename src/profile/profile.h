@@ -54,7 +54,7 @@ heed_err hd_profile_json(const hd_profile *profile, const hd_segments *segments,
 // is 0. HEED_INPUT when there are fewer than two different users.
 heed_err hd_segments_fit(const double *vectors, size_t n, size_t k, uint64_t seed, hd_pool *pool,
                          hd_segments **out) HEED_CHECK;
-// The segment whose centre is nearest; distance: in standard deviations, may be NULL.
+// The segment whose centre is nearest; distance: in standard deviations of a fact, may be NULL.
 heed_err hd_segments_assign(const hd_segments *segments, const double *vector, size_t *id,
                             double *distance) HEED_CHECK;
 size_t hd_segments_count(const hd_segments *segments);

@@ -23,8 +23,10 @@ struct hd_segments {
 
 heed_err hd_segments_new(size_t k, hd_segments **out) HEED_CHECK;
 // Standardises a vector (D): skewed dimensions by sign(x) · log(1 + |x|), then (x − mean) / spread
-// within ±3; what isn't known becomes the mean.
+// within ±3, times hd_dimension_weight; what isn't known becomes the mean.
 void hd_segments_scale(const hd_segments *segments, const double *vector, double *out);
+// How far a segment's centre stands from the mean in a dimension, in standard deviations.
+double hd_segments_deviation(const hd_segments *segments, size_t id, size_t dimension);
 // Dimensions by how far a segment's centre stands from the mean, farthest first: those beyond half
 // a standard deviation. order: (D). Returns how many.
 size_t hd_segments_distinct(const hd_segments *segments, size_t id, size_t *order);

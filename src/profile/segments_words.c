@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Segments in words: what is distinct about each. A segment's name is made of the phrases of the
-// dimensions in which its centre stands farthest from the mean of all users: two of them, more when
-// two segments would else share a name.
+// dimensions in which its centre stands farthest from the mean of all users, one for each fact
+// ("many orders" and "very active" say nearly the same): two of them, more when two segments would
+// else share a name.
 #include <math.h>
 
 #include "base/json.h"
@@ -13,13 +14,17 @@
 enum { PHRASES = 2, PHRASES_MAX = 5 };
 static const double distinct_from = 0.5; // standard deviations
 
+static double how_far(const hd_segments *s, size_t id, size_t dimension) {
+    return fabs(hd_segments_deviation(s, id, dimension));
+}
+
 size_t hd_segments_distinct(const hd_segments *segments, size_t id, size_t *order) {
-    const double *centre = segments->centre + id * segments->d;
     size_t n = 0;
     for (size_t j = 0; j < segments->d; j++) {
-        if (fabs(centre[j]) < distinct_from) continue;
+        double far = how_far(segments, id, j);
+        if (far < distinct_from) continue;
         size_t at = n++;
-        for (; at > 0 && fabs(centre[order[at - 1]]) < fabs(centre[j]); at--) {
+        for (; at > 0 && how_far(segments, id, order[at - 1]) < far; at--) {
             order[at] = order[at - 1];
         }
         order[at] = j;
@@ -32,9 +37,25 @@ static const char *phrase(const hd_segments *s, size_t id, size_t dimension, hee
     return hd_text_get(s->centre[id * s->d + dimension] > 0.0 ? d->more : d->less, lang);
 }
 
+// Moves the first dimension of each fact to the front, the order else kept. Returns how many.
+static size_t first_of_facts(size_t *order, size_t n) {
+    size_t front = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool seen = false;
+        for (size_t f = 0; f < front && !seen; f++) {
+            seen = hd_dimension_fact(order[f]) == hd_dimension_fact(order[i]);
+        }
+        if (seen) continue;
+        size_t chosen = order[i];
+        for (size_t at = i; at > front; at--) order[at] = order[at - 1];
+        order[front++] = chosen;
+    }
+    return front;
+}
+
 static heed_err make_name(const hd_segments *s, size_t id, size_t n_phrases, heed_lang lang,
                           size_t *order, char **out) {
-    size_t n = hd_segments_distinct(s, id, order);
+    size_t n = first_of_facts(order, hd_segments_distinct(s, id, order));
     hd_str text;
     hd_str_init(&text);
     if (n == 0) hd_str_add(&text, lang == HEED_ZH ? "一般用户" : "typical users");
@@ -85,7 +106,7 @@ static heed_err add_distinct(const hd_segments *s, size_t id, heed_lang lang, si
     HD_TRY(hd_json_set(into, "distinct", array));
     size_t n = hd_segments_distinct(s, id, order);
     for (size_t i = 0; i < n && i < PHRASES_MAX; i++) {
-        double deviation = s->centre[id * s->d + order[i]];
+        double deviation = hd_segments_deviation(s, id, order[i]);
         json_t *row = json_object();
         HD_TRY(hd_json_append(array, row));
         HD_TRY(hd_json_set(row, "dimension", json_string(hd_profile_vector_name(order[i]))));

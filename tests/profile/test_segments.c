@@ -43,9 +43,12 @@ static double *make_users(uint64_t seed) {
         size_t kind = kind_of(i);
         for (size_t j = 0; j < d; j++) v[j] = 0.5;
         v[index_of("price_level")] = 0.5 + 0.02 * hd_rng_normal(&rng);
+        v[index_of("recency_days")] = kind == 0 ? 100 : 2;
+        v[index_of("events")] = kind == 0 ? 5 : 100;
         v[index_of("orders")] = kind == 1 ? 40 + (double)hd_rng_below(&rng, 20) : 1;
         v[index_of("spend")] = kind == 1 ? exp(9 + 0.2 * hd_rng_normal(&rng)) : 50;
         v[index_of("night_share")] = kind == 2 ? 0.9 + 0.02 * hd_rng_normal(&rng) : 0.05;
+        v[index_of("session_minutes")] = kind == 2 ? 60 : 5;
         v[index_of("drift")] = i % 7 == 0 ? NAN : 0.2;
         v[index_of("mean_rating")] = NAN;
         v[index_of("weekend_share")] = 0.1 + 1e-17 * (double)i;
@@ -69,9 +72,8 @@ static void test_finds_them(void **state) {
         assert_true(distance >= 0);
     }
     const char *buyers = hd_segments_name(s, 1, HEED_EN);
-    assert_non_null(strstr(buyers, "frequent buyers"));
-    assert_non_null(strstr(buyers, "high spend"));
-    assert_non_null(strstr(hd_segments_name(s, 1, HEED_ZH), "购买频繁"));
+    assert_string_equal(buyers, "frequent buyers, high spend"); // of "events" nothing: one fact
+    assert_string_equal(hd_segments_name(s, 1, HEED_ZH), "购买频繁、消费高");
     assert_non_null(strstr(hd_segments_name(s, 2, HEED_EN), "active at night"));
     assert_null(hd_segments_name(s, 3, HEED_EN));
     // Somebody of whom nothing is known is the mean user, and belongs somewhere.
@@ -80,6 +82,27 @@ static void test_finds_them(void **state) {
     size_t id;
     assert_int_equal(hd_segments_assign(s, unknown, &id, NULL), HEED_OK);
     assert_true(id < 3);
+    hd_segments_free(s);
+    hd_free(x);
+}
+
+// Two only where two stand far apart.
+static void test_two(void **state) {
+    (void)state;
+    size_t d = hd_profile_vector_len();
+    double *x = make_users(1);
+    for (size_t i = 0; i < N; i++) x[i * d + index_of("price_level")] = 0.5;
+    hd_segments *s;
+    assert_int_equal(hd_segments_fit(x, N * 5 / 6, 0, 7, NULL, &s), HEED_OK);
+    assert_int_equal(hd_segments_count(s), 2);
+    assert_true(hd_segments_silhouette(s) > 0.7 && hd_segments_silhouette(s) <= 1);
+    hd_segments_free(s);
+    // Noise alone: two would win by a little, and don't.
+    hd_rng rng = hd_rng_make(3, 0);
+    for (size_t i = 0; i < N * d; i++) x[i] = hd_rng_normal(&rng);
+    assert_int_equal(hd_segments_fit(x, N, 0, 7, NULL, &s), HEED_OK);
+    assert_true(hd_segments_count(s) > 2);
+    assert_true(hd_segments_silhouette(s) < 0.3);
     hd_segments_free(s);
     hd_free(x);
 }
@@ -94,6 +117,7 @@ static void test_scale(void **state) {
     size_t mean = index_of("price_level");
     for (size_t i = 0; i < N; i++) {
         hd_segments_scale(s, x + i * d, z);
+        z[mean] /= hd_dimension_weight(mean);
         sum += z[mean];
         squares += z[mean] * z[mean];
         assert_true(z[index_of("mean_rating")] == 0);
@@ -104,7 +128,11 @@ static void test_scale(void **state) {
     double extreme[D_MAX];
     for (size_t j = 0; j < d; j++) extreme[j] = j % 2 ? 1e12 : -1e12;
     hd_segments_scale(s, extreme, z);
-    for (size_t j = 0; j < d; j++) assert_true(fabs(z[j]) <= 3);
+    for (size_t j = 0; j < d; j++) assert_true(fabs(z[j]) <= 3 * hd_dimension_weight(j));
+    double weights = 0; // each fact that has dimensions weighs 1
+    for (size_t j = 0; j < d; j++) weights += pow(hd_dimension_weight(j), 2);
+    assert_true(fabs(weights - (double)(hd_n_facts - 1)) < 1e-12);
+    assert_true(hd_dimension_weight(d) == 0);
     hd_segments_free(s);
     hd_free(x);
 }
@@ -361,11 +389,12 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds_them),    cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_deterministic), cmocka_unit_test(test_names_differ),
-        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_many),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_other_files),   cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_finds_them),    cmocka_unit_test(test_two),
+        cmocka_unit_test(test_scale),         cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_names_differ),  cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_many),          cmocka_unit_test(test_json),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
