@@ -179,6 +179,18 @@ static void json_values(void **state) {
         "7 event user=u type=view quantity=2 properties={\"later\":{\"a\":[null]}}\n");
 }
 
+static void attributes_keep_their_types(void **state) {
+    (void)state;
+    hd_importer_params p = test_params("users.csv");
+    test_rows(&p, "user_id,a,b,c,d\nu,1.50,-0.25,007,1.\nv,2,x,008,\n",
+              "2 user id=u attributes={\"a\":1.50,\"b\":\"-0.25\",\"c\":\"007\",\"d\":\"1.\"}\n"
+              "3 user id=v attributes={\"a\":2,\"b\":\"x\",\"c\":\"008\"}\n");
+    p = test_params("users.jsonl");
+    test_rows(&p,
+              "{\"id\":\"u\",\"attributes\":{\"k\":1},\"attributes.k\":2,\"k\":3,\"email\":0}\n",
+              "1 bad a name stands twice among the attributes: rename one of them\n");
+}
+
 // A member that the first rows lack is mapped when it comes.
 static void late_columns(void **state) {
     (void)state;
@@ -328,6 +340,7 @@ int main(void) {
         cmocka_unit_test(bad_values),
         cmocka_unit_test(long_values),
         cmocka_unit_test(json_values),
+        cmocka_unit_test(attributes_keep_their_types),
         cmocka_unit_test(late_columns),
         cmocka_unit_test(names_without_end),
         cmocka_unit_test(headers_only),

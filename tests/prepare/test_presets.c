@@ -117,6 +117,18 @@ static void sequence(void **state) {
                 "bytes: ids are short\n");
 }
 
+static void sequence_without_end(void **state) {
+    (void)state;
+    hd_importer_params p = preset("sequence", "seq.txt");
+    hd_str s;
+    hd_str_init(&s);
+    for (int i = 0; i < 70000; i++) hd_str_add(&s, "a ");
+    hd_str_add(&s, "\nu\n");
+    test_rows_n(&p, s.data, s.len,
+                "1 bad the line has more than 65535 items: split it\n2 user id=u\n");
+    hd_str_clear(&s);
+}
+
 static void retail(void **state) {
     (void)state;
     hd_importer_params p = preset("retail", "r.csv");
@@ -209,8 +221,10 @@ static void personalize(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gorse),  cmocka_unit_test(movielens), cmocka_unit_test(sequence),
-        cmocka_unit_test(retail), cmocka_unit_test(segment),   cmocka_unit_test(personalize),
+        cmocka_unit_test(gorse),       cmocka_unit_test(movielens),
+        cmocka_unit_test(sequence),    cmocka_unit_test(sequence_without_end),
+        cmocka_unit_test(retail),      cmocka_unit_test(segment),
+        cmocka_unit_test(personalize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

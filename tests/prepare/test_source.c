@@ -263,13 +263,34 @@ static size_t encode(const char *encoding, const char *text, char *out, size_t r
     return room - space;
 }
 
-static const char chinese[] =
-    "会员号,城市,备注\n会员一,上海,喜欢喝茶和咖啡\n会员二,广州,\"退货,两次\"\n";
+// The same two users as CSV, TSV and JSON lines.
+static const char *const chinese[3] = {
+    "会员号,城市,备注\n会员一,上海,喜欢喝茶和咖啡\n会员二,广州,\"退货,两次\"\n",
+    "会员号\t城市\t备注\n会员一\t上海\t喜欢喝茶和咖啡\n会员二\t广州\t退货,两次",
+    "{\"会员号\":\"会员一\",\"城市\":\"上海\",\"备注\":\"喜欢喝茶和咖啡\"}\r\n"
+    "{\"会员号\":\"会员二\",\"城市\":\"广州\",\"备注\":\"退货,两次\"}\r\n",
+};
 static const char chinese_rows[] =
-    "2 user id=会员一 attributes={\"城市\":\"上海\",\"备注\":\"喜欢喝茶和咖啡\"}\n"
-    "3 user id=会员二 attributes={\"城市\":\"广州\",\"备注\":\"退货,两次\"}\n";
+    " user id=会员一 attributes={\"城市\":\"上海\",\"备注\":\"喜欢喝茶和咖啡\"}\n"
+    " user id=会员二 attributes={\"城市\":\"广州\",\"备注\":\"退货,两次\"}\n";
 
-static void every_encoding(void **state) {
+// chinese_rows with line numbers in front, the first one given.
+static void numbered(int first, char *out, size_t room) {
+    size_t at = strcspn(chinese_rows, "\n") + 1;
+    hd_snprintf(out, room, "%d%.*s%d%s", first, (int)at, chinese_rows, first + 1,
+                chinese_rows + at);
+}
+
+static void check_packed(const hd_importer_params *p, const char *bytes, size_t n, int first) {
+    char expected[512];
+    char packed[2048];
+    numbered(first, expected, sizeof expected);
+    test_rows_n(p, bytes, n, expected);
+    test_rows_n(p, packed, pack_gzip(bytes, n, packed, sizeof packed), expected);
+    test_rows_n(p, packed, pack_zstd(bytes, n, packed, sizeof packed), expected);
+}
+
+static void every_format_packing_and_encoding(void **state) {
     (void)state;
     static const struct {
         const char *iconv, *mark, *given;
@@ -285,17 +306,15 @@ static void every_encoding(void **state) {
         {"UTF-16LE", "", "utf-16le", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char bytes[512];
-        memcpy(bytes, cases[i].mark, cases[i].n_mark);
-        size_t n = cases[i].n_mark;
-        n += encode(cases[i].iconv, chinese, bytes + n, sizeof bytes - n);
-        hd_importer_params p = test_params("x.csv");
-        p.encoding = cases[i].given;
-        test_rows_n(&p, bytes, n, chinese_rows);
-        // And packed.
-        char packed[1024];
-        size_t packed_n = pack_zstd(bytes, n, packed, sizeof packed);
-        test_rows_n(&p, packed, packed_n, chinese_rows);
+        for (size_t format = 0; format < 3; format++) {
+            char bytes[1024];
+            memcpy(bytes, cases[i].mark, cases[i].n_mark);
+            size_t n = cases[i].n_mark;
+            n += encode(cases[i].iconv, chinese[format], bytes + n, sizeof bytes - n);
+            hd_importer_params p = test_params("x");
+            p.encoding = cases[i].given;
+            check_packed(&p, bytes, n, format < 2 ? 2 : 1);
+        }
     }
 }
 
@@ -388,7 +407,7 @@ int main(void) {
         cmocka_unit_test(hash_of_a_large_file),
         cmocka_unit_test(from_stdin),
         cmocka_unit_test(files_that_cannot_be_read),
-        cmocka_unit_test(every_encoding),
+        cmocka_unit_test(every_format_packing_and_encoding),
         cmocka_unit_test(latin1),
         cmocka_unit_test(encoding_known_late),
         cmocka_unit_test(wrong_bytes),
