@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,10 +77,12 @@ static int sys_unlinkat(int dir, const char *name, int flags, const char *path) 
     return unlinkat(dir, name, flags) < 0 ? errno : 0;
 }
 
-// Makes what was done in a path's folder durable.
+// Makes what was done in a path's folder durable. Needs no memory: it runs after the fact.
 static int sync_parent(const char *path) {
-    char *folder = hd_strdup(path);
-    if (!folder) return ENOMEM;
+    char folder[PATH_MAX];
+    size_t n = strlen(path);
+    if (n >= sizeof folder) return ENAMETOOLONG;
+    memcpy(folder, path, n + 1);
     char *slash = strrchr(folder, '/');
     if (!slash) {
         memcpy(folder, ".", folder[0] == '\0' ? 1 : 2);
@@ -92,7 +95,6 @@ static int sync_parent(const char *path) {
         reason = sys_fsync(fd, folder);
         close(fd);
     }
-    hd_free(folder);
     // Some file systems have nothing to sync for a folder, and say so.
     return reason == EINVAL ? 0 : reason;
 }

@@ -366,6 +366,7 @@ static heed_err run_import(import_run *run, heed_import_result *out, bool *told)
     bool keep =
         err == HEED_OK && !run->params->dry_run && (rejects == 0 || run->params->allow_rejects);
     if (err == HEED_OK) err = commit_rejects(run);
+    if (err == HEED_OK) err = describe(run, keep, out); // after the commit nothing may fail
     if (err == HEED_OK && keep) {
         err = hd_store_commit(run->ws->store); // rolls back when it fails
     } else {
@@ -374,7 +375,6 @@ static heed_err run_import(import_run *run, heed_import_result *out, bool *told)
     hd_workspace_items_drop(run->ws);
     HD_TRY(err);
     if (keep) log_done(run);
-    HD_TRY(describe(run, keep, out));
     *told = true;
     if (rejects == 0) return HEED_OK;
     if (!run->params->allow_rejects) return fail_rejects(run, rejects);

@@ -8,6 +8,7 @@
 #include "workspace/models.h"
 
 #include <ctype.h>
+#include <limits.h>
 
 #include "base/mem.h"
 
@@ -104,15 +105,13 @@ heed_err hd_models_newest(const heed_workspace *ws, const char *task, const char
                    "还没有“%s”模型；请先运行“heed train”", method);
 }
 
+// Needs no memory: "there is none" must not mean that it couldn't be asked.
 bool hd_models_has(const heed_workspace *ws, const char *task, hd_model_ref ref) {
-    hd_arena arena;
-    hd_arena_init(&arena);
-    char *path;
-    bool has = plain_name(ref.method) && plain_version(ref.version) &&
-               path_of(ws, task, ref, "manifest.json", &arena, &path) == HEED_OK &&
-               hd_fs_exists(path);
-    hd_arena_clear(&arena);
-    return has;
+    char path[PATH_MAX];
+    if (!plain_name(ref.method) || !plain_version(ref.version)) return false;
+    int n = hd_snprintf(path, sizeof path, "%s/models/%s/%s/%s/manifest.json", ws->folder, task,
+                        ref.method, ref.version);
+    return n > 0 && (size_t)n < sizeof path && hd_fs_exists(path);
 }
 
 // ── Publishing ──

@@ -39,6 +39,7 @@ typedef struct training {
     hd_training_data data;
     hd_pool *pool;
     uint64_t seed;
+    int64_t start; // hd_time_monotonic
     const char *version;
     candidate *candidates; // (n)
     size_t n;
@@ -341,14 +342,15 @@ static heed_err result_json(training *t, json_t *segments, json_t **out) {
                         "hash", t->data.hash, "cleaning", t->data.cleaning, "validation",
                         validation, "segments", segments));
     double gain = t->chosen->ndcg / popular_of(t)->ndcg;
+    double seconds = (double)(hd_time_monotonic() - t->start) / 1000;
     err = hd_json_set(*out, "times_popular", hd_json_real(gain));
+    if (err == HEED_OK) err = hd_json_set(*out, "seconds", hd_json_real(seconds));
     if (err != HEED_OK) json_decref(*out);
     return err;
 }
 
 static heed_err run_training(training *t, const heed_train_params *params, json_t **out) {
     json_t *segments = NULL;
-    hd_model_ref now;
     HD_TRY(hd_workspace_need_write(t->ws));
     HD_TRY(choose_methods(t, params));
     HD_TRY(hd_training_data_load(t->ws, &t->data));
@@ -358,15 +360,28 @@ static heed_err run_training(training *t, const heed_train_params *params, json_
     heed_err err = HEED_OK;
     if (!params->no_segments) err = hd_train_segments(t->ws, t->seed, t->data.hash, &segments);
     if (err == HEED_OK && !segments) segments = json_null();
-    hd_model_ref ref = {t->chosen->method->name, t->version};
-    if (err == HEED_OK) err = hd_models_activate(t->ws, TASK, ref, &t->arena, &now);
-    if (err == HEED_OK) err = hd_models_prune(t->ws, TASK);
     if (err == HEED_OK) err = result_json(t, segments, out);
     json_decref(segments);
-    HD_TRY(err);
+    return err;
+}
+
+// The last step: when it has succeeded, nothing may fail any more. Versions that can't be removed
+// now are removed after the next training.
+static heed_err put_in_force(training *t) {
+    const hd_model_ref ref = {t->chosen->method->name, t->version};
+    hd_model_ref now;
+    HD_TRY(hd_models_activate(t->ws, TASK, ref, &t->arena, &now));
+    if (hd_models_prune(t->ws, TASK) != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "train", "not_pruned", HD_KV_STR("version", ref.version));
     HD_LOG(HD_LOG_INFO, "train", "done", HD_KV_STR("method", ref.method),
            HD_KV_STR("version", ref.version), HD_KV_F64("ndcg@10", t->chosen->ndcg));
     return HEED_OK;
+}
+
+static void training_init(training *t, heed_workspace *ws, const heed_train_params *params) {
+    int64_t seed = params->seed >= 0 ? params->seed : hd_settings_int(ws->settings, "train.seed");
+    *t = (training){.ws = ws, .seed = (uint64_t)seed, .start = hd_time_monotonic()};
+    hd_arena_init(&t->arena);
 }
 
 static void training_clear(training *t) {
@@ -377,26 +392,33 @@ static void training_clear(training *t) {
 }
 
 heed_err hd_train(heed_workspace *ws, const heed_train_params *params, json_t **out) {
-    int64_t start = hd_time_monotonic();
-    training t = {.ws = ws};
-    hd_arena_init(&t.arena);
-    t.seed =
-        (uint64_t)(params->seed >= 0 ? params->seed : hd_settings_int(ws->settings, "train.seed"));
+    training t;
+    training_init(&t, ws, params);
     heed_err err = run_training(&t, params, out);
+    if (err == HEED_OK) {
+        err = put_in_force(&t);
+        if (err != HEED_OK) json_decref(*out);
+    }
     training_clear(&t);
-    if (err != HEED_OK) return err;
-    double seconds = (double)(hd_time_monotonic() - start) / 1000;
-    err = hd_json_set(*out, "seconds", hd_json_real(seconds));
-    if (err != HEED_OK) json_decref(*out);
     return err;
 }
 
+// The text is made before the model is put in force, since making it can fail.
 heed_err heed_train(heed_workspace *ws, const heed_train_params *params, char **json) {
+    training t;
     json_t *out = NULL;
-    HD_TRY(hd_train(ws, params, &out));
-    if (json) return hd_workspace_text(out, json);
-    json_decref(out);
-    return HEED_OK;
+    char *text = NULL;
+    training_init(&t, ws, params);
+    heed_err err = run_training(&t, params, &out);
+    if (err == HEED_OK) err = hd_workspace_text(out, &text);
+    if (err == HEED_OK) err = put_in_force(&t);
+    training_clear(&t);
+    if (err == HEED_OK && json) {
+        *json = text;
+    } else {
+        heed_text_free(text);
+    }
+    return err;
 }
 
 // ── Versions ──
@@ -418,8 +440,11 @@ static heed_err switch_in(heed_workspace *ws, hd_arena *arena, hd_model_ref ref,
             return HD_FAIL(HEED_NOT_FOUND, "no model was in force before this one",
                            "在此之前没有启用过别的模型");
     }
-    HD_TRY(hd_models_activate(ws, TASK, ref, arena, &now));
-    return hd_json_pack(out, "{s:s, s:s}", "method", now.method, "version", now.version);
+    if (!ref.version) HD_TRY(hd_models_newest(ws, TASK, ref.method, arena, &ref.version));
+    HD_TRY(hd_json_pack(out, "{s:s, s:s}", "method", ref.method, "version", ref.version));
+    heed_err err = hd_models_activate(ws, TASK, ref, arena, &now); // last: nothing may fail after
+    if (err != HEED_OK) json_decref(*out);
+    return err;
 }
 
 heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *version,

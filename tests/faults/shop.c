@@ -92,6 +92,12 @@ static heed_err write_documents(const char *dir) {
     return write_file(dir, "documents.csv", &s);
 }
 
+static heed_err write_bad(const char *dir) {
+    hd_str s = {0};
+    hd_str_add(&s, "user_id,item_id,type,time\nu1,i1,view,2026-01-01\nu1,i1,view,soon\n");
+    return write_file(dir, "bad.csv", &s);
+}
+
 heed_err shop_write_files(const char *dir) {
     HD_TRY(write_users(dir));
     HD_TRY(write_items(dir, "items.csv", ITEMS, 1));
@@ -99,6 +105,7 @@ heed_err shop_write_files(const char *dir) {
     HD_TRY(write_events(dir));
     HD_TRY(write_reviews(dir));
     HD_TRY(write_tickets(dir));
+    HD_TRY(write_bad(dir));
     return write_documents(dir);
 }
 

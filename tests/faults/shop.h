@@ -14,7 +14,7 @@ enum { SHOP_PATH = 512, SHOP_STATE = 128 };
 void shop_path(char out[SHOP_PATH], const char *dir, const char *name);
 
 // Writes the files: users.csv, items.csv, items2.csv (other prices), events.jsonl,
-// reviews.csv, tickets.jsonl, documents.csv.
+// reviews.csv, tickets.jsonl, documents.csv, and bad.csv (a time that is none).
 heed_err shop_write_files(const char *dir);
 
 // Opens the workspace "<dir>/shop" with small settings: one thread, no search for
