@@ -330,6 +330,7 @@ static heed_err whole_run(const json_t *spec, const hd_table *source) {
     hd_table t, later;
     hd_pipeline *p = NULL, *loaded = NULL;
     json_t *json = NULL, *report = NULL;
+    hd_table_init(&t);
     hd_table_init(&later);
     heed_err err = hd_table_dup(source, &t);
     if (err == HEED_OK) err = hd_table_dup(source, &later);
