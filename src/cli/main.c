@@ -23,8 +23,6 @@
 #include "cli/help.h"
 #include "cli/terminal.h"
 
-extern char **environ;
-
 static hd_stop stop_flag; // the signal handler's only way to reach the work
 
 static void on_interrupt(int signal) {

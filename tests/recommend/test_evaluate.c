@@ -25,8 +25,8 @@ static hd_sparse walks(bool has_time) {
     for (uint32_t u = 0; u < USERS; u++) {
         size_t steps = u % 20 == 0 ? 1 : 4 + hd_rng_below(&rng, 8);
         uint32_t first = (uint32_t)hd_rng_below(&rng, ITEMS);
-        for (uint32_t s = 0; s < steps; s++)
-            entries[n++] =
+        for (uint32_t s = 0; s < steps; s++, n++)
+            entries[n] =
                 (hd_sparse_entry){u, (first + s) % ITEMS, 1, (hd_time)(1000 * s + u), (int64_t)n};
     }
     hd_sparse out;
