@@ -45,6 +45,7 @@ struct hd_pool {
     pool_job *job;         // NULL: nothing to do
     uint64_t generation;   // of the job: a worker joins each once
     bool stop;
+    atomic_bool *cancel; // the user's, NULL: none
 };
 
 // Inside a chunk: a run started here is nested, and done by this thread alone.
@@ -69,10 +70,16 @@ static size_t take_chunk(pool_job *job) {
     return chunk;
 }
 
+static heed_err run_chunk(hd_pool *pool, hd_pool_fn fn, void *ctx, size_t chunk) {
+    if (!pool || !pool->cancel || !atomic_load_explicit(pool->cancel, memory_order_relaxed))
+        return fn(ctx, chunk);
+    return HD_FAIL(HEED_INTERRUPTED, "interrupted", "已中断");
+}
+
 static void work(hd_pool *pool, pool_job *job) {
     inside = true;
     for (size_t chunk = take_chunk(job); chunk < job->n_chunks; chunk = take_chunk(job)) {
-        heed_err err = job->fn(job->ctx, chunk);
+        heed_err err = run_chunk(pool, job->fn, job->ctx, chunk);
         if (err != HEED_OK) report(pool, job, chunk, err);
     }
     inside = false;
@@ -168,8 +175,12 @@ size_t hd_pool_threads(const hd_pool *pool) {
     return pool ? pool->n_threads : 1;
 }
 
-static heed_err run_here(size_t n_chunks, hd_pool_fn fn, void *ctx) {
-    for (size_t chunk = 0; chunk < n_chunks; chunk++) HD_TRY(fn(ctx, chunk));
+void hd_pool_cancel_by(hd_pool *pool, atomic_bool *flag) {
+    pool->cancel = flag;
+}
+
+static heed_err run_here(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
+    for (size_t chunk = 0; chunk < n_chunks; chunk++) HD_TRY(run_chunk(pool, fn, ctx, chunk));
     return HEED_OK;
 }
 
@@ -191,7 +202,7 @@ static void withdraw(hd_pool *pool, pool_job *job) {
 
 heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
     if (!pool || pool->n_threads == 1 || n_chunks <= 1 || inside) {
-        return run_here(n_chunks, fn, ctx);
+        return run_here(pool, n_chunks, fn, ctx);
     }
     hd_error failure;
     pool_job job = {

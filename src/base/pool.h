@@ -10,6 +10,7 @@
 #ifndef HD_BASE_POOL_H
 #define HD_BASE_POOL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -20,6 +21,10 @@ typedef struct hd_pool hd_pool;
 heed_err hd_pool_new(size_t n_threads, hd_pool **out) HEED_CHECK;
 void hd_pool_free(hd_pool *pool);
 size_t hd_pool_threads(const hd_pool *pool); // NULL pool: 1
+
+// Once *flag is true, chunks not yet taken fail with HEED_INTERRUPTED, in this run and later ones.
+// flag: borrowed, may be set by any thread or a signal handler; NULL: none. Not while a run is on.
+void hd_pool_cancel_by(hd_pool *pool, atomic_bool *flag);
 
 // Runs fn(ctx, 0 .. n_chunks-1) and returns when all are done. A NULL pool runs them in order here.
 // One run at a time per pool: a second thread's run waits.

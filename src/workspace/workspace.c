@@ -60,6 +60,7 @@ heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) {
     if (!ws->pool) {
         size_t n = (size_t)hd_settings_int(ws->settings, "threads");
         HD_TRY(hd_pool_new(n, &ws->pool));
+        hd_pool_cancel_by(ws->pool, &ws->stop->asked);
     }
     *out = ws->pool;
     return HEED_OK;

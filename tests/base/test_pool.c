@@ -140,11 +140,36 @@ static void test_new_fails(void **state) {
     hd_pool_free(pool);
 }
 
+static heed_err cancel_at_7(void *ctx, size_t chunk) {
+    if (chunk == 7) atomic_store((atomic_bool *)ctx, true);
+    return HEED_OK;
+}
+
+// Chunks that were not taken when the flag rose are not run, in this run and the next.
+static void test_cancel(void **state) {
+    (void)state;
+    for (size_t threads = 1; threads <= 3; threads++) {
+        atomic_bool flag = false;
+        hd_pool *pool;
+        assert_int_equal(hd_pool_new(threads, &pool), HEED_OK);
+        hd_pool_cancel_by(pool, &flag);
+        assert_int_equal(hd_pool_run(pool, 5, cancel_at_7, &flag), HEED_OK);
+        assert_int_equal(hd_pool_run(pool, CHUNKS, cancel_at_7, &flag), HEED_INTERRUPTED);
+        tally t = {.fail_from = SIZE_MAX};
+        assert_int_equal(hd_pool_run(pool, CHUNKS, count, &t), HEED_INTERRUPTED);
+        for (size_t i = 0; i < CHUNKS; i++) assert_int_equal(t.seen[i], 0);
+        hd_pool_cancel_by(pool, NULL);
+        assert_int_equal(hd_pool_run(pool, CHUNKS, count, &t), HEED_OK);
+        hd_pool_free(pool);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_chunk_once), cmocka_unit_test(test_no_pool),
         cmocka_unit_test(test_lowest_failure),   cmocka_unit_test(test_nested),
         cmocka_unit_test(test_two_callers),      cmocka_unit_test(test_new_fails),
+        cmocka_unit_test(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

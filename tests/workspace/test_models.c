@@ -160,6 +160,47 @@ static void test_versions(void **state) {
     heed_workspace_close(ws);
 }
 
+typedef struct stopper {
+    heed_workspace *ws;
+    int left; // reports until it stops
+} stopper;
+
+static void stop_later(void *ctx, const char *const what[2], double share) {
+    (void)what, (void)share;
+    stopper *s = ctx;
+    if (s->left-- == 0) heed_workspace_stop(s->ws);
+}
+
+// Wherever training is stopped, what was in force stays.
+static void test_stopped_training(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    json_decref(train(ws, "popular"));
+    heed_workspace_close(ws);
+    int stopped = 0;
+    for (int n = 0;; n++) {
+        ws = shop_workspace(s, HEED_WRITE);
+        stopper later = {ws, n};
+        heed_train_params params = heed_train_default();
+        heed_workspace_on_progress(ws, stop_later, &later);
+        heed_err err = heed_train(ws, &params, NULL);
+        heed_workspace_close(ws);
+        if (later.left >= 0) break;   // it ended before
+        if (err == HEED_OK) continue; // asked too late to be noticed
+        assert_int_equal(err, HEED_INTERRUPTED);
+        stopped++;
+        ws = shop_workspace(s, HEED_READ);
+        heed_recommendations *list = NULL;
+        heed_recommend_params ask = heed_recommend_default();
+        must(heed_recommend(ws, "u1", &ask, &list));
+        assert_string_equal(list->method, "popular");
+        assert_string_equal(list->version, "000001");
+        heed_recommendations_free(list);
+        heed_workspace_close(ws);
+    }
+    assert_true(stopped >= 5);
+}
+
 static void read_file(const char *folder, const char *name, hd_str *out) {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -290,6 +331,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rules_and_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_method_serves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped_training, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deterministic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_evaluates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_profiles, setup, teardown),
