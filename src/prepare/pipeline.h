@@ -8,8 +8,8 @@
 //      {"step": "one_hot", "except": ["label"]}]
 //
 // A step without "columns" takes all columns of a type it knows, but for those in "except". The
-// kinds and their parameters stand in prepare/step/steps.c. A fitted pipeline is immutable: many threads
-// may apply it, each to a table of its own.
+// kinds and their parameters stand in prepare/step/steps.c. A fitted pipeline is immutable: many
+// threads may apply it, each to a table of its own.
 #ifndef HD_PREPARE_PIPELINE_H
 #define HD_PREPARE_PIPELINE_H
 

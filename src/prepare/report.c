@@ -406,7 +406,8 @@ static heed_err spread_json(const hd_imap *map, const char *name, json_t *out) {
         sum += (double)counts[i];
     }
     hd_sort_u64(counts, n);
-    double median = n == 0 ? NAN : ((double)counts[(n - 1) / 2] + (double)counts[n / 2]) / 2;
+    size_t low = n > 0 ? (n - 1) / 2 : 0, high = n / 2;
+    double median = n > 0 ? ((double)counts[low] + (double)counts[high]) / 2 : NAN;
     json_t *spread = json_object();
     heed_err err = hd_json_set(out, name, spread);
     if (err == HEED_OK) err = hd_json_set(spread, "mean", hd_json_real(ratio(sum, (double)n)));
@@ -417,7 +418,7 @@ static heed_err spread_json(const hd_imap *map, const char *name, json_t *out) {
 }
 
 static int by_count_then_name(const void *a, const void *b) {
-    const hd_map_entry *x = *(const hd_map_entry *const *)a, *y = *(const hd_map_entry *const *)b;
+    const hd_map_entry *x = a, *y = b;
     if (x->value != y->value) return x->value > y->value ? -1 : 1;
     return strcmp(x->key, y->key);
 }
@@ -426,15 +427,15 @@ static heed_err types_json(const hd_data_report *r, json_t *out) {
     json_t *list = json_array();
     HD_TRY(hd_json_set(out, "types", list));
     size_t n = r->types.count;
-    const hd_map_entry **entries = hd_alloc(n * sizeof *entries);
+    hd_map_entry *entries = hd_alloc(n * sizeof *entries);
     if (!entries) return HD_FAIL_MEMORY(n * sizeof *entries);
-    for (size_t i = 0; i < n; i++) entries[i] = &r->types.entries[i];
+    if (n > 0) memcpy(entries, r->types.entries, n * sizeof *entries);
     qsort(entries, n, sizeof *entries, by_count_then_name);
     heed_err err = HEED_OK;
     for (size_t i = 0; err == HEED_OK && i < n; i++) {
         json_t *type = NULL;
-        err = hd_json_pack(&type, "{s:s, s:I}", "type", entries[i]->key, "events",
-                           (json_int_t)entries[i]->value);
+        err = hd_json_pack(&type, "{s:s, s:I}", "type", entries[i].key, "events",
+                           (json_int_t)entries[i].value);
         if (err == HEED_OK) err = hd_json_append(list, type);
     }
     hd_free(entries);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cleaning or encoding step: one descriptor per kind beside its code, one row in prepare/step/steps.c.
-// Fitting learns a few numbers and texts from a training table; applying needs nothing else, so
-// that what was saved with a model does the same to any later table. Pipelines (prepare/pipeline.h)
-// do the rest: parameters, columns, reports, JSON.
+// A cleaning or encoding step: one descriptor per kind beside its code, one row in
+// prepare/step/steps.c. Fitting learns a few numbers and texts from a training table; applying
+// needs nothing else, so that what was saved with a model does the same to any later table.
+// Pipelines (prepare/pipeline.h) do the rest: parameters, columns, reports, JSON.
 #ifndef HD_PREPARE_STEP_STEP_H
 #define HD_PREPARE_STEP_STEP_H
 
