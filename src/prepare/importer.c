@@ -25,6 +25,7 @@ struct hd_importer {
     hd_fill fill;
     hd_zone *zone;
     const hd_preset *preset;
+    char sep[2]; // the delimiter that the file itself names, or ""
     hd_shape shape;
     const hd_schema *schema;
     hd_mapping mapping;
@@ -84,6 +85,17 @@ static heed_err add_given_names(hd_importer *in) {
     return HEED_OK;
 }
 
+static heed_err check_first_row(const hd_importer *in, const hd_row *row,
+                                const hd_import_row *reason) {
+    if (row->state == HD_ROW_BAD) return hd_look_fail(file_name(in), reason, row->line);
+    if (row->state == HD_ROW_RECORD && row->n <= HD_MAX_COLUMNS) return HEED_OK;
+    return HD_FAIL(
+        HEED_INPUT,
+        "%s: the first row has more than %d columns, or a quote that isn't closed: check "
+        "the delimiter and the quotes",
+        "%s：首行超过 %d 列，或引号没有结束：请检查分隔符和引号", file_name(in), HD_MAX_COLUMNS);
+}
+
 // CSV: the first row names the columns, or they are numbered, or the preset names them.
 static heed_err find_csv_columns(hd_importer *in) {
     hd_import_row reason;
@@ -95,14 +107,17 @@ static heed_err find_csv_columns(hd_importer *in) {
     }
     hd_look at = hd_look_begin(&in->reader);
     heed_err err = hd_reader_next(&in->reader, &reason, &row);
-    if (err == HEED_OK && row.state == HD_ROW_BAD)
-        err = hd_look_fail(file_name(in), &reason, row.line);
+    if (err == HEED_OK) err = check_first_row(in, &row, &reason);
     in->guess.header = in->shape.header >= 0 ? in->shape.header == 1 : hd_sniff_header(&row);
     if (err == HEED_OK) err = add_names(in, &row);
     in->reader.width = row.n;
     hd_look_end(&in->reader, at);
     if (err != HEED_OK || !in->guess.header) return err;
-    return hd_reader_next(&in->reader, &reason, &row); // for good
+    HD_TRY(hd_reader_next(&in->reader, &reason, &row)); // for good
+    char *header = hd_arena_strndup(&in->arena, row.raw.p, row.raw.n);
+    if (!header) return HD_FAIL_MEMORY(row.raw.n);
+    in->reader.header = (hd_slice){header, row.raw.n};
+    return HEED_OK;
 }
 
 static heed_err unknown_kind(hd_importer *in) {
@@ -155,24 +170,45 @@ static heed_err check_params(hd_importer *in, const hd_importer_params *p) {
     return p->zone ? hd_zone_open(p->zone, &in->zone) : HEED_OK;
 }
 
+// Excel may put "sep=;" in front, which names the delimiter and is no row.
+static void take_sep_line(hd_importer *in) {
+    hd_feed *feed = &in->reader.feed;
+    const char *p = feed->buf;
+    if (feed->end < 6 || memcmp(p, "sep=", 4) != 0 || p[4] == '\n' || p[4] == '\r') return;
+    size_t n = 5 + (p[5] == '\r' && feed->eol == '\n');
+    if (n >= feed->end || p[n] != feed->eol) return;
+    in->sep[0] = p[4];
+    hd_feed_advance(feed, n + 1, 1);
+}
+
 static heed_err open_text(hd_importer *in, const hd_importer_params *p, const char *name) {
     const char *encoding = p->encoding;
     if (!encoding && in->preset && in->preset->encoding) encoding = in->preset->encoding(name);
     HD_TRY(hd_decoder_open(in->source, encoding, &in->decoder));
     size_t max_line = p->max_line ? p->max_line : DEFAULT_MAX_LINE;
-    return hd_feed_open(in->decoder, max_line, &in->reader.feed);
+    HD_TRY(hd_feed_open(in->decoder, max_line, &in->reader.feed));
+    take_sep_line(in);
+    return HEED_OK;
+}
+
+static heed_err kind_and_preset(const hd_importer *in, int kind) {
+    return HD_FAIL(HEED_USAGE, "--preset %s knows itself what a file holds: leave out --as %s",
+                   "--preset %s 自己知道文件内容：请去掉 --as %s", in->preset->name,
+                   hd_kind_name((hd_kind)kind));
 }
 
 static heed_err find_shape(hd_importer *in, const hd_importer_params *p, const char *name) {
     const hd_feed *feed = &in->reader.feed;
-    hd_slice head = {feed->buf, feed->end};
+    hd_slice head = {feed->buf + feed->begin, feed->end - feed->begin};
+    const char *delimiter = p->delimiter ? p->delimiter : in->sep[0] ? in->sep : NULL;
     in->shape = (hd_shape){.header = -1, .kind = p->kind};
     if (in->preset) {
         hd_preset_file file = {name, head};
         HD_TRY(in->preset->shape(&file, &in->shape));
     }
+    if (p->kind >= 0 && in->shape.kind != p->kind) return kind_and_preset(in, p->kind);
     if (p->header >= 0) in->shape.header = p->header;
-    HD_TRY(hd_sniff_format(file_name(in), head, feed->ended, p->delimiter, &in->shape));
+    HD_TRY(hd_sniff_format(file_name(in), head, feed->ended, delimiter, &in->shape));
     in->reader.format = in->shape.format;
     in->reader.cut = in->shape.cut;
     return HEED_OK;

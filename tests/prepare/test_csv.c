@@ -41,6 +41,22 @@ static void blanks_around_values(void **state) {
               "3 user id=b attributes={\"city\":\"5\\\" pipe\"}\n");
 }
 
+static void lines_that_are_no_rows(void **state) {
+    (void)state;
+    hd_importer_params p = test_params("users.csv");
+    test_rows(&p, "sep=;\r\nuser_id;city\r\na;x,y\r\n",
+              "3 user id=a attributes={\"city\":\"x,y\"}\n");
+    test_rows(&p, "sep=|\nuser_id|city\na|x\n", "3 user id=a attributes={\"city\":\"x\"}\n");
+    test_rows(&p, "user_id,city\na,x\nuser_id,city\nb,y\n",
+              "2 user id=a attributes={\"city\":\"x\"}\n"
+              "3 bad the header stands here again: files were joined, take the line out\n"
+              "4 user id=b attributes={\"city\":\"y\"}\n");
+    p = test_params("events.csv");
+    test_rows(&p, "user_id,time\na,2024-01-02\nb,0000-00-00 00:00:00\n",
+              "2 event user=a type=view time=2024-01-02T00:00:00Z\n"
+              "3 event user=b type=view\n");
+}
+
 static void quote_left_open(void **state) {
     (void)state;
     hd_importer_params p = test_params("users.csv");
@@ -133,6 +149,9 @@ static void very_many_fields(void **state) {
     memset(text + n, ',', N);
     text[n + N] = '\n';
     test_rows_n(&p, text, n + N + 1, "2 bad the row has more than 65536 fields\n");
+    memset(text, ',', N);
+    text[5000] = '\n';
+    test_refused(&p, text, 6000, "the first row has more than 4096 columns");
     hd_free(text);
 }
 
@@ -249,6 +268,7 @@ int main(void) {
         cmocka_unit_test(lines_are_counted_through_quotes),
         cmocka_unit_test(old_macintosh_lines),
         cmocka_unit_test(blanks_around_values),
+        cmocka_unit_test(lines_that_are_no_rows),
         cmocka_unit_test(quote_left_open),
         cmocka_unit_test(quote_in_the_midst),
         cmocka_unit_test(widths),

@@ -132,6 +132,9 @@ static void sequence_without_end(void **state) {
 static void retail(void **state) {
     (void)state;
     hd_importer_params p = preset("retail", "r.csv");
+    p.kind = HD_KIND_ITEMS;
+    test_refused(&p, "StockCode,Quantity\na,1\n", 23, "leave out --as items");
+    p.kind = -1;
     p.currency = "GBP";
     test_rows(
         &p,

@@ -250,6 +250,13 @@ static heed_err csv_next(hd_reader *r, hd_import_row *out, hd_row *row) {
     size_t next = 0;
     HD_TRY(hd_reader_line(r, out, row, &line, &next));
     if (row->state != HD_ROW_RECORD) return HEED_OK;
+    if (r->header.p && line.n == r->header.n && memcmp(line.p, r->header.p, line.n) == 0) {
+        HD_BAD_ROW(out, "the header stands here again: files were joined, take the line out",
+                   "此处又出现表头：可能是多个文件拼接而成，请删去该行");
+        row->state = HD_ROW_BAD;
+        hd_feed_advance(&r->feed, next, 1);
+        return HEED_OK;
+    }
     r->n_cells = 0;
     r->csv_too_wide = false;
     r->csv_extra = false;

@@ -30,7 +30,8 @@ struct hd_reader {
     const hd_format *format;
     hd_feed feed;
     hd_cut cut;
-    size_t width; // fields a row must have; 0: not known yet
+    size_t width;    // fields a row must have; 0: not known yet
+    hd_slice header; // the line that named the columns (borrowed), or absent
     hd_columns columns;
     hd_cell *cells; // of the current row
     size_t cap_cells;

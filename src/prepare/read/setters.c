@@ -157,6 +157,8 @@ static bool parse_time(const hd_fill *f, const hd_import_column *col, hd_slice t
 static heed_err set_date(hd_fill *f, const hd_import_column *col, const hd_cell *cell,
                          void *place) {
     if (parse_time(f, col, cell->text, place)) return HEED_OK;
+    // MySQL's date that was never set.
+    if (cell->text.n >= 10 && memcmp(cell->text.p, "0000-00-00", 10) == 0) return HEED_OK;
     if (col->time_format < 0) {
         return bad_value(f, col, cell, "is not a time: write it like 2026-11-22T08:30:00Z",
                          "不是时间：请写成 2026-11-22T08:30:00Z 的形式");
