@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # growth.sh BUILD [N…]: how import, the data report, profiles, fitting and evaluation grow with the number of events (100,000,
 # 1,000,000 and 10,000,000; a tenth as many users, 20,000 items): seconds and peak memory of each command, in one table.
-# METHODS (markov) names the methods fitted and evaluated. Needs 5 GB in BENCH_DIR (/tmp) for ten million.
+# METHODS (markov) names the methods fitted and evaluated. Training includes the choice of parameters, and profiles of users for
+# the segments; profile is one busy user's. Needs 5 GB in BENCH_DIR (/tmp) for ten million.
 set -eu
 build=$1
 shift
@@ -23,7 +24,7 @@ step() {
     awk '{ printf " %16s", sprintf("%.1f s %4.0f MB", $1, $2 / 1024) }' "$dir/time"
 }
 
-printf '%-10s %16s %16s %16s %16s %16s\n' events import report profile train eval
+printf '%-10s %16s %16s %16s %16s %16s\n' events import report train profile eval
 for n in "$@"; do
     rm -rf "$dir/shop" "$dir"/events.jsonl
     "$tool" jsonl "$n" 1 "$dir/events.jsonl"
@@ -32,8 +33,8 @@ for n in "$@"; do
     step import "$dir/events.jsonl"
     rm "$dir/events.jsonl"
     step report
-    step profile --segments
     step train --methods "$methods"
+    step profile user-0000000
     step eval --methods "$methods" --defaults --bootstrap 0
     echo
 done
