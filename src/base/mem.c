@@ -23,6 +23,7 @@ static atomic_ullong calls;
 static atomic_ullong fail_left; // allocations until the one that fails, 0: off
 static atomic_bool fail_once;
 static _Thread_local uint64_t failures; // allocations of this thread that failed
+static _Thread_local bool overdraft;    // this thread's refusals are counted, but not carried out
 
 // Whether this allocation is the one that a test wants to see fail.
 static bool injected(void) {
@@ -42,18 +43,14 @@ static void raise_peak(size_t now) {
 }
 
 static bool reserve(size_t bytes) {
-    if (injected()) {
-        failures++;
-        return false;
-    }
+    bool refused = injected();
     size_t cap = atomic_load_explicit(&limit, memory_order_relaxed);
     size_t before = atomic_fetch_add_explicit(&used, bytes, memory_order_relaxed);
-    if (cap > 0 && (before > cap || bytes > cap - before)) {
-        atomic_fetch_sub_explicit(&used, bytes, memory_order_relaxed);
-        failures++;
-        return false;
-    }
-    return true;
+    refused = refused || (cap > 0 && (before > cap || bytes > cap - before));
+    if (!refused) return true;
+    failures++;
+    if (!overdraft) atomic_fetch_sub_explicit(&used, bytes, memory_order_relaxed);
+    return overdraft;
 }
 
 static void release(size_t bytes) {
@@ -170,6 +167,12 @@ uint64_t hd_mem_calls(void) {
 
 uint64_t hd_mem_failures(void) {
     return failures;
+}
+
+bool hd_mem_overdraft(bool on) {
+    bool before = overdraft;
+    overdraft = on;
+    return before;
 }
 
 // ── SQLite and jansson ──

@@ -38,6 +38,11 @@ size_t hd_mem_limit(void);
 // only "no" ran out of memory.
 uint64_t hd_mem_failures(void);
 
+// For the call of a library that can't bear a failing allocation: while it is on, allocations of
+// this thread that the limit or the injection refuses are made all the same, and counted by
+// hd_mem_failures, which the caller must ask. Returns what stood before.
+bool hd_mem_overdraft(bool on);
+
 // Fault injection, for tests: the n-th allocation from now (1: the next) fails, once when `once`,
 // else with all that follow. 0 turns it off. hd_mem_calls counts allocations since the last call.
 void hd_mem_fail_at(uint64_t n, bool once);

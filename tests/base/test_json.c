@@ -212,6 +212,36 @@ static void test_allocation_failures(void **state) {
     }
 }
 
+// A text of escapes of every length about the sizes at which jansson's token buffer grows: wherever
+// memory runs out, an escape or the closing quote may be what is lost.
+static void test_failing_allocations_within_escapes(void **state) {
+    (void)state;
+    char text[256];
+    for (size_t n = 1; n < 70; n++) {
+        size_t len = 0;
+        text[len++] = '"';
+        for (size_t i = 0; i < n; i++) {
+            text[len++] = '\\';
+            text[len++] = '"';
+        }
+        for (size_t pad = 0; pad < 2; pad++) {
+            text[len] = '"';
+            text[len + 1] = '\0';
+            heed_err err = HEED_MEMORY;
+            for (uint64_t at = 1; err != HEED_OK; at++) {
+                json_t *json = NULL;
+                hd_mem_fail_at(at, true);
+                err = parse(text, &json);
+                hd_mem_fail_at(0, false);
+                assert_true(err == HEED_OK || err == HEED_MEMORY);
+                if (err == HEED_OK) assert_int_equal(json_string_length(json), n + pad);
+                json_decref(json);
+            }
+            text[len++] = 'x';
+        }
+    }
+}
+
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
@@ -223,6 +253,7 @@ int main(void) {
         cmocka_unit_test(test_numbers_round_trip),
         cmocka_unit_test(test_pack_set),
         cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_failing_allocations_within_escapes),
         cmocka_unit_test(test_parse_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
