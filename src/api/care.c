@@ -28,8 +28,7 @@ static heed_err doctor_text(const json_t *result, heed_lang lang, size_t width, 
         hd_grid_row(&grid, sign, hd_json_text(check, "name"),
                     hd_json_text(json_object_get(check, "text"), hd_say(lang, "en", "zh")));
     }
-    (void)width;
-    heed_err err = hd_grid_print(&grid, 0, out);
+    heed_err err = hd_grid_print(&grid, width, out);
     hd_grid_clear(&grid);
     return err;
 }

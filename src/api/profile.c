@@ -165,7 +165,7 @@ static heed_err put_fact(const struct fact_row *row, const json_t *result, heed_
     return err;
 }
 
-static heed_err user_text(const json_t *result, heed_lang lang, hd_str *out) {
+static heed_err user_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     hd_grid grid;
     hd_grid_init(&grid, "ll");
     heed_err err = HEED_OK;
@@ -174,7 +174,7 @@ static heed_err user_text(const json_t *result, heed_lang lang, hd_str *out) {
     if (err == HEED_OK && grid.n_rows == 0)
         hd_str_add(out,
                    hd_say(lang, "nothing is known of this user yet\n", "对该用户还一无所知\n"));
-    if (err == HEED_OK) err = hd_grid_print(&grid, 0, out);
+    if (err == HEED_OK) err = hd_grid_print(&grid, width, out);
     hd_grid_clear(&grid);
     return err;
 }
@@ -199,7 +199,7 @@ static heed_err segments_text(const json_t *result, heed_lang lang, size_t width
 
 static heed_err profile_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     return json_object_get(result, "segments") ? segments_text(result, lang, width, out)
-                                               : user_text(result, lang, out);
+                                               : user_text(result, lang, width, out);
 }
 
 static const hd_param profile_params[] = {

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/unicode.h"
 
+enum { MIN_CUT = 12 }; // columns that narrowing leaves of a column
+
 void hd_grid_init(hd_grid *grid, const char *align) {
     *grid = (hd_grid){.align = align, .n_cols = strlen(align)};
     hd_arena_init(&grid->arena);
@@ -39,7 +41,8 @@ static size_t cell_width(const char *cell) {
     return cell ? hd_utf8_width(cell, strlen(cell)) : 0;
 }
 
-// Columns' widths, the widest left-aligned one narrowed until a line fits.
+// Columns' widths. Where a line wouldn't fit, the last column is narrowed if it is left-aligned (it
+// wraps then), else the widest left-aligned one (it is cut).
 static void measure(const hd_grid *grid, size_t width, size_t *widths) {
     size_t total = 0;
     size_t widest = grid->n_cols;
@@ -53,30 +56,36 @@ static void measure(const hd_grid *grid, size_t width, size_t *widths) {
         if (grid->align[c] == 'l' && (widest == grid->n_cols || widths[c] > widths[widest]))
             widest = c;
     }
+    if (grid->align[grid->n_cols - 1] == 'l') widest = grid->n_cols - 1;
     if (width == 0 || total <= width || widest == grid->n_cols) return;
     size_t over = total - width;
-    widths[widest] = widths[widest] > over + 12 ? widths[widest] - over : 12;
+    widths[widest] = widths[widest] > over + MIN_CUT ? widths[widest] - over : MIN_CUT;
 }
 
-// As much of a text as `width` columns hold, with an ellipsis where it was cut.
-static size_t add_cut(const char *text, size_t width, hd_str *out) {
-    size_t n = strlen(text);
-    size_t full = hd_utf8_width(text, n);
-    if (full <= width) {
-        hd_str_add(out, text);
-        return full;
-    }
+// As many bytes of a text as `width` columns hold; *used: how many columns that is.
+static size_t fitting(const char *text, size_t n, size_t width, size_t *used) {
     size_t at = 0;
-    size_t used = 0;
+    *used = 0;
     while (at < n) {
         uint32_t codepoint;
         size_t len = hd_utf8_next(text + at, n - at, &codepoint);
         size_t w = hd_utf8_width(text + at, len);
-        if (len == 0 || used + w > width - 1) break;
+        if (len == 0 || *used + w > width) break;
         at += len;
-        used += w;
+        *used += w;
     }
-    hd_str_addn(out, text, at);
+    return at;
+}
+
+// A cell in its column, with an ellipsis where it was cut. Returns the columns used.
+static size_t add_cut(const char *text, size_t width, hd_str *out) {
+    size_t used;
+    size_t n = strlen(text);
+    if (hd_utf8_width(text, n) <= width) {
+        hd_str_add(out, text);
+        return hd_utf8_width(text, n);
+    }
+    hd_str_addn(out, text, fitting(text, n, width - 1, &used));
     hd_str_add(out, "…");
     return used + 1;
 }
@@ -85,21 +94,60 @@ static void pad(hd_str *out, size_t n) {
     while (n--) hd_str_addc(out, ' ');
 }
 
+// Where a line of at most `n` bytes that fit may end: at a blank if there is one in its later half,
+// so that words stay whole; Chinese breaks anywhere.
+static size_t line_end(const char *text, size_t n, size_t fit) {
+    if (fit >= n || text[fit] == ' ') return fit;
+    size_t at = fit;
+    while (at > fit / 2 && text[at - 1] != ' ') at--;
+    return at > fit / 2 ? at : fit;
+}
+
+void hd_show_wrapped(hd_str *out, const char *text, size_t n, size_t indent, size_t width) {
+    for (;;) {
+        size_t used;
+        size_t end = line_end(text, n, fitting(text, n, width, &used));
+        if (end == 0) end = n; // a single character wider than the column
+        size_t shown = end;
+        while (shown > 0 && text[shown - 1] == ' ') shown--;
+        hd_str_addn(out, text, shown);
+        while (end < n && text[end] == ' ') end++;
+        text += end;
+        n -= end;
+        if (n == 0) return;
+        hd_str_addc(out, '\n');
+        pad(out, indent);
+    }
+}
+
 static void print_row(const hd_grid *grid, const char *const *row, const size_t *widths,
                       hd_str *out) {
     size_t last = grid->n_cols;
+    size_t indent = 0;
     while (last > 0 && (!row[last - 1] || !row[last - 1][0])) last--;
     for (size_t c = 0; c < last; c++) {
         const char *cell = row[c] ? row[c] : "";
         hd_str_add(out, "  ");
+        indent += 2;
         if (grid->align[c] == 'r') {
             size_t w = cell_width(cell);
             pad(out, w < widths[c] ? widths[c] - w : 0);
             hd_str_add(out, cell);
+        } else if (c + 1 == grid->n_cols) {
+            hd_show_wrapped(out, cell, strlen(cell), indent, widths[c]);
         } else {
             size_t w = add_cut(cell, widths[c], out);
             if (c + 1 < last) pad(out, widths[c] - w);
         }
+        indent += widths[c];
+    }
+    hd_str_addc(out, '\n');
+}
+
+static void print_rule(const hd_grid *grid, const size_t *widths, hd_str *out) {
+    for (size_t c = 0; c < grid->n_cols; c++) {
+        hd_str_add(out, "  ");
+        for (size_t i = 0; i < widths[c]; i++) hd_str_add(out, "─");
     }
     hd_str_addc(out, '\n');
 }
@@ -110,12 +158,7 @@ heed_err hd_grid_print(const hd_grid *grid, size_t width, hd_str *out) {
     measure(grid, width, widths);
     for (size_t r = 0; r < grid->n_rows; r++) {
         print_row(grid, grid->cells + r * grid->n_cols, widths, out);
-        if (r + 1 != grid->head) continue;
-        for (size_t c = 0; c < grid->n_cols; c++) {
-            hd_str_add(out, "  ");
-            for (size_t i = 0; i < widths[c]; i++) hd_str_add(out, "─");
-        }
-        hd_str_addc(out, '\n');
+        if (r + 1 == grid->head) print_rule(grid, widths, out);
     }
     return hd_str_check(out);
 }

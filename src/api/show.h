@@ -40,9 +40,13 @@ void hd_grid_add(hd_grid *grid, size_t n, const char *const *cells);
         hd_grid_row((grid), __VA_ARGS__); \
         (grid)->head = (grid)->n_rows;    \
     } while (0)
-// Two spaces before and between columns. Where the lines don't fit `width` (0: any), the widest
-// left-aligned column is cut with an ellipsis.
+// Two spaces before and between columns. Where the lines don't fit `width` (0: any), the last
+// column wraps if it is left-aligned, else the widest left-aligned one is cut with an ellipsis.
 heed_err hd_grid_print(const hd_grid *grid, size_t width, hd_str *out) HEED_CHECK;
+
+// Appends a text in lines of `width` columns, broken at blanks or between Chinese characters; lines
+// after the first begin with `indent` blanks.
+void hd_show_wrapped(hd_str *out, const char *text, size_t n, size_t indent, size_t width);
 
 // Numbers as text, in the arena; NULL when memory is out (a grid shows it as a failure).
 const char *hd_show_int(hd_arena *arena, int64_t value); // 1,234,567

@@ -24,6 +24,11 @@ heed_err hd_json_pack(json_t **out, const char *format, ...) HEED_CHECK;
 // HEED_MEMORY, so a constructor can stand in the call.
 heed_err hd_json_set(json_t *object, const char *key, json_t *value) HEED_CHECK;
 heed_err hd_json_append(json_t *array, json_t *value) HEED_CHECK;
+// Gives a result up half-way: its reference goes, and nothing is left to be freed twice.
+static inline void hd_json_drop(json_t **json) {
+    json_decref(*json);
+    *json = NULL;
+}
 // A number, or null where it is not finite (JSON has neither NaN nor infinity).
 json_t *hd_json_real(double value);
 

@@ -9,6 +9,9 @@
 #include "api/show.h"
 #include "base/json.h"
 
+enum { HELP_WIDTH = 100 };
+static const double ANY = 9007199254740991.0; // a bound that means "any whole number"
+
 static const char *say(heed_lang lang, const char *en, const char *zh) {
     return lang == HEED_ZH ? zh : en;
 }
@@ -35,11 +38,15 @@ static void flag_name(const hd_param *param, hd_str *out) {
     if (!param->positional && value[0]) hd_str_addf(out, " %s", value);
 }
 
+void hd_help_range(const hd_param *param, heed_lang lang, hd_str *out) {
+    if (param->max > 0 && param->max < ANY)
+        hd_str_addf(out, say(lang, "; %.15g to %.15g", "；%.15g 到 %.15g"), param->min, param->max);
+}
+
 static void flag_doc(const hd_param *param, heed_lang lang, hd_str *out) {
     hd_str_add(out, hd_text_get(param->doc, lang));
     if (param->many) hd_str_add(out, say(lang, "; may repeat", "；可重复"));
-    if (param->min != 0 || param->max != 0)
-        hd_str_addf(out, say(lang, "; %.17g to %.17g", "；%.17g 到 %.17g"), param->min, param->max);
+    hd_help_range(param, lang, out);
     if (param->initial)
         hd_str_addf(out, say(lang, " (default: %s)", "（默认：%s）"), param->initial);
     if (!param->choice_at) return;
@@ -68,7 +75,7 @@ static heed_err add_params(const hd_param *rows, size_t n, bool positional, heed
         HD_TRY_OUT(hd_str_check(&doc));
         hd_grid_row(&grid, hd_str_get(&name), hd_str_get(&doc));
     }
-    err = hd_grid_print(&grid, 0, out);
+    err = hd_grid_print(&grid, HELP_WIDTH, out);
 out:
     hd_str_clear(&name);
     hd_str_clear(&doc);
@@ -82,10 +89,22 @@ static bool has_params(const hd_op *op, bool positional) {
     return false;
 }
 
+// Text whose paragraphs are parted by empty lines, in lines that fit.
+static void add_paragraphs(const char *text, hd_str *out) {
+    while (*text) {
+        const char *end = strstr(text, "\n\n");
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        hd_str_addc(out, '\n');
+        hd_show_wrapped(out, text, n, 0, HELP_WIDTH);
+        hd_str_addc(out, '\n');
+        text += n + (end ? 2 : 0);
+    }
+}
+
 heed_err hd_help_command(const hd_op *op, heed_lang lang, hd_str *out) {
     hd_help_synopsis(op, out);
     hd_str_addf(out, "\n\n%s\n", hd_text_get(op->doc, lang));
-    if (hd_text_get(op->detail, lang)) hd_str_addf(out, "\n%s\n", hd_text_get(op->detail, lang));
+    if (hd_text_get(op->detail, lang)) add_paragraphs(hd_text_get(op->detail, lang), out);
     if (has_params(op, true)) {
         hd_str_addf(out, "\n%s\n", say(lang, "Arguments:", "参数："));
         HD_TRY(add_params(op->params, op->n_params, true, lang, out));
@@ -102,16 +121,15 @@ heed_err hd_help_command(const hd_op *op, heed_lang lang, hd_str *out) {
     return hd_str_check(out);
 }
 
-static heed_err add_commands(bool (*wanted)(const hd_op *op, const void *what), const void *what,
-                             heed_lang lang, hd_str *out) {
-    hd_grid grid;
-    hd_grid_init(&grid, "ll");
+static void add_commands(bool (*wanted)(const hd_op *op, const void *what), const void *what,
+                         heed_lang lang, hd_str *out) {
+    size_t width = 0; // of the longest name of all, so that the chapters line up
     const hd_op *op;
     for (size_t i = 0; (op = hd_cli_op_at(i)) != NULL; i++)
-        if (wanted(op, what)) hd_grid_row(&grid, op->name, hd_text_get(op->doc, lang));
-    heed_err err = hd_grid_print(&grid, 0, out);
-    hd_grid_clear(&grid);
-    return err;
+        if (strlen(op->name) > width) width = strlen(op->name);
+    for (size_t i = 0; (op = hd_cli_op_at(i)) != NULL; i++)
+        if (wanted(op, what))
+            hd_str_addf(out, "  %-*s  %s\n", (int)width, op->name, hd_text_get(op->doc, lang));
 }
 
 static bool in_chapter(const hd_op *op, const void *what) {
@@ -136,7 +154,7 @@ heed_err hd_help_overview(heed_lang lang, hd_str *out) {
         size_t before = out->len;
         hd_str_addf(out, "\n%s\n", hd_text_get(hd_chapter_text(c), lang));
         size_t after = out->len;
-        HD_TRY(add_commands(in_chapter, &c, lang, out));
+        add_commands(in_chapter, &c, lang, out);
         if (out->len == after && !out->failed) { // a chapter without commands yet
             out->len = before;
             out->data[before] = '\0';
@@ -157,7 +175,8 @@ heed_err hd_help_overview(heed_lang lang, hd_str *out) {
 heed_err hd_help_group(const char *group, heed_lang lang, hd_str *out) {
     hd_str_addf(out, "heed %.*s %s\n\n", (int)strcspn(group, " "), group,
                 say(lang, "COMMAND [flags]", "命令 [选项]"));
-    return add_commands(in_group, group, lang, out);
+    add_commands(in_group, group, lang, out);
+    return hd_str_check(out);
 }
 
 // ── The command itself ──

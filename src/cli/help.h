@@ -15,6 +15,9 @@ heed_err hd_help_group(const char *group, heed_lang lang, hd_str *out) HEED_CHEC
 // "heed import [flags] FILE…"
 void hd_help_synopsis(const hd_op *op, hd_str *out);
 
+// "; 1 to 1000", where a number is bounded on both sides.
+void hd_help_range(const hd_param *param, heed_lang lang, hd_str *out);
+
 heed_err hd_help_man(hd_str *out) HEED_CHECK; // mdoc, English
 heed_err hd_help_markdown(heed_lang lang, hd_str *out) HEED_CHECK;
 

@@ -31,8 +31,7 @@ static void add_param(const hd_param *param, heed_lang lang, hd_str *out) {
     hd_str_add(out, "` | ");
     add_text(out, hd_text_get(param->doc, lang));
     if (param->many) hd_str_add(out, say(lang, "; may repeat", "；可重复"));
-    if (param->min != 0 || param->max != 0)
-        hd_str_addf(out, say(lang, "; %.17g to %.17g", "；%.17g 到 %.17g"), param->min, param->max);
+    hd_help_range(param, lang, out);
     const char *choice;
     for (size_t i = 0; param->choice_at && (choice = param->choice_at(i)) != NULL; i++)
         hd_str_addf(out, "%s`%s`", i ? ", " : say(lang, ": ", "："), choice);

@@ -205,7 +205,7 @@ heed_err hd_profile_user(heed_workspace *ws, const char *user, heed_lang lang, j
     hd_arena_clear(&arena);
     if (err != HEED_OK) return err;
     err = hd_json_set(*out, "user", json_string(user));
-    if (err != HEED_OK) json_decref(*out);
+    if (err != HEED_OK) hd_json_drop(out);
     return err;
 }
 

@@ -300,7 +300,7 @@ heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend
     if (err == HEED_OK) {
         err = hd_json_set(*out, "version", json_string(ws->models->ref.version));
         if (err == HEED_OK) err = hd_json_set(*out, "user", user ? json_string(user) : json_null());
-        if (err != HEED_OK) json_decref(*out);
+        if (err != HEED_OK) hd_json_drop(out);
     }
     hd_arena_clear(&arena);
     return err;

@@ -252,7 +252,7 @@ static heed_err manifest_json(training *t, const candidate *c, json_t **out) {
                         "items", (json_int_t)t->data.events.n_cols, "events",
                         (json_int_t)t->data.events.n, "parameters", parameters));
     heed_err err = hd_json_set(*out, "ndcg@10", hd_json_real(c->ndcg));
-    if (err != HEED_OK) json_decref(*out);
+    if (err != HEED_OK) hd_json_drop(out);
     return err;
 }
 
@@ -345,7 +345,7 @@ static heed_err result_json(training *t, json_t *segments, json_t **out) {
     double seconds = (double)(hd_time_monotonic() - t->start) / 1000;
     err = hd_json_set(*out, "times_popular", hd_json_real(gain));
     if (err == HEED_OK) err = hd_json_set(*out, "seconds", hd_json_real(seconds));
-    if (err != HEED_OK) json_decref(*out);
+    if (err != HEED_OK) hd_json_drop(out);
     return err;
 }
 
@@ -397,7 +397,7 @@ heed_err hd_train(heed_workspace *ws, const heed_train_params *params, json_t **
     heed_err err = run_training(&t, params, out);
     if (err == HEED_OK) {
         err = put_in_force(&t);
-        if (err != HEED_OK) json_decref(*out);
+        if (err != HEED_OK) hd_json_drop(out);
     }
     training_clear(&t);
     return err;
@@ -443,7 +443,7 @@ static heed_err switch_in(heed_workspace *ws, hd_arena *arena, hd_model_ref ref,
     if (!ref.version) HD_TRY(hd_models_newest(ws, TASK, ref.method, arena, &ref.version));
     HD_TRY(hd_json_pack(out, "{s:s, s:s}", "method", ref.method, "version", ref.version));
     heed_err err = hd_models_activate(ws, TASK, ref, arena, &now); // last: nothing may fail after
-    if (err != HEED_OK) json_decref(*out);
+    if (err != HEED_OK) hd_json_drop(out);
     return err;
 }
 
