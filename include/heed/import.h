@@ -56,6 +56,13 @@ typedef struct heed_import_column {
     const char *field; // "" where the column goes to the attributes
 } heed_import_column;
 
+// Personal data of one type that was taken out of free text (`privacy.text: redact`).
+typedef struct heed_import_redaction {
+    const char *type;    // "phone"
+    const char *what[2]; // by heed_lang: "phone number"
+    int64_t count;
+} heed_import_redaction;
+
 typedef struct heed_import_file {
     const char *path;
     int64_t batch; // what undo takes; 0 when nothing was kept
@@ -74,6 +81,8 @@ typedef struct heed_import_file {
     int64_t rows, added, changed, same, rejected;
     const heed_import_reject *rejects; // the first few
     size_t n_rejects;
+    const heed_import_redaction *redactions;
+    size_t n_redactions;
     const char *reject_file; // all of them, readable by the owner alone; "" when there is none
 } heed_import_file;
 

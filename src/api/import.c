@@ -56,6 +56,24 @@ static heed_err rejects_json(const heed_import_file *file, heed_lang lang, json_
     return err;
 }
 
+static heed_err redactions_json(const heed_import_file *file, heed_lang lang, json_t **out) {
+    json_t *list = json_array();
+    if (!list) return HD_FAIL_MEMORY(0);
+    heed_err err = HEED_OK;
+    for (size_t i = 0; err == HEED_OK && i < file->n_redactions; i++) {
+        const heed_import_redaction *redaction = &file->redactions[i];
+        json_t *entry = NULL;
+        err = hd_json_pack(&entry, "{s:s, s:s, s:I}", "type", redaction->type, "what",
+                           redaction->what[lang], "count", (json_int_t)redaction->count);
+        if (err == HEED_OK) err = hd_json_append(list, entry);
+    }
+    if (err != HEED_OK)
+        json_decref(list);
+    else
+        *out = list;
+    return err;
+}
+
 static heed_err guess_json(const heed_import_file *file, json_t **out) {
     json_t *columns = NULL;
     HD_TRY(columns_json(file, &columns));
@@ -69,18 +87,21 @@ static heed_err guess_json(const heed_import_file *file, json_t **out) {
 static heed_err file_json(const heed_import_file *file, heed_lang lang, json_t **out) {
     json_t *guess = NULL;
     json_t *rejects = NULL;
+    json_t *redacted = NULL;
     HD_TRY(guess_json(file, &guess));
     heed_err err = rejects_json(file, lang, &rejects);
+    if (err == HEED_OK) err = redactions_json(file, lang, &redacted);
     if (err != HEED_OK) {
         json_decref(guess);
+        json_decref(rejects);
         return err;
     }
-    return hd_json_pack(out, "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:o}", "file",
+    return hd_json_pack(out, "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o}", "file",
                         file->path, "batch", (json_int_t)file->batch, "kind", file->kind, "rows",
                         (json_int_t)file->rows, "new", (json_int_t)file->added, "changed",
                         (json_int_t)file->changed, "same", (json_int_t)file->same, "rejected",
                         (json_int_t)file->rejected, "reject_file", file->reject_file, "guess",
-                        guess, "rejects", rejects);
+                        guess, "rejects", rejects, "redacted", redacted);
 }
 
 static heed_err result_json(const heed_import_result *in, heed_lang lang, json_t **out) {
@@ -213,6 +234,22 @@ static void add_rejects(const json_t *file, heed_lang lang, hd_str *out) {
     if (path[0]) hd_str_addf(out, hd_say(lang, "  all of them: %s\n", "  全部见：%s\n"), path);
 }
 
+// "reviews.csv: redacted 3 × phone number, 1 × e-mail address"
+static void add_redactions(const json_t *file, heed_lang lang, hd_str *out) {
+    size_t i;
+    json_t *entry;
+    const json_t *redacted = json_object_get(file, "redacted");
+    json_array_foreach(redacted, i, entry) {
+        if (i == 0)
+            hd_str_addf(out, hd_say(lang, "  %s: redacted ", "  %s：已去除 "),
+                        hd_json_text(file, "file"));
+        hd_str_addf(out, hd_say(lang, "%s%lld × %s", "%s%lld 处%s"),
+                    i == 0 ? "" : hd_say(lang, ", ", "、"), (long long)hd_json_int(entry, "count"),
+                    hd_json_text(entry, "what"));
+    }
+    if (json_array_size(redacted) > 0) hd_str_addc(out, '\n');
+}
+
 static heed_err files_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     size_t i;
     json_t *file;
@@ -220,6 +257,7 @@ static heed_err files_text(const json_t *result, heed_lang lang, size_t width, h
     json_array_foreach(files, i, file) {
         add_guess(file, lang, out);
         add_rejects(file, lang, out);
+        add_redactions(file, lang, out);
     }
     hd_grid grid;
     hd_grid_init(&grid, "llrrrrrr");

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/batch.h"
+#include "workspace/redact.h"
 #include "workspace/rejects.h"
 
 enum { ROWS_PER_LOOK = 1024 }; // between two looks at the stop flag and two progress reports
@@ -31,6 +32,7 @@ typedef struct import_file {
     char hash[65];
     hd_batch batch;
     hd_rejects rejects;
+    int64_t redacted[HD_PII_TYPES];
     hd_text telling;
 } import_file;
 
@@ -40,6 +42,7 @@ typedef struct import_run {
     hd_arena *arena;
     import_file *files; // (n), by kind once opened
     size_t n;
+    hd_redactor redactor;
 } import_run;
 
 heed_import_params heed_import_default(void) {
@@ -146,8 +149,10 @@ static hd_slice item_of(const hd_record *record) {
     return by_kind[record->kind];
 }
 
-static heed_err put_personal(import_run *run, import_file *file, const hd_record *record) {
+static heed_err put_personal(import_run *run, import_file *file, hd_record *record) {
     int64_t item_key = 0;
+    int64_t redacted[HD_PII_TYPES] = {0};
+    HD_TRY(hd_redactor_record(&run->redactor, record, redacted));
     hd_slice item = item_of(record);
     if (item.p && item.n)
         HD_TRY(hd_catalog_item_key(run->ws->catalog, item, file->batch.id, &item_key));
@@ -156,6 +161,7 @@ static heed_err put_personal(import_run *run, import_file *file, const hd_record
     file->batch.rows_new += what == HD_PUT_NEW;
     file->batch.rows_changed += what == HD_PUT_CHANGED;
     file->batch.rows_same += what == HD_PUT_SAME;
+    for (size_t t = 0; t < HD_PII_TYPES; t++) file->redacted[t] += redacted[t];
     return HEED_OK;
 }
 
@@ -173,7 +179,7 @@ static bool is_catalog(hd_kind kind) {
 }
 
 // A record that the doors don't take is a bad row like any other; a failing disk is not.
-static heed_err put_row(import_run *run, import_file *file, const hd_import_row *row) {
+static heed_err put_row(import_run *run, import_file *file, hd_import_row *row) {
     heed_err err = is_catalog(row->record.kind) ? put_catalog(run, file, &row->record)
                                                 : put_personal(run, file, &row->record);
     if (err != HEED_INPUT) return err;
@@ -301,6 +307,7 @@ static heed_err describe_file(import_run *run, import_file *file, bool kept,
         .reject_file = has_file ? rejects->path : "",
     };
     if (!out->path || !out->format || !out->packing || !out->time_format) return HD_FAIL_MEMORY(0);
+    HD_TRY(hd_redactor_list(file->redacted, run->arena, out));
     return describe_columns(run, guess, out);
 }
 
@@ -360,6 +367,7 @@ static heed_err run_import(import_run *run, heed_import_result *out, bool *told)
     int64_t rejects = 0;
     HD_TRY(hd_workspace_need_write(run->ws));
     HD_TRY(open_files(run));
+    HD_TRY(hd_redactor_init(&run->redactor, run->ws->settings));
     HD_TRY(hd_rejects_expire(run->ws));
     HD_TRY(hd_store_begin(run->ws->store));
     heed_err err = import_all(run, &rejects);
@@ -387,6 +395,7 @@ static void close_files(import_run *run) {
         hd_importer_close(run->files[i].in);
         hd_rejects_clear(&run->files[i].rejects);
     }
+    hd_redactor_clear(&run->redactor);
 }
 
 heed_err heed_import(heed_workspace *ws, const heed_import_params *params,

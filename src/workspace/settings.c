@@ -12,6 +12,7 @@
 
 static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const text_choices[] = {"keep", "redact", NULL};
 static const char *const format_choices[] = {"logfmt", "json", NULL};
 
 #define GIGABYTES (1024.0 * 1024.0 * 1024.0)
@@ -48,6 +49,10 @@ const hd_setting hd_settings_rows[] = {
     {"import.keep_rejects_days", HD_SETTING_INT, "30", 0, 3650,
      .doc = HD_TEXT("days after which reject files are removed; 0: never",
                     "拒绝文件保留的天数；0 表示不删除")},
+    {"privacy.text", HD_SETTING_CHOICE, "keep", .choices = text_choices,
+     .doc = HD_TEXT("personal data in the free text of reviews and tickets: keep it, or redact it "
+                    "as it is imported",
+                    "评论和工单的文字中的个人信息：keep 保留，redact 在导入时去除")},
     {"clean.duplicates", HD_SETTING_BOOL, "true",
      .doc = HD_TEXT("leave repeats of one event out of training", "训练时去掉重复的事件")},
     {"clean.duplicate_window", HD_SETTING_INT, "1000", 0, 86400000,
