@@ -10,16 +10,20 @@
 #include "store/sqlite.h"
 
 #include "base/fs.h"
+#include "base/mem.h"
 
 enum { PAGES_PER_STEP = 256 };
 
 // ── Check ───────────────────────────────────────────────────────────────────────────────────────
 
-// Appends the rows of integrity_check or quick_check, but for its "ok".
+// Appends the rows of integrity_check or quick_check, but for its "ok". A page that couldn't be
+// read for want of memory is among them, as if it were damaged: then nothing is known.
 static heed_err list_structure(hd_store *store, const char *sql, hd_str *faults) {
     hd_query *q = NULL;
     bool row;
     heed_err err;
+    size_t before = faults->len;
+    uint64_t failures = hd_mem_failures();
     HD_TRY_OUT(hd_sqlite_query_open(store, sql, &q));
     for (;;) {
         HD_TRY_OUT(hd_sqlite_step(q, &row));
@@ -30,6 +34,7 @@ static heed_err list_structure(hd_store *store, const char *sql, hd_str *faults)
         hd_str_addc(faults, '\n');
     }
     err = hd_str_check(faults);
+    if (faults->len > before && hd_mem_failures() != failures) err = HD_FAIL_MEMORY(0);
 out:
     if (q) hd_sqlite_query_close(q);
     return err;

@@ -262,6 +262,31 @@ static void damage_is_found(void **state) {
     hd_store_close(store);
 }
 
+// A page that can't be read for want of memory isn't damage.
+static void failing_allocations_are_no_damage(void **state) {
+    scratch *s = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/copy.db", s->dir);
+    make_db(s, 500);
+    for (int once = 0; once < 2; once++) {
+        bool finished = false;
+        for (uint64_t n = 1; !finished; n++) {
+            hd_store *store = open_db(s, HD_STORE_READ);
+            bool sound = false;
+            hd_str faults = {0};
+            (void)hd_mem_calls();
+            hd_mem_fail_at(n, once);
+            heed_err err = hd_store_check(store, &sound, &faults);
+            if (err == HEED_OK) err = hd_store_backup(store, path);
+            hd_mem_fail_at(0, true);
+            finished = hd_mem_calls() < n;
+            assert_true(err == HEED_OK ? sound : err == HEED_MEMORY);
+            hd_str_clear(&faults);
+            hd_store_close(store);
+        }
+    }
+}
+
 static void failing_allocations_open_or_not(void **state) {
     scratch *s = *state;
     make_db(s, 1);
@@ -294,6 +319,7 @@ int main(void) {
         SCRATCH_TEST(a_checkpoint_empties_the_log),
         SCRATCH_TEST(a_broken_reference_is_a_fault),
         SCRATCH_TEST(damage_is_found),
+        SCRATCH_TEST(failing_allocations_are_no_damage),
         SCRATCH_TEST(failing_allocations_open_or_not),
     };
     return cmocka_run_group_tests_name("store_open", tests, NULL, NULL);
