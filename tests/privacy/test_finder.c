@@ -367,7 +367,7 @@ static bool at_border(const char *text, size_t n, size_t at) {
 
 static void spans_are_sound(void **state) {
     (void)state;
-    for (uint64_t seed = 0; seed < 20000; seed++) {
+    for (uint64_t seed = 0; seed < 5000; seed++) {
         hd_rng rng = hd_rng_make(11, seed);
         char text[512];
         size_t n = make_text(&rng, text, sizeof text);
@@ -391,7 +391,7 @@ static void redaction_is_idempotent(void **state) {
     hd_str once, twice;
     hd_str_init(&once);
     hd_str_init(&twice);
-    for (uint64_t seed = 0; seed < 20000; seed++) {
+    for (uint64_t seed = 0; seed < 5000; seed++) {
         hd_rng rng = hd_rng_make(12, seed);
         char text[512];
         size_t n = make_text(&rng, text, sizeof text);
@@ -414,7 +414,7 @@ static void redaction_is_idempotent(void **state) {
 
 // ── Hostile text ──
 
-// A quarter of a megabyte each: were any of these quadratic, the test would run for minutes.
+// 64 KB each: were any of these quadratic, the test would run for minutes.
 static void hostile_text_is_linear(void **state) {
     (void)state;
     static const char *const repeated[] = {"1",     "@",    "a@",   "a.",       "1 ",   "(1",
@@ -425,7 +425,7 @@ static void hostile_text_is_linear(void **state) {
     hd_str_init(&text);
     for (size_t i = 0; i < sizeof repeated / sizeof repeated[0]; i++) {
         hd_str_reset(&text);
-        while (text.len < (1 << 18)) hd_str_add(&text, repeated[i]);
+        while (text.len < (1 << 16)) hd_str_add(&text, repeated[i]);
         const hd_finding *found;
         size_t n;
         assert_int_equal(
