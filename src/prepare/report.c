@@ -31,6 +31,7 @@ typedef struct column_row {
     const char *table, *name;
     column_kind kind;
     bool may_be_constant; // one currency or one event type is nothing to worry about
+    bool needed;          // without any value something of heed does worse: worth a word
 } column_row;
 
 enum {
@@ -51,19 +52,19 @@ enum {
 };
 
 static const column_row columns[N_COLUMNS] = {
-    [ITEM_TITLE] = {"items", "title", COLUMN_TEXT, false},
+    [ITEM_TITLE] = {"items", "title", COLUMN_TEXT, false, true},
     [ITEM_BRAND] = {"items", "brand", COLUMN_CATEGORY, false},
-    [ITEM_CATEGORY] = {"items", "category", COLUMN_CATEGORY, false},
+    [ITEM_CATEGORY] = {"items", "category", COLUMN_CATEGORY, false, true},
     [ITEM_PRICE] = {"items", "price", COLUMN_PRICE, false},
     [ITEM_CURRENCY] = {"items", "currency", COLUMN_CATEGORY, true},
     [ITEM_CREATED] = {"items", "created", COLUMN_TIME, false},
-    [EVENT_USER] = {"events", "user", COLUMN_KEY, true},
-    [EVENT_ITEM] = {"events", "item", COLUMN_KEY, true},
-    [EVENT_TYPE] = {"events", "type", COLUMN_CATEGORY, true},
+    [EVENT_USER] = {"events", "user", COLUMN_KEY, true, true},
+    [EVENT_ITEM] = {"events", "item", COLUMN_KEY, true, true},
+    [EVENT_TYPE] = {"events", "type", COLUMN_CATEGORY, true, true},
     [EVENT_VALUE] = {"events", "value", COLUMN_NUMBER, false},
     [EVENT_QUANTITY] = {"events", "quantity", COLUMN_NUMBER, true},
     [EVENT_CURRENCY] = {"events", "currency", COLUMN_CATEGORY, true},
-    [EVENT_TIME] = {"events", "time", COLUMN_TIME, false},
+    [EVENT_TIME] = {"events", "time", COLUMN_TIME, false, true},
 };
 
 typedef struct column_state {
@@ -246,9 +247,8 @@ typedef struct finding_row {
     hd_text text;                                  // behind "items.price: "
 } finding_row;
 
-static bool any(const column_row *row) {
-    (void)row;
-    return true;
+static bool needed(const column_row *row) {
+    return row->needed;
 }
 static bool not_constant(const column_row *row) {
     return !row->may_be_constant;
@@ -300,7 +300,7 @@ static uint64_t count_early(const column_state *c) {
 }
 
 static const finding_row findings[] = {
-    {"all_missing", any, count_all_missing,
+    {"all_missing", needed, count_all_missing,
      HD_TEXT("has no value at all: was the column mapped?", "完全没有值：导入时是否映射了该列？")},
     {"constant", not_constant, count_constant,
      HD_TEXT("has the same value everywhere: it tells nothing apart",

@@ -73,8 +73,9 @@ const hd_setting hd_settings_rows[] = {
     {"recommend.n", HD_SETTING_INT, "10", 1, 1000,
      .doc = HD_TEXT("items in a recommendation", "一次推荐多少件商品")},
     {"recommend.signals", HD_SETTING_WEIGHTS,
-     "view=1,click=1,cart=3,purchase=5,rating=1,like=3,share=2,search=0,return=0,cancel=0,"
-     "dislike=0,other=1",
+     "view=1,click=1,cart=3,purchase=5,rating=1,like=3,favorite=3,share=2,other=1,return=0,"
+     "cancel=0,dislike=0,uncart=0,unfavorite=0,impression=0,adjustment=0,search=0,page=0,signup=0,"
+     "login=0",
      .doc = HD_TEXT("what each type of event says of a liking; 0 or less: not learned from",
                     "每种事件代表多少喜好；0 或更小表示不从中学习")},
     {"recommend.min_rating", HD_SETTING_FLOAT, "0", -1e9, 1e9,

@@ -132,7 +132,7 @@ static void test_findings(void **state) {
     expect_finding(json, "id_like", "items", "brand", 40);
     expect_finding(json, "constant", "items", "category", 40);
     expect_finding(json, "not_positive", "items", "price", 1);
-    expect_finding(json, "all_missing", "items", "created", 40);
+    assert_null(find_finding(json, "all_missing", "items", "created")); // nothing needs it
     expect_finding(json, "future", "events", "time", 1);
     expect_finding(json, "early", "events", "time", 1);
     expect_finding(json, "duplicates", "events", NULL, 1);
@@ -140,7 +140,7 @@ static void test_findings(void **state) {
     expect_finding(json, "gaps", "events", "time", 1);
     assert_null(find_finding(json, "constant", "items", "currency")); // one currency is fine
     assert_null(find_finding(json, "currencies", "events", "currency"));
-    assert_int_equal(json_array_size(json_object_get(json, "findings")), 10);
+    assert_int_equal(json_array_size(json_object_get(json, "findings")), 9);
     json_decref(json);
 }
 
@@ -158,6 +158,22 @@ static void test_dominant_and_currencies(void **state) {
     expect_finding(json, "dominant", "events", "value", 995);
     expect_finding(json, "currencies", "events", "currency", 2);
     assert_null(find_finding(json, "future", "events", "time")); // without a now there is none
+    json_decref(json);
+    hd_data_report_free(r);
+}
+
+static void test_items_without_any_title(void **state) {
+    (void)state;
+    hd_data_report *r;
+    json_t *json;
+    assert_int_equal(hd_data_report_new(NOW, NULL, &r), HEED_OK);
+    for (int64_t i = 1; i <= 30; i++) {
+        hd_report_item item = {i, NULL, NULL, "shoes", NAN, NULL, HD_TIME_NONE};
+        assert_int_equal(hd_data_report_item(r, &item), HEED_OK);
+    }
+    assert_int_equal(hd_data_report_finish(r, &json), HEED_OK);
+    expect_finding(json, "all_missing", "items", "title", 30);
+    assert_null(find_finding(json, "all_missing", "items", "brand"));
     json_decref(json);
     hd_data_report_free(r);
 }
@@ -299,6 +315,7 @@ int main(void) {
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_dominant_and_currencies),
+        cmocka_unit_test(test_items_without_any_title),
         cmocka_unit_test(test_zone),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_text),
