@@ -10,7 +10,7 @@ A case file is a list of commands with what they must print, run in order in one
     > heed 0.1.0              expected standard output
     ! heed: message           expected standard error
     = 4                       expected exit code (0 unless said)
-    ? no-TOOL                 skip the rest of the file where TOOL isn't there (or: ? not-root)
+    ? no-TOOL                 skip the rest of the file where TOOL isn't there (or: ? not-root, ? no-terminal)
 
 In expected lines <*> stands for any text, and a line of ... for any number of lines. Where no > or !
 lines stand, that stream isn't looked at; a lone > or ! says that it is empty. Commands run with
@@ -63,6 +63,13 @@ def matches(expected, lines):
 def skip(what):
     if what == "not-root":
         return os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0
+    if what == "no-terminal":
+        try:
+            for end in os.openpty():
+                os.close(end)
+        except OSError:
+            return True
+        return shutil.which("script") is None
     if what.startswith("no-"):
         return shutil.which(what[3:]) is None
     raise SystemExit(f"unknown condition '{what}'")
@@ -78,7 +85,7 @@ def run_file(heed, path, data):
         for case in parse(path):
             if case["kind"] == "?":
                 if skip(case["command"]):
-                    print(f"{path.name}:{case['line']}: rest skipped ({case['command']})")
+                    print(f"skipped: the rest of {path.name} from line {case['line']} ({case['command']})")
                     break
                 continue
             stdin = "".join(line + "\n" for line in case["stdin"]).encode()
