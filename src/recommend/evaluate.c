@@ -46,7 +46,8 @@ static void run_clear(run *r) {
 static heed_err choose_values(const evaluation *ev, run *r) {
     const hd_evaluate_params *p = ev->params;
     if (p->tune)
-        return hd_tune(&ev->split.train, r->method, p->seed, p->pool, r->values, &r->search);
+        return hd_tune(&ev->split.train, p->protocol, r->method, p->seed, p->pool, r->values,
+                       &r->search);
     for (size_t i = 0; i < r->method->n_params; i++) r->values[i] = r->method->params[i].initial;
     return HEED_OK;
 }

@@ -144,7 +144,8 @@ static double best_trial(const json_t *search) {
 
 static heed_err search_values(training *t, candidate *c) {
     if (hd_settings_bool(t->ws->settings, "train.tune"))
-        return hd_tune(&t->data.events, c->method, t->seed, t->pool, c->values, &c->search);
+        return hd_tune(&t->data.events, hd_protocol_find("loo"), c->method, t->seed, t->pool,
+                       c->values, &c->search);
     for (size_t i = 0; i < c->method->n_params; i++) c->values[i] = c->method->params[i].initial;
     c->search = json_array();
     return c->search ? HEED_OK : HD_FAIL_MEMORY(0);

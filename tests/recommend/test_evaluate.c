@@ -299,7 +299,8 @@ static void tuning_validates_on_held_out(void **state) {
     memset(&record, 0, sizeof record);
     record.on = true;
     record.events = &events;
-    assert_int_equal(hd_tune(&events, &toy_method, 1, NULL, values, &log), HEED_OK);
+    assert_int_equal(hd_tune(&events, hd_protocol_find("loo"), &toy_method, 1, NULL, values, &log),
+                     HEED_OK);
     record.on = false;
     for (size_t u = 0; u < USERS; u++) {
         size_t n = hd_sparse_row_len(&events, u);
@@ -322,7 +323,8 @@ static void tuning_ranks_some_of_many(void **state) {
     double values[3];
     json_t *log = NULL;
     record.n_scored = 0;
-    assert_int_equal(hd_tune(&events, &toy_method, 1, NULL, values, &log), HEED_OK);
+    assert_int_equal(hd_tune(&events, hd_protocol_find("loo"), &toy_method, 1, NULL, values, &log),
+                     HEED_OK);
     assert_int_equal(record.n_scored, 5 * MANY / 2);
     assert_true(values[0] == 1);
     json_t *winner = json_array_get(log, 2);
@@ -338,7 +340,8 @@ static void tuning_without_anybody(void **state) {
     assert_int_equal(hd_sparse_build(entries, 2, 2, 4, false, false, &events), HEED_OK);
     double values[3];
     json_t *log = NULL;
-    assert_int_equal(hd_tune(&events, &toy_method, 1, NULL, values, &log), HEED_OK);
+    assert_int_equal(hd_tune(&events, hd_protocol_find("loo"), &toy_method, 1, NULL, values, &log),
+                     HEED_OK);
     assert_true(values[0] == 2 && values[1] == .5);
     assert_int_equal(json_array_size(log), 0);
     json_decref(log);
