@@ -49,6 +49,7 @@ struct hd_store {
     heed_err lost;  // the failure upon which the database rolled the transaction back; 0: none
     bool stuck;     // a rollback failed (memory): tried again before anything else is done
     uint64_t epoch; // see hd_store_epoch
+    hd_store_hook *hooks; // in the order of addition
 };
 
 struct hd_query {

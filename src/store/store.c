@@ -107,19 +107,52 @@ heed_err hd_store_begin(hd_store *store) {
     return begin(store, true);
 }
 
+// ── Hooks ───────────────────────────────────────────────────────────────────────────────────────
+
+void hd_store_hook_add(hd_store *store, hd_store_hook *hook) {
+    hd_store_hook **at = &store->hooks;
+    while (*at) at = &(*at)->next;
+    hook->next = NULL;
+    *at = hook;
+}
+
+void hd_store_hook_remove(hd_store *store, hd_store_hook *hook) {
+    hd_store_hook **at = &store->hooks;
+    while (*at && *at != hook) at = &(*at)->next;
+    if (*at) *at = hook->next;
+}
+
+static heed_err tell_before_commit(const hd_store *store) {
+    for (hd_store_hook *h = store->hooks; h; h = h->next)
+        if (h->before_commit) HD_TRY(h->before_commit(h->ctx));
+    return HEED_OK;
+}
+
+static void tell_after(const hd_store *store, bool committed) {
+    for (hd_store_hook *h = store->hooks; h; h = h->next) {
+        void (*tell)(void *ctx) = committed ? h->after_commit : h->after_rollback;
+        if (tell) tell(h->ctx);
+    }
+}
+
+// ── The ends of a transaction ───────────────────────────────────────────────────────────────────
+
 heed_err hd_store_commit(hd_store *store) {
     if (store->depth == 0) {
         return HD_FAIL(HEED_INTERNAL, "there is no transaction to commit", "没有可提交的事务");
     }
     char sql[SAVEPOINT_SQL] = "COMMIT";
     if (store->depth > 1) snprintf(sql, sizeof sql, "RELEASE heed_%d", store->depth - 1);
+    bool outermost = store->depth == 1 && store->writing;
     heed_err err = refuse_lost(store);
+    if (err == HEED_OK && outermost) err = tell_before_commit(store);
     if (err == HEED_OK) err = note_loss(store, store->backend->exec(store, sql));
     if (err != HEED_OK) {
         hd_store_rollback(store);
         return err;
     }
     store->depth--;
+    if (outermost) tell_after(store, true);
     return HEED_OK;
 }
 
@@ -130,6 +163,7 @@ void hd_store_rollback(hd_store *store) {
     if (store->depth == 0) {
         roll_back_all(store);
         store->lost = HEED_OK;
+        if (store->writing) tell_after(store, false);
     } else if (store->lost == HEED_OK) {
         char sql[2 * SAVEPOINT_SQL];
         snprintf(sql, sizeof sql, "ROLLBACK TO heed_%d; RELEASE heed_%d", store->depth,

@@ -75,6 +75,21 @@ void hd_store_rollback(hd_store *store);     // nothing begun: nothing done
 // cache of rows is good for as long as it stays the same and a transaction is open.
 uint64_t hd_store_epoch(const hd_store *store);
 
+// Called around each outermost transaction that may write, in the order of addition, so that who
+// commits needn't know what must stand first. before_commit may still write; its failure rolls the
+// transaction back and is what the commit returns. after_commit: all is durable. after_rollback:
+// nothing is. Neither may use transactions of this store. Any may be NULL. The struct is the
+// caller's and lives until it is removed or the store is closed.
+typedef struct hd_store_hook {
+    heed_err (*before_commit)(void *ctx);
+    void (*after_commit)(void *ctx);
+    void (*after_rollback)(void *ctx);
+    void *ctx;
+    struct hd_store_hook *next; // the store's
+} hd_store_hook;
+void hd_store_hook_add(hd_store *store, hd_store_hook *hook);
+void hd_store_hook_remove(hd_store *store, hd_store_hook *hook); // not there: nothing done
+
 // Migrations. Each room owns a component ("privacy") with versions 1, 2, …; a step is SQL, or a
 // function.
 typedef struct hd_migration {

@@ -196,6 +196,69 @@ static void failing_allocations_leave_all_or_nothing(void **state) {
     hd_store_close(store);
 }
 
+// ── Hooks ──
+
+typedef struct watcher {
+    hd_store *store;
+    int asked, committed, rolled_back;
+    bool refuse;
+} watcher;
+
+static heed_err watch_before(void *ctx) {
+    watcher *w = ctx;
+    w->asked++;
+    if (w->refuse) return HD_FAIL(HEED_UNAVAILABLE, "not now", "现在不行");
+    add(w->store, 100); // within the transaction
+    return HEED_OK;
+}
+
+static void watch_commit(void *ctx) {
+    ((watcher *)ctx)->committed++;
+}
+
+static void watch_rollback(void *ctx) {
+    ((watcher *)ctx)->rolled_back++;
+}
+
+static void hooks_see_each_outermost_transaction(void **state) {
+    hd_store *store = with_table(*state);
+    watcher w = {.store = store};
+    hd_store_hook hook = {watch_before, watch_commit, watch_rollback, &w, NULL};
+    hd_store_hook silent = {0};
+    hd_store_hook_add(store, &silent);
+    hd_store_hook_add(store, &hook);
+
+    assert_ok(hd_store_begin(store));
+    assert_ok(hd_store_begin(store));
+    add(store, 1);
+    assert_ok(hd_store_commit(store)); // a savepoint's end is none
+    assert_int_equal(w.asked, 0);
+    assert_ok(hd_store_commit(store));
+    assert_int_equal(sum(store), 101);
+
+    w.refuse = true; // the commit fails as the hook did, and nothing stands
+    assert_ok(hd_store_begin(store));
+    add(store, 2);
+    assert_fails(HEED_UNAVAILABLE, hd_store_commit(store));
+    assert_int_equal(sum(store), 101);
+    assert_ok(hd_store_begin(store));
+    hd_store_rollback(store);
+
+    assert_ok(hd_store_begin_read(store)); // reading concerns nobody
+    assert_ok(hd_store_commit(store));
+    assert_int_equal(w.asked, 2);
+    assert_int_equal(w.committed, 1);
+    assert_int_equal(w.rolled_back, 2);
+
+    hd_store_hook_remove(store, &silent);
+    hd_store_hook_remove(store, &hook);
+    hd_store_hook_remove(store, &hook);
+    assert_ok(hd_store_begin(store));
+    assert_ok(hd_store_commit(store));
+    assert_int_equal(w.asked, 2);
+    hd_store_close(store);
+}
+
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
@@ -207,6 +270,7 @@ int main(void) {
         SCRATCH_TEST(a_full_database_loses_nothing),
         SCRATCH_TEST(a_long_statement_is_interrupted),
         SCRATCH_TEST(failing_allocations_leave_all_or_nothing),
+        SCRATCH_TEST(hooks_see_each_outermost_transaction),
     };
     return cmocka_run_group_tests_name("store_transaction", tests, NULL, NULL);
 }
