@@ -8,9 +8,11 @@
 #include "api/params.h"
 #include "workspace/workspace.h"
 
-// who: the command, for a second writer's message.
+// The call's workspace: one that is lent, or opened now. who: the command, for a second writer's
+// message. Given back by hd_call_close.
 heed_err hd_call_open(hd_call *call, heed_mode mode, const char *who,
                       heed_workspace **out) HEED_CHECK;
+void hd_call_close(hd_call *call, heed_workspace *ws); // NULL is fine
 // HEED_INTERNAL when the JSON isn't ours: never, but a handler can't rely on never.
 heed_err hd_call_parse(char *text, json_t **out) HEED_CHECK; // takes the text
 void hd_call_note(hd_call *call, const char *en, const char *zh);

@@ -85,6 +85,7 @@ const hd_op hd_op_migrate = {
                 "任何写入的命令也会升级。每一步要么完整完成，要么不做；升级后无法退回，请先备份。"),
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_NEVER,
     .result_doc = "migrate",
     .run = migrate_run,
     .text = migrate_text,
@@ -97,7 +98,7 @@ static heed_err backup_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed backup", &ws));
     heed_err err = heed_workspace_backup(ws, folder);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     HD_TRY(err);
     return hd_json_pack(result, "{s:s}", "backup", folder);
 }
@@ -127,6 +128,7 @@ const hd_op hd_op_backup = {
     .examples = (const char *const[]){"heed backup /mnt/backup/shop-monday", NULL},
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_JOB,
     .params = backup_params,
     .n_params = sizeof backup_params / sizeof backup_params[0],
     .result_doc = "backup",
@@ -164,6 +166,7 @@ const hd_op hd_op_restore = {
     .examples = (const char *const[]){"heed restore /mnt/backup/shop-monday shop", NULL},
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_NONE,
+    .run_as = HD_RUN_NEVER,
     .params = restore_params,
     .n_params = sizeof restore_params / sizeof restore_params[0],
     .result_doc = "backup",

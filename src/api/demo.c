@@ -217,6 +217,7 @@ const hd_op hd_op_demo = {
     .examples = (const char *const[]){"heed demo", "heed demo --lang zh", NULL},
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_NONE,
+    .run_as = HD_RUN_NEVER,
     .params = demo_params,
     .n_params = sizeof demo_params / sizeof demo_params[0],
     .result_doc = "demo",

@@ -55,7 +55,7 @@ static heed_err eval_run(hd_call *call, json_t **result) {
     HD_TRY_OUT(hd_call_open(call, HEED_READ, "heed eval", &ws));
     HD_TRY_OUT(hd_evaluate_workspace(ws, &params, result));
 out:
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     hd_arena_clear(&arena);
     return err;
 }
@@ -227,6 +227,7 @@ const hd_op hd_op_eval = {
     .path = "/api/v1/eval",
     .scope = HD_SCOPE_READ,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_JOB,
     .params = eval_params,
     .n_params = sizeof eval_params / sizeof eval_params[0],
     .result_doc = "eval",

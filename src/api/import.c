@@ -188,7 +188,7 @@ static heed_err import_run(hd_call *call, json_t **result) {
     heed_err err = listing                     ? list(ws, result)
                    : hd_call_has(call, "undo") ? undo(call, ws, result)
                                                : import_files(call, ws, result);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     return err;
 }
 
@@ -382,6 +382,7 @@ const hd_op hd_op_import = {
     .path = "/api/v1/import",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_JOB,
     .params = import_params,
     .n_params = sizeof import_params / sizeof import_params[0],
     .result_doc = "import",

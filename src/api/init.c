@@ -41,6 +41,7 @@ const hd_op hd_op_init = {
     .examples = (const char *const[]){"heed init shop", NULL},
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_NONE,
+    .run_as = HD_RUN_NEVER,
     .params = init_params,
     .n_params = sizeof init_params / sizeof init_params[0],
     .result_doc = "init",

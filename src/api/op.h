@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "base/str.h"
+#include "heed/workspace.h"
 #include "workspace/stop.h"
 
 typedef enum hd_param_type {
@@ -17,22 +18,31 @@ typedef enum hd_param_type {
     HD_PARAM_INT,
     HD_PARAM_FLOAT,
     HD_PARAM_BOOL,
-    HD_PARAM_CHOICE
+    HD_PARAM_CHOICE,
+    HD_PARAM_JSON // any JSON value; the handler checks what is in it
 } hd_param_type;
+
+// Where an operation or a parameter is offered.
+typedef enum hd_only { HD_EVERYWHERE, HD_ONLY_CLI, HD_ONLY_HTTP } hd_only;
 
 typedef struct hd_param {
     const char *name; // snake_case; the flag is --snake-case
     hd_param_type type;
     bool positional;
     bool required;
-    bool many;                  // may repeat, or hold commas when a CHOICE: an array
-    bool file;                  // a path: completion offers files
+    bool many;   // may repeat, or hold commas when a CHOICE: an array
+    bool file;   // a path: completion offers files
+    bool body;   // over HTTP: the whole JSON body is this one (a HD_PARAM_JSON)
+    bool upload; // over HTTP: the body's bytes, whatever they are, in a file of that path
+    hd_only only;
+    bool plain;                 // messages name it as it stands here, not as a flag
     const char *initial;        // NULL: absent
     double min, max;            // for numbers; both 0: no bound
     const char *const *choices; // for CHOICE, fixed; or
     const char *(*choice_at)(
         size_t i);       // for CHOICE, from a list of rows (methods, presets): NULL past the end
     const char *metavar; // what help calls the value ("FILE"); NULL: by type
+    const char *schema;  // for JSON: its JSON Schema (2020-12), literal; NULL: anything
     hd_text doc;
 } hd_param;
 
@@ -41,6 +51,17 @@ typedef enum hd_scope { HD_SCOPE_READ, HD_SCOPE_WRITE, HD_SCOPE_ADMIN, HD_SCOPE_
 // Where an operation works: anywhere without looking for a workspace; in one if there is one; in
 // one only.
 typedef enum hd_place { HD_PLACE_NONE, HD_PLACE_ANY, HD_PLACE_WORKSPACE } hd_place;
+
+// How a server runs it. A command line runs all of them at once, in its own process.
+typedef enum hd_run_as {
+    HD_RUN_READ,  // on a worker's thread, with a reading handle
+    HD_RUN_QUICK, // microseconds: on the event loop's own thread, with a reading handle
+    HD_RUN_WRITE, // on the workspace's writing thread, with others in one transaction, which is
+                  // committed before any of them is answered; does nothing but in the database
+    HD_RUN_ALONE, // on the writing thread, with no transaction around it
+    HD_RUN_JOB,   // in a process of its own: 202, progress, cancelling
+    HD_RUN_NEVER  // not by a server
+} hd_run_as;
 
 // Chapters of the help. X(NAME, English, Chinese)
 #define HD_CHAPTER_LIST(X)              \
@@ -58,12 +79,27 @@ typedef enum hd_chapter {
 } hd_chapter;
 hd_text hd_chapter_text(hd_chapter chapter);
 
+// Who asks. On the command line: "cli" with all scopes.
+typedef struct hd_caller {
+    const char *name; // id of the API key, "cli": never a secret
+    unsigned scopes;  // bits: 1 << hd_scope
+} hd_caller;
+
+// Lends open workspaces to calls, instead of opening one for each (a server has them open).
+typedef struct hd_lender {
+    heed_err (*open)(void *ctx, heed_mode mode, heed_workspace **out);
+    void (*close)(void *ctx, heed_workspace *ws);
+    void *ctx;
+} hd_lender;
+
 typedef struct hd_call {
     const char *workspace; // folder; NULL: none was found or named
     json_t *params;        // an object, checked against the row: absent ones are absent
     heed_lang lang;
-    hd_settings *settings;                                   // every layer is in
-    hd_stop *stop;                                           // may be NULL
+    hd_caller caller;
+    const hd_lender *lender; // NULL: a workspace is opened for the call
+    hd_settings *settings;   // every layer is in
+    hd_stop *stop;           // may be NULL
     void (*progress)(void *ctx, hd_text what, double share); // share < 0: unknown; may be NULL
     void (*note)(void *ctx, hd_text line); // something the user should read (stderr); may be NULL
     // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
@@ -74,13 +110,19 @@ typedef struct hd_call {
 typedef struct hd_op {
     const char *name; // "users merge": words of the command, snake_case words of the route
     hd_chapter chapter;
+    hd_only only;
     hd_text doc;                 // one sentence
     hd_text detail;              // paragraphs for the man page
     const char *const *examples; // command lines, NULL-terminated; NULL: none
     const char *method, *path;   // "GET", "/api/v1/recommend/{user}"; NULL: not for HTTP
     hd_scope scope;
     hd_place place;
-    const hd_param *params;
+    hd_run_as run_as;
+    int status; // of success over HTTP; 0: 200 (a job: 202)
+    const char
+        *purpose;       // what personal rows are read for: counted in the audit log; NULL: none are
+    const char *schema; // JSON Schema (2020-12) of the result, literal; NULL: an object
+    const hd_param *params; // those of HTTP alone stand last
     size_t n_params;
     const char *result_doc; // docs/api/<this>.md holds the shape; NULL: the result is text alone
     // *result: a new reference. It may also be given with a failure (what was found before it): it

@@ -12,6 +12,10 @@
 
 const char *hd_param_shown(const hd_param *param, char buf[64]) {
     size_t at = 0;
+    if (param->plain) {
+        hd_snprintf(buf, 64, "%s", param->name);
+        return buf;
+    }
     if (!param->positional) buf[at++] = '-', buf[at++] = '-';
     for (const char *p = param->name; *p && at < 63; p++) {
         if (param->positional)
@@ -26,7 +30,7 @@ const char *hd_param_shown(const hd_param *param, char buf[64]) {
 const char *hd_param_metavar(const hd_param *param, char buf[64]) {
     static const char *const by_type[] = {
         [HD_PARAM_TEXT] = "TEXT", [HD_PARAM_INT] = "N",       [HD_PARAM_FLOAT] = "X",
-        [HD_PARAM_BOOL] = "",     [HD_PARAM_CHOICE] = "NAME",
+        [HD_PARAM_BOOL] = "",     [HD_PARAM_CHOICE] = "NAME", [HD_PARAM_JSON] = "JSON",
     };
     if (param->metavar) return param->metavar;
     if (param->type != HD_PARAM_CHOICE || !param->choices) return by_type[param->type];
@@ -147,10 +151,15 @@ static heed_err read_bool(const hd_param *param, const char *text, json_t **out)
     return *out ? HEED_OK : HD_FAIL_MEMORY(0);
 }
 
+static heed_err read_json(const hd_param *param, const char *text, json_t **out) {
+    char shown[64];
+    return hd_json_parse(text, strlen(text), hd_param_shown(param, shown), out);
+}
+
 static heed_err add_value(json_t *params, const hd_param *param, const char *text) {
     static heed_err (*const readers[])(const hd_param *, const char *, json_t **) = {
         [HD_PARAM_TEXT] = read_text, [HD_PARAM_INT] = read_int,       [HD_PARAM_FLOAT] = read_float,
-        [HD_PARAM_BOOL] = read_bool, [HD_PARAM_CHOICE] = read_choice,
+        [HD_PARAM_BOOL] = read_bool, [HD_PARAM_CHOICE] = read_choice, [HD_PARAM_JSON] = read_json,
     };
     json_t *value = NULL;
     HD_TRY(readers[param->type](param, text, &value));
@@ -181,12 +190,66 @@ heed_err hd_params_add(json_t *params, const hd_param *param, const char *text) 
     return HEED_OK;
 }
 
+// A JSON scalar as the text that a query string would hold, so that both are checked alike; but a
+// number in quotes isn't a number, and the other way round.
+static heed_err scalar_text(const hd_param *param, const json_t *value, hd_str *out) {
+    static const struct {
+        hd_text what;
+    } wants[] = {
+        [HD_PARAM_TEXT] = {HD_TEXT("a text", "文本")},
+        [HD_PARAM_INT] = {HD_TEXT("a whole number", "整数")},
+        [HD_PARAM_FLOAT] = {HD_TEXT("a number", "数字")},
+        [HD_PARAM_BOOL] = {HD_TEXT("true or false", "true 或 false")},
+        [HD_PARAM_CHOICE] = {HD_TEXT("a text", "文本")},
+        [HD_PARAM_JSON] = {HD_TEXT("a value", "值")},
+    };
+    if (json_is_string(value) && (param->type == HD_PARAM_TEXT || param->type == HD_PARAM_CHOICE)) {
+        if (strlen(json_string_value(value)) == json_string_length(value)) {
+            hd_str_add(out, json_string_value(value));
+            return hd_str_check(out);
+        }
+    } else if (json_is_integer(value) &&
+               (param->type == HD_PARAM_INT || param->type == HD_PARAM_FLOAT)) {
+        hd_str_addf(out, "%lld", (long long)json_integer_value(value));
+        return hd_str_check(out);
+    } else if (json_is_real(value) && param->type == HD_PARAM_FLOAT) {
+        return hd_json_dump(value, false, out);
+    } else if (json_is_boolean(value) && param->type == HD_PARAM_BOOL) {
+        hd_str_add(out, json_is_true(value) ? "true" : "false");
+        return hd_str_check(out);
+    }
+    char shown[64];
+    const hd_text want = wants[param->type].what;
+    return HD_FAIL(HEED_USAGE, "%s: it takes %s%.0s", "%s：应为%.0s%s",
+                   hd_param_shown(param, shown), want.en, want.zh);
+}
+
+static heed_err add_json_one(json_t *params, const hd_param *param, const json_t *value) {
+    hd_str text;
+    hd_str_init(&text);
+    heed_err err = scalar_text(param, value, &text);
+    if (err == HEED_OK) err = add_value(params, param, hd_str_get(&text));
+    hd_str_clear(&text);
+    return err;
+}
+
+heed_err hd_params_add_json(json_t *params, const hd_param *param, json_t *value) {
+    if (param->type == HD_PARAM_JSON) return hd_json_set(params, param->name, json_incref(value));
+    if (!json_is_array(value)) return add_json_one(params, param, value);
+    if (!param->many) return add_json_one(params, param, value); // says what it takes
+    if (json_array_size(value) == 0) return hd_json_set(params, param->name, json_array());
+    size_t i;
+    json_t *one;
+    json_array_foreach(value, i, one) HD_TRY(add_json_one(params, param, one));
+    return HEED_OK;
+}
+
 heed_err hd_params_finish(json_t *params, const hd_param *rows, size_t n, const char *op_name) {
     for (size_t i = 0; i < n; i++) {
         if (json_object_get(params, rows[i].name)) continue;
         if (rows[i].initial) HD_TRY(hd_params_add(params, &rows[i], rows[i].initial));
         char shown[64];
-        if (rows[i].required)
+        if (rows[i].required && rows[i].only != HD_ONLY_HTTP)
             return HD_FAIL(HEED_USAGE, "'heed %s' needs %s; see 'heed help %s'",
                            "“heed %s”还需要 %s；用法见“heed help %s”", op_name,
                            hd_param_shown(&rows[i], shown), op_name);

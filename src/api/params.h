@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Parameters of operations: from text to checked JSON by their rows, and out of a call by name.
-// What the command line and, later, the HTTP routes share, so that both say the same of a wrong
-// value.
+// What the command line and the HTTP routes share, so that both say the same of a wrong value.
 #ifndef HD_API_PARAMS_H
 #define HD_API_PARAMS_H
 
@@ -22,6 +21,9 @@ const hd_param *hd_param_find(const hd_param *rows, size_t n, const char *name);
 // Checks a text by its row and adds it to params: sets it, or appends when the row is `many`.
 // HEED_USAGE names the flag, what it takes, and for a choice the nearest one.
 heed_err hd_params_add(json_t *params, const hd_param *param, const char *text) HEED_CHECK;
+// The same for a JSON value (of a body): a list where the row is `many`, a scalar of the row's
+// type.
+heed_err hd_params_add_json(json_t *params, const hd_param *param, json_t *value) HEED_CHECK;
 // Fills in defaults; HEED_USAGE when a required one is absent.
 heed_err hd_params_finish(json_t *params, const hd_param *rows, size_t n,
                           const char *op_name) HEED_CHECK;

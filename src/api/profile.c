@@ -20,7 +20,7 @@ static heed_err profile_run(hd_call *call, json_t **result) {
     HD_TRY(hd_call_open(call, HEED_READ, "heed profile", &ws));
     heed_err err = segments ? hd_profile_segments(ws, call->lang, result)
                             : hd_profile_user(ws, user, call->lang, result);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     return err;
 }
 

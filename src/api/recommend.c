@@ -41,7 +41,7 @@ static heed_err recommend_run(hd_call *call, json_t **result) {
     HD_TRY_OUT(hd_recommend(ws, hd_call_text(call, "user"), &params, result));
     HD_TRY_OUT(hd_json_set(*result, "why", json_boolean(hd_call_bool(call, "why"))));
 out:
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     hd_arena_clear(&arena);
     return err;
 }
@@ -139,8 +139,10 @@ const hd_op hd_op_recommend = {
                                       "heed recommend --session i7 --session i12", NULL},
     .method = "GET",
     .path = "/api/v1/recommend/{user}",
-    .scope = HD_SCOPE_PERSONAL,
+    .scope = HD_SCOPE_READ,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_QUICK,
+    .purpose = "recommend",
     .params = recommend_params,
     .n_params = sizeof recommend_params / sizeof recommend_params[0],
     .result_doc = "recommend",

@@ -9,7 +9,7 @@ static heed_err report_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed report", &ws));
     heed_err err = hd_report(ws, result);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     return err;
 }
 

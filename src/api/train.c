@@ -23,7 +23,7 @@ static heed_err train_run(hd_call *call, json_t **result) {
     HD_TRY_OUT(hd_call_open(call, HEED_WRITE, "heed train", &ws));
     HD_TRY_OUT(hd_train(ws, &params, result));
 out:
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     hd_arena_clear(&arena);
     return err;
 }
@@ -136,6 +136,7 @@ const hd_op hd_op_train = {
     .path = "/api/v1/train",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_JOB,
     .params = train_params,
     .n_params = sizeof train_params / sizeof train_params[0],
     .result_doc = "train",
@@ -151,7 +152,7 @@ static heed_err list_run(hd_call *call, json_t **result) {
     json_t *models = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed model list", &ws));
     heed_err err = hd_models_list(ws, &models);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     HD_TRY(err);
     return hd_json_pack(result, "{s:o}", "models", models);
 }
@@ -194,7 +195,7 @@ static heed_err switch_to(hd_call *call, const char *who, const char *method, co
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_WRITE, who, &ws));
     heed_err err = hd_model_switch(ws, method, version, result);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     return err;
 }
 
@@ -231,6 +232,7 @@ const hd_op hd_op_model_activate = {
     .path = "/api/v1/models/{model}/activate",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_ALONE,
     .params = activate_params,
     .n_params = sizeof activate_params / sizeof activate_params[0],
     .result_doc = "model",
@@ -246,6 +248,7 @@ const hd_op hd_op_model_rollback = {
     .path = "/api/v1/models/rollback",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_ALONE,
     .result_doc = "model",
     .run = rollback_run,
     .text = switch_text,

@@ -19,7 +19,7 @@ static heed_err merge_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed users merge", &ws));
     heed_err err = heed_users_merge(ws, from, into);
-    heed_workspace_close(ws);
+    hd_call_close(call, ws);
     HD_TRY(err);
     return hd_json_pack(result, "{s:s, s:s}", "from", from, "into", into);
 }
@@ -52,6 +52,7 @@ const hd_op hd_op_users_merge = {
     .path = "/api/v1/users/{into}/merge",
     .scope = HD_SCOPE_PERSONAL,
     .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_WRITE,
     .params = merge_params,
     .n_params = sizeof merge_params / sizeof merge_params[0],
     .result_doc = "users",

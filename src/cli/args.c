@@ -108,7 +108,7 @@ static heed_err take_command(parser *p) {
 
 static const hd_param *flag_find(const parser *p, const char *name) {
     const hd_op *op = p->line->op;
-    const hd_param *param = op ? hd_param_find(op->params, op->n_params, name) : NULL;
+    const hd_param *param = op ? hd_param_find(op->params, hd_cli_n_params(op), name) : NULL;
     if (param && !param->positional) return param;
     return hd_param_find(hd_cli_globals, hd_cli_n_globals, name);
 }
@@ -120,7 +120,7 @@ typedef struct flag_walk {
 
 static const char *next_flag(void *ctx) {
     flag_walk *walk = ctx;
-    size_t n = walk->op ? walk->op->n_params : 0;
+    size_t n = walk->op ? hd_cli_n_params(walk->op) : 0;
     for (; walk->i < n; walk->i++)
         if (!walk->op->params[walk->i].positional) return walk->op->params[walk->i++].name;
     size_t global = walk->i++ - n;
@@ -184,7 +184,7 @@ static heed_err take_flag(parser *p, const char *word) {
 static heed_err take_positional(parser *p, const char *word) {
     const hd_op *op = p->line->op;
     size_t seen = 0;
-    for (size_t i = 0; i < op->n_params; i++) {
+    for (size_t i = 0; i < hd_cli_n_params(op); i++) {
         if (!op->params[i].positional) continue;
         if (seen++ < p->n_positional && !op->params[i].many) continue;
         p->n_positional++;

@@ -10,6 +10,8 @@
 
 // Every command: the operations, then the program's own (help, completion). NULL past the end.
 const hd_op *hd_cli_op_at(size_t i);
+// The parameters that the command line knows: the first so many of its rows.
+size_t hd_cli_n_params(const hd_op *op);
 const hd_op *hd_cli_op_find(const char *name);
 
 // Flags that every command takes.

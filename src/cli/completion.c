@@ -9,7 +9,7 @@
 // Calls `each` for the flags of a command and then the globals, separated by blanks.
 static void add_flags(const hd_op *op, hd_str *out) {
     char shown[64];
-    for (size_t i = 0; op && i < op->n_params; i++)
+    for (size_t i = 0; op && i < hd_cli_n_params(op); i++)
         if (!op->params[i].positional)
             hd_str_addf(out, "%s ", hd_param_shown(&op->params[i], shown));
     for (size_t i = 0; i < hd_cli_n_globals; i++)
@@ -83,7 +83,7 @@ static heed_err write_bash(hd_str *out) {
                     "\"$word\")); return ;;\n");
     bash_choices(hd_cli_globals, hd_cli_n_globals, out);
     for (size_t i = 0; (op = hd_cli_op_at(i)) != NULL; i++)
-        bash_choices(op->params, op->n_params, out);
+        bash_choices(op->params, hd_cli_n_params(op), out);
     hd_str_add(out, "  esac\n  if [[ $word != -* ]]; then COMPREPLY=($(compgen -f -- \"$word\")); "
                     "return; fi\n  local flags\n  case \"$first $second\" in\n");
     for (size_t i = 0; (op = hd_cli_op_at(i)) != NULL; i++) {
@@ -161,7 +161,7 @@ static heed_err write_zsh(hd_str *out) {
     hd_str_add(out, "  esac\n  case \"$words[2]$second\" in\n");
     for (size_t i = 0; (op = hd_cli_op_at(i)) != NULL; i++) {
         hd_str_addf(out, "    '%s') _arguments \\\n", op->name);
-        for (size_t k = 0; k < op->n_params; k++) zsh_flag(&op->params[k], out);
+        for (size_t k = 0; k < hd_cli_n_params(op); k++) zsh_flag(&op->params[k], out);
         for (size_t k = 0; k < hd_cli_n_globals; k++) zsh_flag(&hd_cli_globals[k], out);
         hd_str_add(out, "      && return ;;\n");
     }
@@ -209,7 +209,7 @@ static heed_err write_fish(hd_str *out) {
             hd_str_addf(&condition, "; and __fish_seen_subcommand_from %s", op->name + n + 1);
         }
         hd_str_addc(&condition, '\'');
-        for (size_t k = 0; k < op->n_params; k++)
+        for (size_t k = 0; k < hd_cli_n_params(op); k++)
             fish_flag(hd_str_get(&condition), &op->params[k], out);
     }
     for (size_t k = 0; k < hd_cli_n_globals; k++) fish_flag("", &hd_cli_globals[k], out);

@@ -19,9 +19,9 @@ static const char *say(heed_lang lang, const char *en, const char *zh) {
 void hd_help_synopsis(const hd_op *op, hd_str *out) {
     hd_str_addf(out, "heed %s", op->name);
     bool flags = false;
-    for (size_t i = 0; i < op->n_params; i++) flags |= !op->params[i].positional;
+    for (size_t i = 0; i < hd_cli_n_params(op); i++) flags |= !op->params[i].positional;
     if (flags) hd_str_add(out, " [flags]");
-    for (size_t i = 0; i < op->n_params; i++) {
+    for (size_t i = 0; i < hd_cli_n_params(op); i++) {
         const hd_param *param = &op->params[i];
         char shown[64];
         if (!param->positional) continue;
@@ -84,7 +84,7 @@ out:
 }
 
 static bool has_params(const hd_op *op, bool positional) {
-    for (size_t i = 0; i < op->n_params; i++)
+    for (size_t i = 0; i < hd_cli_n_params(op); i++)
         if (op->params[i].positional == positional) return true;
     return false;
 }
@@ -107,11 +107,11 @@ heed_err hd_help_command(const hd_op *op, heed_lang lang, hd_str *out) {
     if (hd_text_get(op->detail, lang)) add_paragraphs(hd_text_get(op->detail, lang), out);
     if (has_params(op, true)) {
         hd_str_addf(out, "\n%s\n", say(lang, "Arguments:", "参数："));
-        HD_TRY(add_params(op->params, op->n_params, true, lang, out));
+        HD_TRY(add_params(op->params, hd_cli_n_params(op), true, lang, out));
     }
     if (has_params(op, false)) {
         hd_str_addf(out, "\n%s\n", say(lang, "Flags:", "选项："));
-        HD_TRY(add_params(op->params, op->n_params, false, lang, out));
+        HD_TRY(add_params(op->params, hd_cli_n_params(op), false, lang, out));
     }
     hd_str_addf(out, "\n%s\n", say(lang, "Flags of every command:", "所有命令通用的选项："));
     HD_TRY(add_params(hd_cli_globals, hd_cli_n_globals, false, lang, out));
@@ -290,10 +290,16 @@ const hd_op hd_op_completion = {
 
 static const hd_op *const own_ops[] = {&hd_op_help, &hd_op_completion};
 
+size_t hd_cli_n_params(const hd_op *op) {
+    size_t n = op->n_params;
+    while (n > 0 && op->params[n - 1].only == HD_ONLY_HTTP) n--;
+    return n;
+}
+
 const hd_op *hd_cli_op_at(size_t i) {
-    size_t n = 0;
-    while (hd_ops[n] && n < i) n++;
-    if (hd_ops[n]) return hd_ops[n];
+    size_t n = 0; // of those offered here
+    for (size_t k = 0; hd_ops[k]; k++)
+        if (hd_ops[k]->only != HD_ONLY_HTTP && n++ == i) return hd_ops[k];
     size_t own = i - n;
     return own < sizeof own_ops / sizeof own_ops[0] ? own_ops[own] : NULL;
 }

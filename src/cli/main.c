@@ -138,7 +138,8 @@ static heed_err gather(const hd_cli_line *line, hd_arena *arena, hd_call *call,
     terminal->lang = call->lang = lang_named(hd_settings_text(call->settings, "lang"));
     hd_mem_limit_set((size_t)hd_settings_int(call->settings, "memory.limit"));
     hd_terminal_log(terminal, call->settings);
-    return hd_params_finish(call->params, line->op->params, line->op->n_params, line->op->name);
+    return hd_params_finish(call->params, line->op->params, hd_cli_n_params(line->op),
+                            line->op->name);
 }
 
 static heed_err print_result(const hd_op *op, const json_t *result, hd_terminal *terminal) {
@@ -172,6 +173,7 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
     hd_arena arena;
     hd_arena_init(&arena);
     hd_call call = {.params = line->params,
+                    .caller = {"cli", ~0u},
                     .lang = terminal->lang,
                     .stop = &stop_flag,
                     .progress = hd_terminal_progress,

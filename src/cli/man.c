@@ -113,7 +113,7 @@ static void add_command(const hd_op *op, hd_str *out) {
     hd_str_clear(&synopsis);
     add_sentence(out, op->doc.en);
     if (op->detail.en) add_paragraphs(out, op->detail.en);
-    if (op->n_params) add_params(op->params, op->n_params, out);
+    if (hd_cli_n_params(op)) add_params(op->params, hd_cli_n_params(op), out);
     if (!op->examples) return;
     hd_str_add(out, ".Bd -literal -offset indent\n");
     for (size_t i = 0; op->examples[i]; i++) {

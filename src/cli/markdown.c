@@ -58,7 +58,7 @@ static void add_command(const hd_op *op, heed_lang lang, hd_str *out) {
     hd_str_add(out, "\n```\n");
     hd_help_synopsis(op, out);
     hd_str_add(out, "\n```\n");
-    if (op->n_params) add_params(op->params, op->n_params, lang, out);
+    if (hd_cli_n_params(op)) add_params(op->params, hd_cli_n_params(op), lang, out);
     if (op->examples) {
         hd_str_add(out, "\n```sh\n");
         for (size_t i = 0; op->examples[i]; i++) hd_str_addf(out, "%s\n", op->examples[i]);
