@@ -116,6 +116,9 @@ typedef struct hd_op {
     const char *const *examples; // command lines, NULL-terminated; NULL: none
     const char *method, *path;   // "GET", "/api/v1/recommend/{user}"; NULL: not for HTTP
     hd_scope scope;
+    // Over HTTP, how senders made for other products show their key: as the user name of Basic
+    // authentication, as "api_key" in the body. Parameters of theirs that mean nothing here pass.
+    bool key_basic, key_in_body;
     hd_place place;
     hd_run_as run_as;
     int status; // of success over HTTP; 0: 200 (a job: 202)
