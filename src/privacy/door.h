@@ -85,7 +85,8 @@ heed_err hd_door_item_used(hd_door *door, int64_t item_key, bool *used) HEED_CHE
 // Makes `from` another id of the person `into`: rows of both stand under one key.
 heed_err hd_door_merge(hd_door *door, hd_slice from, hd_slice into) HEED_CHECK;
 
-// ── Reading
+// ── Reading. Whoever is out of the purpose (consent.h) is HEED_DENIED when asked for by name, and
+// left out where all persons are read, as if their rows had never been there.
 // ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 // HEED_NOT_FOUND for an unknown id, without naming whether it ever existed.
@@ -100,6 +101,10 @@ typedef struct hd_door_user {
 } hd_door_user;
 heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
                           hd_door_user *out) HEED_CHECK;
+
+// The attributes alone, for purposes that may not know who it is (training).
+heed_err hd_door_attributes(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                            const char **out) HEED_CHECK;
 
 typedef struct hd_door_event {
     int64_t key;      // evidence

@@ -117,7 +117,9 @@ static heed_err sweep_waiting(hd_door *door) {
         " AND NOT EXISTS (SELECT 1 FROM reviews WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM tickets WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM user_links WHERE from_key = users.key)"
-        " AND NOT EXISTS (SELECT 1 FROM user_links WHERE into_key = users.key)");
+        " AND NOT EXISTS (SELECT 1 FROM user_links WHERE into_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM consents WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM consent_history WHERE user_key = users.key)");
 }
 
 heed_err hd_load_end(hd_door *door, int64_t *repeats) {

@@ -5,6 +5,7 @@
 #define HD_PRIVACY_OWN_H
 
 #include "base/map.h"
+#include "privacy/consent.h"
 #include "privacy/door.h"
 #include "privacy/idcache.h"
 #include "privacy/seen.h"
@@ -49,6 +50,7 @@ struct hd_door {
     hd_load load;
     hd_imap used_items; // items that something refers to
     bool used_known;
+    hd_basis basis[HD_PURPOSES];
 };
 
 // Forgets what is cached when the store says that it may not stand any more. Called by whatever
@@ -80,6 +82,28 @@ heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *join
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
 // Removes ids without a record that nothing refers to.
 heed_err hd_users_sweep(hd_door *door) HEED_CHECK;
+
+// ── consent.c: who is in ──
+
+// HEED_DENIED when the person is out of the purpose.
+heed_err hd_consent_check(hd_door *door, hd_purpose purpose, int64_t person,
+                          bool joined) HEED_CHECK;
+// hd_users_person and the check of it: what every read of one person begins with.
+heed_err hd_users_person_for(hd_door *door, hd_purpose purpose, int64_t key, int64_t *person,
+                             bool *joined) HEED_CHECK;
+// The verdicts on all persons, as they stand in the transaction that is open.
+typedef struct hd_gate {
+    hd_imap verdicts; // person -> 0 out, 1 in
+    bool otherwise;   // who isn't named there is in
+} hd_gate;
+heed_err hd_gate_open(hd_door *door, hd_purpose purpose, hd_gate *gate) HEED_CHECK;
+bool hd_gate_lets(const hd_gate *gate, int64_t person); // 0: nobody's rows, always in
+bool hd_gate_lets_all(const hd_gate *gate);
+void hd_gate_close(hd_gate *gate);
+// Raises hd_door_consent_mark.
+heed_err hd_consent_mark_raise(hd_door *door) HEED_CHECK;
+// The same, if somebody said anything: ids were joined or parted, and words with them.
+heed_err hd_consent_joined(hd_door *door) HEED_CHECK;
 
 // ── types.c ──
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Purposes and what each may read. One row a purpose: the same table as in door.h. Whether the
-// persons concerned agreed to a purpose is another question, asked elsewhere.
+// persons concerned agreed to a purpose is another question (consent.c).
 #include "privacy/own.h"
 
 static const struct {

@@ -58,13 +58,11 @@ static heed_err read_user(hd_door *door, int64_t person, json_t *all, hd_arena *
     return err;
 }
 
-heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
-                          hd_door_user *out) {
-    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
-    HD_TRY(hd_purpose_check(purpose, HD_MAY_ATTRIBUTES));
+static heed_err get_user(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                         hd_door_user *out) {
     int64_t person;
     bool joined;
-    HD_TRY(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY(hd_users_person_for(door, purpose, user_key, &person, &joined));
     *out = (hd_door_user){.key = person, .created = HD_TIME_NONE};
     json_t *all = json_object();
     if (!all) return HD_FAIL_MEMORY(0);
@@ -80,13 +78,29 @@ out:
     return err;
 }
 
+heed_err hd_door_user_get(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                          hd_door_user *out) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_ATTRIBUTES));
+    return get_user(door, purpose, user_key, arena, out);
+}
+
+heed_err hd_door_attributes(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
+                            const char **out) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_ATTRIBUTES));
+    hd_door_user user;
+    HD_TRY(get_user(door, purpose, user_key, arena, &user));
+    *out = user.attributes;
+    return HEED_OK;
+}
+
 heed_err hd_door_user_id(hd_door *door, hd_purpose purpose, int64_t user_key, hd_arena *arena,
                          char **out) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_IDS));
     int64_t person;
     bool joined, row;
     hd_query *q;
-    HD_TRY(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY(hd_users_person_for(door, purpose, user_key, &person, &joined));
     HD_TRY(hd_query_open(door->store, "SELECT external_id FROM users WHERE key = ?1", &q));
     hd_query_bind_i64(q, 1, person);
     heed_err err;
@@ -154,7 +168,7 @@ heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, siz
     bool joined;
     hd_event_list list = {0};
     heed_err err;
-    HD_TRY_OUT(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY_OUT(hd_users_person_for(door, purpose, user_key, &person, &joined));
     HD_TRY_OUT(hd_events_collect(door, person, joined, limit, &list));
     *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
     if (!*out) {
@@ -184,9 +198,7 @@ static heed_err any_joined(hd_door *door, bool *joined) {
     return err;
 }
 
-heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) {
-    HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
-    hd_door_sync(door);
+static heed_err scan_events(hd_door *door, const hd_gate *gate, hd_door_event_fn fn, void *ctx) {
     hd_query *q;
     bool joined, row;
     hd_door_event event;
@@ -196,11 +208,27 @@ heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
+        if (!hd_gate_lets(gate, hd_query_i64(q, 0))) continue;
         HD_TRY_OUT(hd_event_read(door, q, 1, &event));
         HD_TRY_OUT(fn(ctx, hd_query_i64(q, 0), &event));
     }
 out:
     hd_query_close(q);
+    return err;
+}
+
+heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
+    HD_TRY(hd_store_begin_read(door->store)); // verdicts and events are of one state
+    hd_door_sync(door);
+    hd_gate gate;
+    heed_err err = hd_gate_open(door, purpose, &gate);
+    if (err == HEED_OK) {
+        err = scan_events(door, &gate, fn, ctx);
+        hd_gate_close(&gate);
+    }
+    if (err == HEED_OK) return hd_store_commit(door->store);
+    hd_store_rollback(door->store);
     return err;
 }
 
@@ -257,7 +285,7 @@ heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd
     bool joined;
     hd_review_list list = {0};
     heed_err err;
-    HD_TRY_OUT(hd_users_person(door, user_key, &person, &joined));
+    HD_TRY_OUT(hd_users_person_for(door, purpose, user_key, &person, &joined));
     HD_TRY_OUT(hd_reviews_collect(door, purpose, person, arena, &list));
     *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
     if (!*out) {
@@ -273,31 +301,96 @@ out:
 
 // ── All ──
 
-heed_err hd_door_count(hd_door *door, hd_purpose purpose, hd_door_counts *out) {
-    (void)purpose; // counts are open to all
-    hd_query *q;
+static const char count_all[] =
+    "SELECT (SELECT count(*) FROM users WHERE person IS NULL), count(*),"
+    " count(*) - count(user_key), min(time), max(time),"
+    " (SELECT count(*) FROM reviews), (SELECT count(*) FROM tickets),"
+    " (SELECT count(*) FROM messages) FROM events";
+
+// The same without the rows of who is out of ?1. ?2: who said nothing is in.
+static const char count_some[] =
+    "WITH word(person, state) AS MATERIALIZED (SELECT coalesce(u.person, u.key) AS p, min(c.state)"
+    "  FROM consents AS c JOIN users AS u ON u.key = c.user_key"
+    "  WHERE c.purpose IN (?1, '*') GROUP BY p),"
+    " let(key) AS MATERIALIZED (SELECT u.key FROM users AS u LEFT JOIN word AS w"
+    "  ON w.person = coalesce(u.person, u.key) WHERE coalesce(w.state, ?2)),"
+    " ticket(key) AS MATERIALIZED (SELECT key FROM tickets"
+    "  WHERE user_key IS NULL OR user_key IN (SELECT key FROM let))"
+    "SELECT (SELECT count(*) FROM users WHERE person IS NULL AND key IN (SELECT key FROM let)),"
+    " count(*), count(*) - count(user_key), min(time), max(time),"
+    " (SELECT count(*) FROM reviews WHERE user_key IS NULL OR user_key IN (SELECT key FROM let)),"
+    " (SELECT count(*) FROM ticket),"
+    " (SELECT count(*) FROM messages WHERE ticket_key IN (SELECT key FROM ticket))"
+    " FROM events WHERE user_key IS NULL OR user_key IN (SELECT key FROM let)";
+
+static heed_err read_counts(hd_query *q, hd_door_counts *out) {
     bool row;
+    HD_TRY(hd_query_step(q, &row));
+    *out = (hd_door_counts){
+        .users = hd_query_i64(q, 0),
+        .events = hd_query_i64(q, 1),
+        .anonymous_events = hd_query_i64(q, 2),
+        .first = hd_query_time(q, 3),
+        .last = hd_query_time(q, 4),
+        .reviews = hd_query_i64(q, 5),
+        .tickets = hd_query_i64(q, 6),
+        .messages = hd_query_i64(q, 7),
+    };
+    return HEED_OK;
+}
+
+heed_err hd_door_count(hd_door *door, hd_purpose purpose, hd_door_counts *out) {
+    hd_query *q;
+    hd_gate gate;
     *out = (hd_door_counts){.first = HD_TIME_NONE, .last = HD_TIME_NONE};
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT (SELECT count(*) FROM users WHERE person IS NULL), count(*),"
-                         " count(*) - count(user_key), min(time), max(time),"
-                         " (SELECT count(*) FROM reviews), (SELECT count(*) FROM tickets),"
-                         " (SELECT count(*) FROM messages) FROM events",
-                         &q));
-    heed_err err = hd_query_step(q, &row);
+    HD_TRY(hd_gate_open(door, purpose, &gate)); // counts are open to all purposes, not of all
+    bool all = hd_gate_lets_all(&gate), otherwise = gate.otherwise;
+    hd_gate_close(&gate);
+    HD_TRY(hd_query_open(door->store, all ? count_all : count_some, &q));
+    if (!all) {
+        hd_query_bind_text(q, 1, hd_slice_of(hd_purpose_name(purpose)));
+        hd_query_bind_i64(q, 2, otherwise);
+    }
+    heed_err err = read_counts(q, out);
+    hd_query_close(q);
+    return err;
+}
+
+static const char busiest_first[] =
+    "SELECT (SELECT external_id FROM users WHERE key = p), p FROM"
+    " (SELECT coalesce(u.person, u.key) AS p, sum(c) AS total FROM"
+    "   (SELECT user_key, count(*) AS c FROM events WHERE user_key IS NOT NULL"
+    "    GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
+    "  GROUP BY p ORDER BY total DESC, p LIMIT ?1)";
+
+static heed_err take_busiest(hd_query *q, const hd_gate *gate, size_t limit, hd_arena *arena,
+                             char **ids, size_t *n) {
+    bool row;
+    while (*n < limit) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) break;
+        if (!hd_gate_lets(gate, hd_query_i64(q, 1))) continue;
+        hd_slice id = hd_query_text(q, 0);
+        ids[*n] = hd_arena_strndup(arena, id.p, id.n);
+        if (!ids[*n]) return HD_FAIL_MEMORY(id.n);
+        ++*n;
+    }
+    return HEED_OK;
+}
+
+static heed_err busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_arena *arena,
+                        char **ids, size_t *n) {
+    hd_gate gate;
+    hd_query *q = NULL;
+    HD_TRY(hd_gate_open(door, purpose, &gate));
+    heed_err err = hd_query_open(door->store, busiest_first, &q);
     if (err == HEED_OK) {
-        *out = (hd_door_counts){
-            .users = hd_query_i64(q, 0),
-            .events = hd_query_i64(q, 1),
-            .anonymous_events = hd_query_i64(q, 2),
-            .first = hd_query_time(q, 3),
-            .last = hd_query_time(q, 4),
-            .reviews = hd_query_i64(q, 5),
-            .tickets = hd_query_i64(q, 6),
-            .messages = hd_query_i64(q, 7),
-        };
+        bool few = hd_gate_lets_all(&gate) && limit < INT64_MAX;
+        hd_query_bind_i64(q, 1, few ? (int64_t)limit : -1);
+        err = take_busiest(q, &gate, limit, arena, ids, n);
     }
     hd_query_close(q);
+    hd_gate_close(&gate);
     return err;
 }
 
@@ -308,29 +401,9 @@ heed_err hd_door_busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_are
     *n = 0;
     *ids = hd_arena_calloc(arena, limit ? limit : 1, sizeof **ids);
     if (!*ids) return HD_FAIL_MEMORY(limit * sizeof **ids);
-    hd_query *q;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT (SELECT external_id FROM users WHERE key = p) FROM"
-                         " (SELECT coalesce(u.person, u.key) AS p, sum(c) AS total FROM"
-                         "   (SELECT user_key, count(*) AS c FROM events WHERE user_key IS NOT NULL"
-                         "    GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
-                         "  GROUP BY p ORDER BY total DESC, p LIMIT ?1)",
-                         &q));
-    hd_query_bind_i64(q, 1, limit < INT64_MAX ? (int64_t)limit : INT64_MAX);
-    heed_err err;
-    bool row;
-    for (;;) {
-        HD_TRY_OUT(hd_query_step(q, &row));
-        if (!row) break;
-        hd_slice id = hd_query_text(q, 0);
-        (*ids)[*n] = hd_arena_strndup(arena, id.p, id.n);
-        if (!(*ids)[*n]) {
-            err = HD_FAIL_MEMORY(id.n);
-            goto out;
-        }
-        ++*n;
-    }
-out:
-    hd_query_close(q);
+    HD_TRY(hd_store_begin_read(door->store));
+    heed_err err = busiest(door, purpose, limit, arena, *ids, n);
+    if (err == HEED_OK) return hd_store_commit(door->store);
+    hd_store_rollback(door->store);
     return err;
 }

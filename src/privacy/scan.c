@@ -12,6 +12,7 @@
 typedef struct scan {
     hd_door *door;
     hd_purpose purpose;
+    hd_gate gate;
     hd_query *users, *events, *reviews;
     int64_t event_user;  // of the row at hand; 0: none is left
     int64_t review_user; // the same
@@ -53,13 +54,14 @@ static heed_err take_rows(scan *s, int64_t user, bool keep) {
     return HEED_OK;
 }
 
-// The rows of the user at hand. *skip: another id of a person, whose turn is elsewhere.
+// The rows of the user at hand. *skip: another id of a person, whose turn is elsewhere; or a person
+// who is out of the purpose.
 static heed_err read_rows(scan *s, int64_t user, bool *skip) {
-    *skip = hd_query_i64(s->users, 1) != 0;
+    *skip = hd_query_i64(s->users, 1) != 0 || !hd_gate_lets(&s->gate, user);
     bool joined = hd_query_i64(s->users, 2) != 0;
     hd_arena_reset(&s->arena);
     HD_TRY(take_rows(s, user, !*skip && !joined));
-    if (!joined) return HEED_OK;
+    if (*skip || !joined) return HEED_OK;
     HD_TRY(hd_events_collect(s->door, user, true, 0, &s->event_list));
     return hd_reviews_collect(s->door, s->purpose, user, &s->arena, &s->review_list);
 }
@@ -99,11 +101,13 @@ static heed_err open_cursors(scan *s) {
 }
 
 static heed_err scan_all(scan *s, bool with_empty, hd_door_user_fn fn, void *ctx) {
+    HD_TRY(hd_gate_open(s->door, s->purpose, &s->gate));
     heed_err err = open_cursors(s);
     if (err == HEED_OK) err = run(s, with_empty, fn, ctx);
     hd_query_close(s->users);
     hd_query_close(s->events);
     hd_query_close(s->reviews);
+    hd_gate_close(&s->gate);
     hd_free(s->event_list.events);
     hd_free(s->review_list.reviews);
     hd_arena_clear(&s->arena);

@@ -150,6 +150,7 @@ static heed_err unite(hd_door *door, int64_t from, int64_t into) {
     HD_TRY(hd_users_person(door, from, &from_person, &joined));
     HD_TRY(hd_users_person(door, into, &into_person, &joined));
     if (from_person == into_person) return HEED_OK;
+    HD_TRY(hd_consent_joined(door));
     return HD_RUN(door, "UPDATE users SET person = ?2 WHERE key = ?1 OR person = ?1", from_person,
                   into_person);
 }
@@ -242,6 +243,7 @@ heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) {
                          batch, &persons));
     HD_TRY_OUT(HD_RUN(door, "DELETE FROM user_links WHERE batch = ?1", batch));
     *n += hd_store_changes(door->store);
+    HD_TRY_OUT(hd_consent_joined(door));
     for (size_t i = 0; i < persons.n; i++) HD_TRY_OUT(rejoin(door, persons.keys[i], &pairs));
 out:
     hd_free(persons.keys);
@@ -258,6 +260,8 @@ heed_err hd_users_sweep(hd_door *door) {
         " AND NOT EXISTS (SELECT 1 FROM tickets WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM user_links WHERE from_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM user_links WHERE into_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM consents WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM consent_history WHERE user_key = users.key)"
         " AND key NOT IN (SELECT user_key FROM reviews_before WHERE user_key IS NOT NULL)"
         " AND key NOT IN (SELECT user_key FROM tickets_before WHERE user_key IS NOT NULL)");
 }
@@ -405,6 +409,8 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
 heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *user_key) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
     int64_t key;
+    bool joined;
     HD_TRY(find(door, id, &key, user_key));
-    return key != 0 ? HEED_OK : unknown(id);
+    if (key == 0) return unknown(id);
+    return hd_users_person_for(door, purpose, key, user_key, &joined);
 }

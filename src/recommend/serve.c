@@ -319,6 +319,7 @@ static heed_err serve_item(serving_run *run, const serving_stage *stage, size_t 
                            double score) {
     hd_served *served = &run->out->item[run->out->n];
     *served = (hd_served){.item = index, .score = score, .method = stage->name, .why = stage->why};
+    if (run->request->left_out) served->why = HD_WHY_LEFT_OUT;
     uint32_t col = run->s->col_of[index];
     if (stage->method) HD_TRY(add_reasons(run, stage->method, stage->model, col, served));
     HD_TRY(count_caps(run, &run->s->items->items[index]));

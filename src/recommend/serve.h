@@ -52,6 +52,7 @@ typedef struct hd_serve_request {
     size_t n_events;
     const char *attributes; // of the user, a JSON object; NULL: nothing known
     hd_time now;            // HD_TIME_NONE: the end of the training data
+    bool left_out; // the user is out of this: the list says so (and has neither of the above)
 } hd_serve_request;
 
 // No more than `max` items of a category (any of the item's categories counts).
@@ -78,12 +79,15 @@ typedef struct hd_serve_rules {
 hd_serve_rules hd_serve_rules_default(void); // 10 items, seen excluded, 3 reasons
 
 // Why a stage served an item. X(NAME, "name", English, Chinese); %s: the first method's name.
-#define HD_WHY_LIST(X)                                                         \
-    X(CHOSEN, "chosen", "'%s' is the method in use", "“%s”是正在使用的方法")   \
-    X(NO_HISTORY, "no_history", "nothing the user did is known to '%s' yet",   \
-      "“%s”尚不了解该用户的任何行为")                                          \
-    X(NO_SIGNAL, "no_signal", "'%s' finds nothing to go by", "“%s”找不到依据") \
-    X(FILLED, "filled", "the rules left '%s' too few items", "规则过滤后“%s”的商品不足")
+#define HD_WHY_LIST(X)                                                                   \
+    X(CHOSEN, "chosen", "'%s' is the method in use", "“%s”是正在使用的方法")             \
+    X(NO_HISTORY, "no_history", "nothing the user did is known to '%s' yet",             \
+      "“%s”尚不了解该用户的任何行为")                                                    \
+    X(NO_SIGNAL, "no_signal", "'%s' finds nothing to go by", "“%s”找不到依据")           \
+    X(FILLED, "filled", "the rules left '%s' too few items", "规则过滤后“%s”的商品不足") \
+    X(LEFT_OUT, "left_out",                                                              \
+      "the user takes no part in recommending: nothing known of them was used%.0s",      \
+      "该用户不参与推荐：未使用其任何数据%.0s")
 
 typedef enum hd_why {
 #define HD_WHY_ENUM(name, text, en, zh) HD_WHY_##name,

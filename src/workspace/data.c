@@ -15,6 +15,7 @@ typedef struct cleaning {
     hd_event_cleaner *cleaner;
     int64_t *keys; // (n) in the order of addition; then the dropped ones, sorted
     size_t n, cap;
+    crypto_generichash_state dropped; // which events in that order were dropped, counted from 1
     hd_stop *stop;
 } cleaning;
 
@@ -34,8 +35,12 @@ static int compare_keys(const void *a, const void *b) {
 
 static void keep_dropped(cleaning *c) {
     size_t dropped = 0;
-    for (size_t i = 0; i < c->n; i++)
-        if (!hd_event_cleaner_keeps(c->cleaner, i)) c->keys[dropped++] = c->keys[i];
+    for (size_t i = 0; i < c->n; i++) {
+        if (hd_event_cleaner_keeps(c->cleaner, i)) continue;
+        const uint64_t place = i + 1;
+        crypto_generichash_update(&c->dropped, (const unsigned char *)&place, sizeof place);
+        c->keys[dropped++] = c->keys[i];
+    }
     c->n = dropped;
     if (dropped > 1) qsort(c->keys, dropped, sizeof *c->keys, compare_keys);
 }
@@ -52,6 +57,7 @@ hd_event_clean_params hd_clean_params(const heed_workspace *ws) {
 
 static heed_err judge(heed_workspace *ws, cleaning *c) {
     const hd_event_clean_params params = hd_clean_params(ws);
+    crypto_generichash_init(&c->dropped, NULL, 0, 32);
     HD_TRY(hd_event_cleaner_new(&params, &c->cleaner));
     HD_TRY(hd_door_scan_events(ws->door, HD_PURPOSE_TRAIN, show_event, c));
     HD_TRY(hd_event_cleaner_run(c->cleaner));
@@ -71,17 +77,19 @@ static heed_err take_snapshot(heed_workspace *ws, hd_training_data *out) {
     return err;
 }
 
-// The hash of the snapshot where nothing was dropped; else over it and the dropped events.
-static void name_data(const cleaning *c, hd_training_data *out) {
+// The hash of the snapshot where nothing was dropped; else over it and the places of the dropped
+// events. Places, not keys: data is the same data whatever else stands or stood in the workspace.
+static void name_data(cleaning *c, hd_training_data *out) {
     memcpy(out->hash, out->snapshot.hash, sizeof out->hash);
     if (c->n == 0) return;
-    unsigned char digest[32];
+    unsigned char digest[32], both[32];
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof digest);
+    crypto_generichash_final(&c->dropped, digest, sizeof digest);
+    crypto_generichash_init(&state, NULL, 0, sizeof both);
     crypto_generichash_update(&state, (const unsigned char *)out->hash, 64);
-    crypto_generichash_update(&state, (const unsigned char *)c->keys, c->n * sizeof *c->keys);
-    crypto_generichash_final(&state, digest, sizeof digest);
-    sodium_bin2hex(out->hash, sizeof out->hash, digest, sizeof digest);
+    crypto_generichash_update(&state, digest, sizeof digest);
+    crypto_generichash_final(&state, both, sizeof both);
+    sodium_bin2hex(out->hash, sizeof out->hash, both, sizeof both);
 }
 
 static heed_err drop(const cleaning *c, hd_training_data *out) {

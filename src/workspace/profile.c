@@ -16,11 +16,11 @@ static const char METHOD[] = "segments";
 // anybody could see, and memory stays bounded.
 enum { MAX_VECTORS = 200000 };
 
-static heed_err make_profiler(heed_workspace *ws, hd_profiler **out) {
+static heed_err make_profiler(heed_workspace *ws, hd_time now, hd_profiler **out) {
     const hd_items *items;
     HD_TRY(hd_workspace_items(ws, &items));
     const hd_profile_input input = {
-        .items = items, .signals = ws->signals, .zone = ws->zone, .now = hd_time_now()};
+        .items = items, .signals = ws->signals, .zone = ws->zone, .now = now};
     return hd_profiler_new(&input, out);
 }
 
@@ -54,13 +54,18 @@ static heed_err take_user(void *ctx, int64_t user_key, const hd_door_event *even
     return add_vector(g, events, n_events, reviews, n_reviews);
 }
 
+// Segments are learned as of the end of this day: the same data on one day gives the same model.
+static hd_time end_of_day(void) {
+    return (hd_time_now() / HD_DAY_MS + 1) * HD_DAY_MS;
+}
+
 static heed_err gather(gathering *g) {
     hd_door_counts counts;
     HD_TRY(hd_door_count(g->ws->door, HD_PURPOSE_PROFILE, &counts));
     g->step = ((size_t)counts.users + MAX_VECTORS - 1) / MAX_VECTORS;
     if (g->step == 0) g->step = 1;
     g->len = hd_profile_vector_len();
-    HD_TRY(make_profiler(g->ws, &g->profiler));
+    HD_TRY(make_profiler(g->ws, end_of_day(), &g->profiler));
     hd_workspace_tell(g->ws, (hd_text)HD_TEXT("profiling users", "正在生成用户画像"), -1);
     return hd_door_scan(g->ws->door, HD_PURPOSE_PROFILE, false, take_user, g);
 }
@@ -197,7 +202,7 @@ heed_err hd_profile_user(heed_workspace *ws, const char *user, heed_lang lang, j
     hd_profiler *profiler = NULL;
     heed_err err = hd_store_begin_read(ws->store);
     if (err == HEED_OK) {
-        err = make_profiler(ws, &profiler);
+        err = make_profiler(ws, hd_time_now(), &profiler);
         if (err == HEED_OK) err = user_in(ws, user, lang, &arena, profiler, out);
         hd_store_rollback(ws->store);
     }

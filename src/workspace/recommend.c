@@ -9,6 +9,7 @@
 #include "workspace/recommend.h"
 
 #include "base/mem.h"
+#include "privacy/consent.h"
 #include "recommend/wording.h"
 #include "workspace/train.h"
 
@@ -27,6 +28,7 @@ struct hd_loaded_models {
     loaded_model chosen;
     loaded_model popular; // method NULL: the chosen one is popular
     hd_cold *cold;        // NULL: none was fitted
+    int64_t mark;         // hd_door_consent_mark when rows of users were read
     hd_serving *serving;
 };
 
@@ -53,10 +55,12 @@ static heed_err take_item_keys(const hd_safetensors *file, hd_loaded_models *out
     return HEED_OK;
 }
 
-// The rows of all users, as a method reads them that compares users.
+// The rows of all users, as a method reads them that compares users: they are to it what training
+// data is to another, so they are read for that purpose.
 static heed_err attach_rows(heed_workspace *ws, hd_loaded_models *loaded, loaded_model *model) {
     hd_snapshot snapshot = {0};
-    HD_TRY(hd_door_snapshot(ws->door, HD_PURPOSE_RECOMMEND, loaded->item_key, loaded->n_items,
+    HD_TRY(hd_door_consent_mark(ws->door, &loaded->mark));
+    HD_TRY(hd_door_snapshot(ws->door, HD_PURPOSE_TRAIN, loaded->item_key, loaded->n_items,
                             ws->signals, &snapshot));
     heed_err err = model->method->attach(model->model, &snapshot.events);
     hd_snapshot_clear(&snapshot);
@@ -154,14 +158,23 @@ static heed_err choose_version(heed_workspace *ws, const char *method, hd_arena 
     return hd_models_newest(ws, TASK, method, arena, &out->version);
 }
 
+static bool is_loaded(const hd_loaded_models *now, hd_model_ref ref) {
+    return now && strcmp(now->ref.method, ref.method) == 0 &&
+           strcmp(now->ref.version, ref.version) == 0;
+}
+
+// Rows of somebody who withdrew or was erased since they were read serve nobody any more.
+static heed_err renew_rows(heed_workspace *ws, hd_loaded_models *now) {
+    int64_t mark;
+    if (!now->chosen.method->needs_rows) return HEED_OK;
+    HD_TRY(hd_door_consent_mark(ws->door, &mark));
+    return mark == now->mark ? HEED_OK : attach_rows(ws, now, &now->chosen);
+}
+
 static heed_err ensure_loaded(heed_workspace *ws, const char *method, hd_arena *arena) {
     hd_model_ref ref;
     HD_TRY(choose_version(ws, method, arena, &ref));
-    const hd_loaded_models *now = ws->models;
-    if (now && strcmp(now->ref.method, ref.method) == 0 &&
-        strcmp(now->ref.version, ref.version) == 0)
-        return HEED_OK;
-    return load(ws, ref);
+    return is_loaded(ws->models, ref) ? renew_rows(ws, ws->models) : load(ws, ref);
 }
 
 // ── The request ──
@@ -222,14 +235,24 @@ static heed_err add_history(request *r, const char *user) {
     return HEED_OK;
 }
 
+// A user who is out of recommending gets what somebody unknown gets, without the session that was
+// handed in: it would be theirs too.
+static heed_err add_known(request *r, const char *user) {
+    heed_err err = add_history(r, user);
+    r->serve.left_out = err == HEED_DENIED;
+    if (r->serve.left_out) return room_for(r, 0);
+    HD_TRY(err);
+    return add_session(r);
+}
+
 static heed_err make_request(request *r, const char *user) {
     r->serve.now = hd_time_now();
     if (user) {
-        HD_TRY(add_history(r, user));
+        HD_TRY(add_known(r, user));
     } else {
         HD_TRY(room_for(r, r->params->n_session));
+        HD_TRY(add_session(r));
     }
-    HD_TRY(add_session(r));
     r->serve.events = r->events;
     r->serve.n_events = r->n;
     return HEED_OK;

@@ -13,9 +13,21 @@
 static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const text_choices[] = {"keep", "redact", NULL};
+static const char *const basis_choices[] = {"legitimate_interest", "consent", NULL};
 static const char *const format_choices[] = {"logfmt", "json", NULL};
 
 #define GIGABYTES (1024.0 * 1024.0 * 1024.0)
+
+#define BASIS(purpose, en, zh)                                                                                        \
+    {                                                                                                                 \
+        "privacy.basis." purpose, HD_SETTING_CHOICE, "legitimate_interest",                                           \
+            .choices = basis_choices,                                                                                 \
+            .doc =                                                                                                    \
+                HD_TEXT("legal basis of " en ": legitimate_interest (who objects is out) or "                         \
+                        "consent (who consents is in)",                                                               \
+                        zh "的法律依据：legitimate_interest 正当利益（反对者除外），consent 同意" \
+                           "（仅限同意者）")                                                                          \
+    }
 
 const hd_setting hd_settings_rows[] = {
     {"lang", HD_SETTING_CHOICE, "auto", .choices = lang_choices,
@@ -53,6 +65,13 @@ const hd_setting hd_settings_rows[] = {
      .doc = HD_TEXT("personal data in the free text of reviews and tickets: keep it, or redact it "
                     "as it is imported",
                     "评论和工单的文字中的个人信息：keep 保留，redact 在导入时去除")},
+    BASIS("recommend", "recommending", "推荐"),
+    BASIS("profile", "profiling", "画像"),
+    BASIS("need", "finding needs", "需求分析"),
+    BASIS("assist", "assisting", "智能客服"),
+    BASIS("train", "training and evaluating models", "训练与评估模型"),
+    BASIS("support", "support by people", "人工支持"),
+    BASIS("experiment", "experiments", "实验"),
     {"clean.duplicates", HD_SETTING_BOOL, "true",
      .doc = HD_TEXT("leave repeats of one event out of training", "训练时去掉重复的事件")},
     {"clean.duplicate_window", HD_SETTING_INT, "1000", 0, 86400000,

@@ -192,14 +192,12 @@ static heed_err add_attributes(training *t, hd_attributes *attributes) {
     hd_arena_init(&arena);
     heed_err err = HEED_OK;
     for (size_t u = 0; err == HEED_OK && u < t->data.events.n_rows; u++) {
-        hd_door_user user;
-        err = hd_door_user_get(t->ws->door, HD_PURPOSE_RECOMMEND, t->data.snapshot.user_key[u],
-                               &arena, &user);
-        if (err == HEED_NOT_FOUND) { // gone since the snapshot
-            user.attributes = NULL;
-            err = HEED_OK;
-        }
-        if (err == HEED_OK) err = hd_attributes_add(attributes, user.attributes);
+        const char *text = NULL;
+        err = hd_door_attributes(t->ws->door, HD_PURPOSE_TRAIN, t->data.snapshot.user_key[u],
+                                 &arena, &text);
+        // Gone since the snapshot, or out of the purpose since then.
+        if (err == HEED_NOT_FOUND || err == HEED_DENIED) err = HEED_OK;
+        if (err == HEED_OK) err = hd_attributes_add(attributes, text);
         if (err == HEED_OK && u % 1024 == 0) err = hd_stop_check(t->ws->stop);
         hd_arena_reset(&arena);
     }

@@ -10,6 +10,7 @@
 #include "workspace/workspace.h"
 
 #include "base/mem.h"
+#include "privacy/consent.h"
 #include "store/batch.h"
 #include "workspace/recommend.h"
 
@@ -87,13 +88,15 @@ void hd_workspace_items_drop(heed_workspace *ws) {
 // All rooms' migrations as one list, so that a component that is too new is found before any other
 // is changed. Caller: hd_free.
 static heed_err all_migrations(hd_migration **out, size_t *n) {
-    *n = hd_batch_n_migrations + hd_catalog_n_migrations + hd_privacy_n_migrations;
+    *n = hd_batch_n_migrations + hd_catalog_n_migrations + hd_privacy_n_migrations +
+         hd_consent_n_migrations;
     hd_migration *rows = hd_alloc(*n * sizeof *rows);
     if (!rows) return HD_FAIL_MEMORY(*n * sizeof *rows);
     size_t at = 0;
     for (size_t i = 0; i < hd_batch_n_migrations; i++) rows[at++] = hd_batch_migrations[i];
     for (size_t i = 0; i < hd_catalog_n_migrations; i++) rows[at++] = hd_catalog_migrations[i];
     for (size_t i = 0; i < hd_privacy_n_migrations; i++) rows[at++] = hd_privacy_migrations[i];
+    for (size_t i = 0; i < hd_consent_n_migrations; i++) rows[at++] = hd_consent_migrations[i];
     *out = rows;
     return HEED_OK;
 }
@@ -138,9 +141,21 @@ static heed_err migrate(heed_workspace *ws, size_t *steps) {
     return err;
 }
 
+// The legal basis of every purpose, by privacy.basis.*.
+static void set_bases(heed_workspace *ws) {
+    for (int p = 0; p < HD_PURPOSES; p++) {
+        char name[64];
+        if (!hd_purpose_gated((hd_purpose)p)) continue;
+        hd_snprintf(name, sizeof name, "privacy.basis.%s", hd_purpose_name((hd_purpose)p));
+        bool consent = strcmp(hd_settings_text(ws->settings, name), "consent") == 0;
+        hd_door_basis_set(ws->door, (hd_purpose)p, consent ? HD_BASIS_CONSENT : HD_BASIS_INTEREST);
+    }
+}
+
 static heed_err open_doors(heed_workspace *ws) {
     HD_TRY(hd_catalog_open(ws->store, &ws->catalog));
     HD_TRY(hd_door_open(ws->store, &ws->door));
+    set_bases(ws);
     HD_TRY(hd_zone_open(hd_settings_text(ws->settings, "time.zone"), &ws->zone));
     hd_signal_rules_init(&ws->signal_rules, ws->settings);
     ws->signals = hd_signal_rules_get(&ws->signal_rules);
@@ -252,6 +267,7 @@ void heed_workspace_on_progress(heed_workspace *ws, heed_progress progress, void
 
 heed_err heed_workspace_set(heed_workspace *ws, const char *name, const char *value) {
     HD_TRY(hd_settings_set_flag(ws->settings, name, value));
+    set_bases(ws);
     hd_signal_rules_init(&ws->signal_rules, ws->settings);
     return HEED_OK;
 }

@@ -17,6 +17,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "privacy/consent.h"
 #include "privacy/door.h"
 #include "store/open.h"
 
@@ -50,6 +51,7 @@ static inline int fixture_setup(void **state) {
     snprintf(f->path, sizeof f->path, "%s/heed.db", f->dir);
     assert_ok(hd_store_open(f->path, HD_STORE_CREATE, 4 << 20, NULL, &f->store));
     assert_ok(hd_store_migrate(f->store, hd_privacy_migrations, hd_privacy_n_migrations));
+    assert_ok(hd_store_migrate(f->store, hd_consent_migrations, hd_consent_n_migrations));
     assert_ok(hd_door_open(f->store, &f->door));
     hd_arena_init(&f->arena);
     *state = f;

@@ -73,6 +73,8 @@ static void test_why(void **state) {
         {"nothing the user did is known to 'markov' yet", "“markov”尚不了解该用户的任何行为"},
         {"'markov' finds nothing to go by", "“markov”找不到依据"},
         {"the rules left 'markov' too few items", "规则过滤后“markov”的商品不足"},
+        {"the user takes no part in recommending: nothing known of them was used",
+         "该用户不参与推荐：未使用其任何数据"},
     };
     hd_served_list list = {.first = "markov"};
     hd_str out;
