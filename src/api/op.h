@@ -102,9 +102,13 @@ typedef struct hd_call {
     hd_stop *stop;           // may be NULL
     void (*progress)(void *ctx, hd_text what, double share); // share < 0: unknown; may be NULL
     void (*note)(void *ctx, hd_text line); // something the user should read (stderr); may be NULL
+    // Serves the workspace until asked to end; NULL: this program can't.
+    heed_err (*serve)(struct hd_call *call, json_t **result);
     // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
     bool (*confirm)(void *ctx, hd_text question);
     void *ctx;
+    // Set by the handler: what is metered of it besides the request itself.
+    int64_t used_events, used_tokens;
 } hd_call;
 
 typedef struct hd_op {
@@ -131,8 +135,13 @@ typedef struct hd_op {
     // *result: a new reference. It may also be given with a failure (what was found before it): it
     // is shown, then the error.
     heed_err (*run)(hd_call *call, json_t **result);
+    // Over HTTP, in place of run: what is new since `seen` (0: nothing was seen), as server-sent
+    // events appended to out; asked again now and then until *ended. NULL: not a stream.
+    heed_err (*stream)(hd_call *call, int64_t *seen, bool *ended, hd_str *out);
     heed_err (*text)(const json_t *result, heed_lang lang, size_t width,
                      hd_str *out); // for a person's eyes; width: columns
+    // On the command line, after the result was printed. NULL: nothing.
+    heed_err (*after)(hd_call *call, const json_t *result);
     // The next command to type, NULL: none. Formatted into out; shown on a terminal.
     heed_err (*next)(const json_t *result, heed_lang lang, hd_str *out);
 } hd_op;

@@ -6,6 +6,7 @@
 #include "api/params.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "base/json.h"
 #include "base/unicode.h"
@@ -211,6 +212,11 @@ static heed_err scalar_text(const hd_param *param, const json_t *value, hd_str *
     } else if (json_is_integer(value) &&
                (param->type == HD_PARAM_INT || param->type == HD_PARAM_FLOAT)) {
         hd_str_addf(out, "%lld", (long long)json_integer_value(value));
+        return hd_str_check(out);
+    } else if (json_is_real(value) && param->type == HD_PARAM_INT &&
+               json_real_value(value) == trunc(json_real_value(value)) &&
+               fabs(json_real_value(value)) < 9e15) { // 5.0 is a whole number in JSON
+        hd_str_addf(out, "%lld", (long long)json_real_value(value));
         return hd_str_check(out);
     } else if (json_is_real(value) && param->type == HD_PARAM_FLOAT) {
         return hd_json_dump(value, false, out);
