@@ -12,7 +12,7 @@
 
 #include "base/unicode.h"
 
-enum { EXTRA_MAX = 4096, MAX_DIGITS = 15 };
+enum { EXTRA_MAX = 4096, OVERHEAD_MAX = 16384, EMPTY_LINES = 4, MAX_DIGITS = 15 };
 
 // Phases of a body.
 enum { BODY_LENGTH = 1, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER };
@@ -26,23 +26,38 @@ static void refuse(hd_http_parser *p, int status, const char *reason) {
 void hd_http_init(hd_http_parser *parser, hd_http_limits limits) {
     *parser = (hd_http_parser){.limits = limits};
     hd_str_init(&parser->head);
-    hd_str_init(&parser->body);
     hd_str_init(&parser->line);
+    hd_body_init(&parser->body);
+    parser->body.limit = limits.body;
 }
 
 void hd_http_clear(hd_http_parser *parser) {
     hd_str_clear(&parser->head);
-    hd_str_clear(&parser->body);
     hd_str_clear(&parser->line);
+    hd_body_clear(&parser->body);
+}
+
+// The headers' places are left as they are: n_headers says how many count, and clearing 2 KB for
+// each request would only cost.
+static void forget_request(hd_http_request *r) {
+    r->method = r->path = r->query = r->body = (hd_slice){0};
+    r->body_path = NULL;
+    r->body_size = r->n_headers = 0;
+    r->minor = 0;
+    r->keep_alive = false;
 }
 
 void hd_http_next(hd_http_parser *parser) {
     parser->state = HD_HTTP_HEAD;
-    parser->request = (hd_http_request){0};
+    forget_request(&parser->request);
     hd_str_reset(&parser->head);
-    hd_str_reset(&parser->body);
     hd_str_reset(&parser->line);
+    hd_body_reset(&parser->body);
+    parser->body.limit = parser->limits.body;
+    parser->waits = false;
+    parser->checked = false;
     parser->phase = 0;
+    parser->left = 0;
     parser->extra = 0;
 }
 
@@ -119,22 +134,55 @@ static hd_slice take_until(hd_slice *rest, char sign) {
     return part;
 }
 
-// The origin form, or the absolute form with its scheme and authority taken off (RFC 9112, 3.2).
-static bool split_target(hd_slice target, hd_http_request *r) {
-    for (size_t i = 0; i < target.n; i++) {
-        unsigned char c = (unsigned char)target.p[i];
+// Visible ASCII without "#", which no client sends.
+static bool is_target(hd_slice s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
         if (c <= 0x20 || c >= 0x7f || c == '#') return false;
     }
-    if (target.n > 7 && hd_slice_eq_nocase((hd_slice){target.p, 7}, "http://")) {
-        hd_slice rest = {target.p + 7, target.n - 7};
-        const char *slash = memchr(rest.p, '/', rest.n);
-        if (!slash || slash == rest.p) return false;
-        target = (hd_slice){slash, (size_t)(rest.p + rest.n - slash)};
+    return s.n > 0;
+}
+
+// A host with its port (RFC 3986, 3.2): no user, no path, nothing that could be taken for one.
+static bool is_authority(hd_slice s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && !(c != 0 && strchr("-._~!$&'()*+;=:[]%", c))) return false;
     }
-    if (target.n == 0 || target.p[0] != '/') return false;
-    r->path = take_until(&target, '?');
-    bool has_query = r->path.p + r->path.n < target.p;
-    r->query = has_query ? target : (hd_slice){0};
+    return true;
+}
+
+// Takes scheme and authority off an absolute form (RFC 9112, 3.2.2). An empty path is "/".
+static bool strip_origin(hd_slice *target) {
+    size_t scheme = target->n > 7 && hd_slice_eq_nocase((hd_slice){target->p, 7}, "http://")    ? 7
+                    : target->n > 8 && hd_slice_eq_nocase((hd_slice){target->p, 8}, "https://") ? 8
+                                                                                                : 0;
+    if (scheme == 0) return true;
+    hd_slice rest = {target->p + scheme, target->n - scheme};
+    size_t n = 0;
+    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?') n++;
+    if (n == 0 || !is_authority((hd_slice){rest.p, n})) return false;
+    *target = (hd_slice){rest.p + n, rest.n - n};
+    return true;
+}
+
+// The origin form, the absolute form without its origin, or "OPTIONS *".
+static bool split_target(hd_slice target, hd_http_request *r) {
+    r->query = (hd_slice){0};
+    if (!is_target(target)) return false;
+    if (hd_slice_eq(target, "*") && hd_slice_eq(r->method, "OPTIONS")) {
+        r->path = target;
+        return true;
+    }
+    const char *start = target.p;
+    if (!strip_origin(&target)) return false;
+    bool absolute = target.p != start;
+    if (!(target.n > 0 && target.p[0] == '/') && !absolute) return false;
+    const char *mark = target.n > 0 ? memchr(target.p, '?', target.n) : NULL;
+    r->path = (hd_slice){target.p, mark ? (size_t)(mark - target.p) : target.n};
+    if (r->path.n == 0) r->path = hd_slice_of("/");
+    if (mark) r->query = (hd_slice){mark + 1, (size_t)(target.p + target.n - mark - 1)};
     return true;
 }
 
@@ -178,14 +226,14 @@ static void read_fields(hd_http_parser *p, hd_slice rest) {
     }
 }
 
+// Digits and nothing else; a number too long to be one reads as the largest.
 static bool parse_length(hd_slice s, uint64_t *out) {
-    if (s.n == 0 || s.n > MAX_DIGITS) return false;
     *out = 0;
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9') return false;
-        *out = *out * 10 + (uint64_t)(s.p[i] - '0');
+        *out = s.n > MAX_DIGITS ? UINT64_MAX : *out * 10 + (uint64_t)(s.p[i] - '0');
     }
-    return true;
+    return s.n > 0;
 }
 
 // How the body is framed (RFC 9112, 6): by length, by chunks, or not at all. Any doubt is a
@@ -205,8 +253,6 @@ static void read_framing(hd_http_parser *p) {
         p->phase = CHUNK_SIZE;
     } else if (lengths && !parse_length(hd_http_header_get(r, "content-length"), &p->left)) {
         refuse(p, 400, "Content-Length is not a number");
-    } else if (lengths && p->left > p->limits.body) {
-        refuse(p, 413, "the body is too large");
     } else if (lengths && p->left > 0) {
         p->phase = BODY_LENGTH;
     }
@@ -226,58 +272,83 @@ static void read_connection(hd_http_parser *p) {
     }
     if (expect.p && !hd_slice_eq_nocase(expect, "100-continue")) {
         refuse(p, 417, "the only expectation is '100-continue'");
-    } else if (expect.p && p->phase != 0 && r->minor == 1) {
-        p->state = HD_HTTP_CONTINUE;
+    } else {
+        p->waits = expect.p && p->phase != 0 && r->minor == 1;
     }
+}
+
+static void read_host(hd_http_parser *p) {
+    size_t hosts = count_headers(&p->request, "host");
+    if (hosts > 1 || (hosts == 0 && p->request.minor == 1))
+        refuse(p, 400, "there is not exactly one Host");
+    else if (hosts == 1 && !is_authority(hd_http_header_get(&p->request, "host")))
+        refuse(p, 400, "Host is not a name with a port");
 }
 
 static void read_head(hd_http_parser *p) {
     hd_slice rest = {p->head.data, p->head.len};
     read_request_line(p, take_line(&rest));
     if (p->state != HD_HTTP_REFUSED) read_fields(p, rest);
-    if (p->state != HD_HTTP_REFUSED) {
-        size_t hosts = count_headers(&p->request, "host");
-        if (hosts > 1 || (hosts == 0 && p->request.minor == 1))
-            refuse(p, 400, "there is not exactly one Host");
-    }
+    if (p->state != HD_HTTP_REFUSED) read_host(p);
     if (p->state != HD_HTTP_REFUSED) read_framing(p);
     if (p->state != HD_HTTP_REFUSED) read_connection(p);
-    if (p->state == HD_HTTP_HEAD) p->state = p->phase ? HD_HTTP_BODY : HD_HTTP_DONE;
+    if (p->state == HD_HTTP_HEAD) p->state = p->phase ? HD_HTTP_READY : HD_HTTP_DONE;
 }
 
-// Whether the head so far ends with an empty line.
-static bool head_complete(const hd_http_parser *p) {
-    return p->head.len >= 4 && memcmp(p->head.data + p->head.len - 4, "\r\n\r\n", 4) == 0;
+// What is no request from its first line on needn't send the rest of its head.
+static void check_first_line(hd_http_parser *p) {
+    const char *end = p->head.len > 0 ? memchr(p->head.data, '\n', p->head.len) : NULL;
+    if (!end) return;
+    p->checked = true;
+    read_request_line(p, (hd_slice){p->head.data, (size_t)(end - p->head.data) - 1});
+    forget_request(&p->request); // the slices may move while the head grows
 }
 
-// One byte of the head. LF stands after CR only, CR before LF only, and nothing else below a space
-// but tabs.
-static void feed_head(hd_http_parser *p, char c) {
+// Whether a run of bytes up to a line's end, or a part of one, is free of NUL, of bare LF and of
+// bare CR. after_cr: what stood before it.
+static bool is_clean(const char *run, size_t n, bool after_cr) {
+    const char *cr = memchr(run, '\r', n);
+    bool ends = run[n - 1] == '\n';
+    if (memchr(run, '\0', n)) return false;
+    if (after_cr) return ends && n == 1;
+    if (ends) return n > 1 && cr == run + n - 2;
+    return !cr || cr == run + n - 1;
+}
+
+// Takes bytes of the head up to the end of a line; returns how many.
+static size_t feed_head(hd_http_parser *p, const char *bytes, size_t n) {
+    size_t room = p->limits.head - p->head.len;
+    const char *end = memchr(bytes, '\n', n < room ? n : room);
+    size_t take = end ? (size_t)(end - bytes) + 1 : n < room ? n : room;
     bool after_cr = p->head.len > 0 && p->head.data[p->head.len - 1] == '\r';
-    if ((c == '\n') != after_cr) {
-        refuse(p, 400, "a line does not end with CRLF");
-        return;
+    if (!is_clean(bytes, take, after_cr)) {
+        refuse(p, 400, "a line of the head has a NUL byte or does not end with CRLF");
+        return take;
     }
-    if (c == '\0') {
-        refuse(p, 400, "there is a NUL byte in the head");
-        return;
-    }
-    hd_str_addc(&p->head, c);
-    if (p->head.len == 2 && c == '\n') { // empty lines before a request are skipped (RFC 9112, 2.2)
+    hd_str_addn(&p->head, bytes, take);
+    if (p->head.failed) return take;
+    const char *text = hd_str_get(&p->head);
+    size_t len = p->head.len;
+    if (len == 2 && end) { // empty lines before a request are skipped (RFC 9112, 2.2)
         hd_str_reset(&p->head);
-        if (++p->extra > 4) refuse(p, 400, "empty lines instead of a request");
-    } else if (head_complete(p)) {
+        if (++p->extra > EMPTY_LINES) refuse(p, 400, "empty lines instead of a request");
+    } else if (end && len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0) {
         p->extra = 0;
         read_head(p);
-    } else if (p->head.len >= p->limits.head) {
+    } else if (len >= p->limits.head && memchr(text, '\n', len)) {
         refuse(p, 431, "the head is too long");
+    } else if (len >= p->limits.head) {
+        refuse(p, 414, "the target is too long");
     }
+    return take;
 }
 
 // ── The body ──
 
 static void finish(hd_http_parser *p) {
-    p->request.body = (hd_slice){hd_str_get(&p->body), p->body.len};
+    p->request.body = (hd_slice){hd_str_get(&p->body.text), p->body.text.len};
+    p->request.body_path = p->body.path;
+    p->request.body_size = p->body.size;
     p->state = HD_HTTP_DONE;
 }
 
@@ -301,7 +372,7 @@ static void read_chunk_size(hd_http_parser *p) {
     bool plain = digits == line.n;
     if (digits == 0 || (!plain && (rest.n == 0 || rest.p[0] != ';')) || !is_field_value(rest)) {
         refuse(p, 400, "a chunk size is not plain hexadecimal");
-    } else if (size > p->limits.body - p->body.len) {
+    } else if (p->body.size > p->body.limit || size > p->body.limit - p->body.size) {
         refuse(p, 413, "the body is too large");
     } else {
         p->left = size;
@@ -326,10 +397,12 @@ static void feed_line(hd_http_parser *p, char c) {
         return;
     }
     hd_str_addc(&p->line, c);
-    if (++p->extra > EXTRA_MAX && p->phase == TRAILER) {
+    if (p->line.failed) return;
+    p->extra++;
+    if (p->phase == TRAILER && p->line.len > EXTRA_MAX) {
         refuse(p, 431, "the trailer is too long");
-    } else if (p->line.len > EXTRA_MAX) {
-        refuse(p, 400, "a chunk extension is too long");
+    } else if (p->line.len > EXTRA_MAX || p->extra > OVERHEAD_MAX + p->body.size) {
+        refuse(p, 400, "chunks are more frame than content");
     } else if (c == '\n') {
         if (p->phase == CHUNK_END && p->line.len != 2) {
             refuse(p, 400, "a chunk is longer than its size");
@@ -341,40 +414,47 @@ static void feed_line(hd_http_parser *p, char c) {
             read_trailer(p);
         }
         hd_str_reset(&p->line);
-        if (p->phase != TRAILER) p->extra = 0;
     } else if (p->phase == CHUNK_END && p->line.len > 1) {
         refuse(p, 400, "a chunk is longer than its size");
     }
 }
 
 // As many bytes of content as are here and still expected.
-static size_t feed_content(hd_http_parser *p, const char *bytes, size_t n) {
+static heed_err feed_content(hd_http_parser *p, const char *bytes, size_t n, size_t *taken) {
     size_t take = n < p->left ? n : (size_t)p->left;
-    hd_str_addn(&p->body, bytes, take);
+    *taken = take;
+    HD_TRY(hd_body_add(&p->body, bytes, take));
     p->left -= take;
-    if (p->left == 0) {
-        if (p->phase == BODY_LENGTH)
-            finish(p);
-        else
-            p->phase = CHUNK_END;
-    }
-    return take;
+    if (p->left > 0) return HEED_OK;
+    if (p->phase == BODY_LENGTH)
+        finish(p);
+    else
+        p->phase = CHUNK_END;
+    return HEED_OK;
+}
+
+void hd_http_accept(hd_http_parser *parser) {
+    if (parser->state != HD_HTTP_READY) return;
+    parser->state = HD_HTTP_BODY;
+    if (parser->phase == BODY_LENGTH && parser->left > parser->body.limit)
+        refuse(parser, 413, "the body is too large");
 }
 
 heed_err hd_http_feed(hd_http_parser *parser, const char *bytes, size_t n, size_t *used) {
-    size_t i = 0;
-    if (parser->state == HD_HTTP_CONTINUE) parser->state = HD_HTTP_BODY;
-    while (i < n && (parser->state == HD_HTTP_HEAD || parser->state == HD_HTTP_BODY)) {
+    *used = 0;
+    while (*used < n && (parser->state == HD_HTTP_HEAD || parser->state == HD_HTTP_BODY)) {
         if (parser->state == HD_HTTP_HEAD) {
-            feed_head(parser, bytes[i++]);
+            *used += feed_head(parser, bytes + *used, n - *used);
+            HD_TRY(hd_str_check(&parser->head));
         } else if (parser->phase == BODY_LENGTH || parser->phase == CHUNK_DATA) {
-            i += feed_content(parser, bytes + i, n - i);
+            size_t taken;
+            HD_TRY(feed_content(parser, bytes + *used, n - *used, &taken));
+            *used += taken;
         } else {
-            feed_line(parser, bytes[i++]);
+            feed_line(parser, bytes[(*used)++]);
+            HD_TRY(hd_str_check(&parser->line));
         }
     }
-    *used = i;
-    HD_TRY(hd_str_check(&parser->head));
-    HD_TRY(hd_str_check(&parser->line));
-    return hd_str_check(&parser->body);
+    if (parser->state == HD_HTTP_HEAD && !parser->checked) check_first_line(parser);
+    return HEED_OK;
 }
