@@ -30,7 +30,8 @@ hd_who hd_who_address(const char *address);
 
 // Takes `cost` tokens (≥ 1; more than the burst counts as the whole burst). false: not now, and
 // nothing is taken; *retry_ms (may be NULL) is when it would do. A rate of 0 is no limit. now_ms: a
-// monotonic clock; a step backwards never locks anybody out for longer than a full bucket takes.
+// monotonic clock; a step backwards never locks anybody out for longer than a full bucket and a
+// minute take.
 bool hd_limiter_take(hd_limiter *limiter, const hd_who *who, hd_rate rate, int64_t now_ms,
                      double cost, int64_t *retry_ms);
 

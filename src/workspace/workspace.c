@@ -9,6 +9,7 @@
 // write-ahead log gives each transaction of theirs one state, and models change by rename.
 #include "workspace/workspace.h"
 
+#include "access/access.h"
 #include "base/mem.h"
 #include "privacy/consent.h"
 #include "store/batch.h"
@@ -88,16 +89,25 @@ void hd_workspace_items_drop(heed_workspace *ws) {
 // All rooms' migrations as one list, so that a component that is too new is found before any other
 // is changed. Caller: hd_free.
 static heed_err all_migrations(hd_migration **out, size_t *n) {
-    *n = hd_batch_n_migrations + hd_catalog_n_migrations + hd_privacy_n_migrations +
-         hd_consent_n_migrations;
-    hd_migration *rows = hd_alloc(*n * sizeof *rows);
-    if (!rows) return HD_FAIL_MEMORY(*n * sizeof *rows);
-    size_t at = 0;
-    for (size_t i = 0; i < hd_batch_n_migrations; i++) rows[at++] = hd_batch_migrations[i];
-    for (size_t i = 0; i < hd_catalog_n_migrations; i++) rows[at++] = hd_catalog_migrations[i];
-    for (size_t i = 0; i < hd_privacy_n_migrations; i++) rows[at++] = hd_privacy_migrations[i];
-    for (size_t i = 0; i < hd_consent_n_migrations; i++) rows[at++] = hd_consent_migrations[i];
+    const struct {
+        const hd_migration *rows;
+        size_t n;
+    } rooms[] = {
+        {hd_batch_migrations, hd_batch_n_migrations},
+        {hd_catalog_migrations, hd_catalog_n_migrations},
+        {hd_privacy_migrations, hd_privacy_n_migrations},
+        {hd_consent_migrations, hd_consent_n_migrations},
+        {hd_access_migrations, hd_access_n_migrations},
+    };
+    enum { ROOMS = sizeof rooms / sizeof rooms[0] };
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < ROOMS; i++) total += rooms[i].n;
+    hd_migration *rows = hd_alloc(total * sizeof *rows);
+    if (!rows) return HD_FAIL_MEMORY(total * sizeof *rows);
+    for (size_t i = 0; i < ROOMS; i++)
+        for (size_t k = 0; k < rooms[i].n; k++) rows[at++] = rooms[i].rows[k];
     *out = rows;
+    *n = total;
     return HEED_OK;
 }
 
