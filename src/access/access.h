@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // API keys of a workspace: who may ask what, how much, and until when. This header is what stands
-// in the database; access/gate.h is what a server asks at each request.
+// in the database; access/guard.h is what a server asks at each request.
 //
 // A key is a text that is shown once: "heed_<id>_<secret>", id 8 and secret 52 characters of
 // lower-case base32 (RFC 4648), the secret being 256 random bits. Stored is

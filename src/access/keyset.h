@@ -2,7 +2,7 @@
 //
 // All keys of a workspace as one immutable table, so that a request is let in without the database:
 // found by id in constant time, checked by one keyed hash. When keys change, a new table is loaded
-// and takes the old one's place (access/gate.h).
+// and takes the old one's place (access/guard.h).
 //
 // Threads: any may read.
 #ifndef HD_ACCESS_KEYSET_H

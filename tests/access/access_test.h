@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "access/gate.h"
+#include "access/guard.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/open.h"

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gate of a workspace: what a server asks at each request. It holds the keys and their meters;
+// The guard of a workspace: what a server asks at each request. It holds the keys and their meters;
 // the limiter is shared by all workspaces of a server.
 //
 //     hd_visit visit = {.key = key, .address = address, .scope = HD_ACCESS_READ,
 //                       .now = hd_time_now(), .now_ms = hd_time_monotonic()};
 //     hd_pass pass;
-//     hd_verdict verdict = hd_gate_enter(gate, limits, &visit, &pass);
+//     hd_verdict verdict = hd_guard_enter(guard, limits, &visit, &pass);
 //     if (verdict != HD_VERDICT_IN) answer(hd_verdict_http(verdict), pass.retry_ms, …);
 //     …
-//     hd_gate_spend(&pass, now, events, tokens);
+//     hd_guard_spend(&pass, now, events, tokens);
 //
-// Threads: hd_gate_enter, hd_gate_knows and hd_gate_spend: any. The rest: the store's thread.
-#ifndef HD_ACCESS_GATE_H
-#define HD_ACCESS_GATE_H
+// Threads: hd_guard_enter, hd_guard_knows and hd_guard_spend: any. The rest: the store's thread.
+#ifndef HD_ACCESS_GUARD_H
+#define HD_ACCESS_GUARD_H
 
 #include "access/keyset.h"
 #include "access/limiter.h"
@@ -54,15 +54,15 @@ typedef struct hd_limits {
     hd_rate failure;
 } hd_limits;
 
-typedef struct hd_gate hd_gate;
+typedef struct hd_guard hd_guard;
 // tenant: the workspace's number within the server. Reads keys and usage.
-heed_err hd_gate_open(hd_store *store, const uint8_t secret[HD_API_SECRET], uint32_t tenant,
-                      hd_time now, hd_gate **out) HEED_CHECK;
-void hd_gate_close(hd_gate *gate); // nobody may be within; doesn't flush
+heed_err hd_guard_open(hd_store *store, const uint8_t secret[HD_API_SECRET], uint32_t tenant,
+                       hd_time now, hd_guard **out) HEED_CHECK;
+void hd_guard_close(hd_guard *guard); // nobody may be within; doesn't flush
 // After keys changed. On failure the old ones stay in force.
-heed_err hd_gate_reload(hd_gate *gate, hd_store *store) HEED_CHECK;
+heed_err hd_guard_reload(hd_guard *guard, hd_store *store) HEED_CHECK;
 // Writes what was used; every few seconds and before closing.
-heed_err hd_gate_flush(hd_gate *gate, hd_store *store) HEED_CHECK;
+heed_err hd_guard_flush(hd_guard *guard, hd_store *store) HEED_CHECK;
 
 typedef struct hd_visit {
     hd_slice key;        // as presented, without "Bearer "; p == NULL: none
@@ -86,16 +86,16 @@ typedef struct hd_pass {
 // Counts one request, or one refusal. A valid key is let in whatever others at its address do wrong
 // (they may share a proxy); with 256 random bits there is nothing to guess, the limit of failures
 // keeps logs and processors quiet.
-hd_verdict hd_gate_enter(hd_gate *gate, const hd_limits *limits, const hd_visit *visit,
-                         hd_pass *pass) HEED_CHECK;
+hd_verdict hd_guard_enter(hd_guard *guard, const hd_limits *limits, const hd_visit *visit,
+                          hd_pass *pass) HEED_CHECK;
 // Whether the key's id is one of this workspace's (of several, which one to ask).
-bool hd_gate_knows(hd_gate *gate, hd_slice key);
+bool hd_guard_knows(hd_guard *guard, hd_slice key);
 
 // Before the work: whether that many more may be posted or generated today. Counts them; false sets
 // retry_ms and what, and the answer is HD_VERDICT_QUOTA.
-bool hd_gate_take(hd_pass *pass, hd_time now, int64_t events, int64_t tokens);
+bool hd_guard_take(hd_pass *pass, hd_time now, int64_t events, int64_t tokens);
 // After the work: what it cost. Never refused: what goes beyond the quota
 // refuses the next one that takes.
-void hd_gate_spend(hd_pass *pass, hd_time now, int64_t events, int64_t tokens);
+void hd_guard_spend(hd_pass *pass, hd_time now, int64_t events, int64_t tokens);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gate: who is let in, who isn't and why, and what is counted of it.
+// The guard: who is let in, who isn't and why, and what is counted of it.
 #include "access_test.h"
 
 #include <pthread.h>
@@ -8,10 +8,10 @@
 
 static const hd_limits no_limits;
 
-static hd_gate *open_gate(bench *b) {
-    hd_gate *gate;
-    assert_ok(hd_gate_open(b->store, api_secret, 0, noon, &gate));
-    return gate;
+static hd_guard *open_guard(bench *b) {
+    hd_guard *guard;
+    assert_ok(hd_guard_open(b->store, api_secret, 0, noon, &guard));
+    return guard;
 }
 
 static hd_visit visit_of(const char *text, unsigned scope) {
@@ -22,9 +22,9 @@ static hd_visit visit_of(const char *text, unsigned scope) {
                       .now_ms = 1000};
 }
 
-static hd_verdict enter(hd_gate *gate, const char *text, unsigned scope, hd_pass *pass) {
+static hd_verdict enter(hd_guard *guard, const char *text, unsigned scope, hd_pass *pass) {
     hd_visit visit = visit_of(text, scope);
-    return hd_gate_enter(gate, &no_limits, &visit, pass);
+    return hd_guard_enter(guard, &no_limits, &visit, pass);
 }
 
 // The key with one character of its secret changed.
@@ -37,17 +37,17 @@ static made forged(const made *m) {
 static void genuine_keys_are_let_in(void **state) {
     bench *b = *state;
     made m = make_key(b, HD_ACCESS_READ | HD_ACCESS_WRITE), other = make_key(b, HD_ACCESS_READ);
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_WRITE, &pass), HD_VERDICT_IN);
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_WRITE, &pass), HD_VERDICT_IN);
     assert_string_equal(pass.id, m.id);
     assert_int_equal(pass.scopes, HD_ACCESS_READ | HD_ACCESS_WRITE);
     assert_int_equal(hd_meter_today(pass.meter, noon).requests, 1);
-    assert_int_equal(enter(gate, other.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+    assert_int_equal(enter(guard, other.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
     assert_string_equal(pass.id, other.id);
-    assert_true(hd_gate_knows(gate, hd_slice_of(m.text)));
-    hd_gate_close(gate);
-    hd_gate_close(NULL);
+    assert_true(hd_guard_knows(guard, hd_slice_of(m.text)));
+    hd_guard_close(guard);
+    hd_guard_close(NULL);
 }
 
 static void nobody_else_is(void **state) {
@@ -55,21 +55,21 @@ static void nobody_else_is(void **state) {
     made m = make_key(b, HD_ACCESS_ALL), other = make_key(b, HD_ACCESS_ALL);
     made wrong = forged(&m), swapped = m;
     memcpy(swapped.text + 5, other.id, HD_KEY_ID); // another's id with this one's secret
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
-    assert_int_equal(enter(gate, NULL, HD_ACCESS_READ, &pass), HD_VERDICT_NO_KEY);
-    assert_int_equal(enter(gate, "", HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
-    assert_int_equal(enter(gate, "heed_", HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
-    assert_int_equal(enter(gate, wrong.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    assert_int_equal(enter(guard, NULL, HD_ACCESS_READ, &pass), HD_VERDICT_NO_KEY);
+    assert_int_equal(enter(guard, "", HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    assert_int_equal(enter(guard, "heed_", HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    assert_int_equal(enter(guard, wrong.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
     assert_string_equal(pass.id, "");
     assert_int_equal(pass.scopes, 0);
-    assert_int_equal(enter(gate, swapped.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    assert_int_equal(enter(guard, swapped.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
     assert_int_equal(hd_meter_today(pass.meter, noon).refused, 5);
-    assert_true(hd_gate_knows(gate, hd_slice_of(wrong.text))); // the id alone
+    assert_true(hd_guard_knows(guard, hd_slice_of(wrong.text))); // the id alone
     swapped.text[5] = swapped.text[5] == 'a' ? 'b' : 'a';
-    assert_false(hd_gate_knows(gate, hd_slice_of(swapped.text)));
-    assert_false(hd_gate_knows(gate, hd_slice_of("heed_")));
-    hd_gate_close(gate);
+    assert_false(hd_guard_knows(guard, hd_slice_of(swapped.text)));
+    assert_false(hd_guard_knows(guard, hd_slice_of("heed_")));
+    hd_guard_close(guard);
 }
 
 static void scopes_hold(void **state) {
@@ -77,14 +77,14 @@ static void scopes_hold(void **state) {
     hd_pass pass;
     for (unsigned scopes = 1; scopes <= HD_ACCESS_ALL; scopes++) {
         made m = make_key(b, scopes);
-        hd_gate *gate = open_gate(b);
+        hd_guard *guard = open_guard(b);
         for (unsigned needed = 0; needed <= HD_ACCESS_ALL; needed++) {
             bool may = (needed & ~scopes) == 0;
-            assert_int_equal(enter(gate, m.text, needed, &pass),
+            assert_int_equal(enter(guard, m.text, needed, &pass),
                              may ? HD_VERDICT_IN : HD_VERDICT_SCOPE);
             assert_string_equal(pass.id, m.id);
         }
-        hd_gate_close(gate);
+        hd_guard_close(guard);
     }
 }
 
@@ -94,27 +94,27 @@ static void revoked_and_expired_keys_are_out(void **state) {
     hd_key_params params = key_params(HD_ACCESS_READ);
     params.expires = noon + 1;
     made short_lived = make(b, &params);
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
     hd_visit visit = visit_of(short_lived.text, HD_ACCESS_READ);
-    assert_int_equal(hd_gate_enter(gate, &no_limits, &visit, &pass), HD_VERDICT_IN);
+    assert_int_equal(hd_guard_enter(guard, &no_limits, &visit, &pass), HD_VERDICT_IN);
     visit.now = noon + 1;
-    assert_int_equal(hd_gate_enter(gate, &no_limits, &visit, &pass), HD_VERDICT_EXPIRED);
+    assert_int_equal(hd_guard_enter(guard, &no_limits, &visit, &pass), HD_VERDICT_EXPIRED);
     assert_string_equal(pass.id, short_lived.id);
     assert_int_equal(pass.scopes, 0);
-    // Revoked: out from the next reload on, in a gate opened later too.
+    // Revoked: out from the next reload on, in a guard opened later too.
     assert_ok(hd_access_revoke(b->store, m.id, noon));
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-    assert_ok(hd_gate_reload(gate, b->store));
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+    assert_ok(hd_guard_reload(guard, b->store));
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
     assert_int_equal(hd_meter_today(pass.meter, noon).requests, 1); // counted on over the reload
-    hd_gate_close(gate);
-    gate = open_gate(b);
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
+    hd_guard_close(guard);
+    guard = open_guard(b);
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
     // Who has no such key isn't told that it was revoked.
     made wrong = forged(&m);
-    assert_int_equal(enter(gate, wrong.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
-    hd_gate_close(gate);
+    assert_int_equal(enter(guard, wrong.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    hd_guard_close(guard);
 }
 
 // Edited rows open nothing: more scopes, a later expiry, another row's hash.
@@ -133,25 +133,25 @@ static void edited_rows_let_nobody_in(void **state) {
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         assert_ok(hd_store_begin(b->store));
         assert_ok(hd_store_exec(b->store, edits[i]));
-        hd_gate *gate = open_gate(b);
-        assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
-        hd_gate_close(gate);
+        hd_guard *guard = open_guard(b);
+        assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+        hd_guard_close(guard);
         hd_store_rollback(b->store);
     }
-    hd_gate *gate = open_gate(b);
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-    hd_gate_close(gate);
+    hd_guard *guard = open_guard(b);
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+    hd_guard_close(guard);
     // Another workspace's secret opens nothing either.
     static const uint8_t other_secret[HD_API_SECRET] = {1};
-    assert_ok(hd_gate_open(b->store, other_secret, 0, noon, &gate));
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
-    hd_gate_close(gate);
-    // A row that isn't one is damage, and said so; a gate that stands goes on with what it has.
-    gate = open_gate(b);
+    assert_ok(hd_guard_open(b->store, other_secret, 0, noon, &guard));
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_WRONG_KEY);
+    hd_guard_close(guard);
+    // A row that isn't one is damage, and said so; a guard that stands goes on with what it has.
+    guard = open_guard(b);
     assert_ok(hd_store_exec(b->store, "UPDATE api_keys SET hash = zeroblob(31)"));
-    assert_fails(HEED_CORRUPT, hd_gate_reload(gate, b->store));
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-    hd_gate_close(gate);
+    assert_fails(HEED_CORRUPT, hd_guard_reload(guard, b->store));
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+    hd_guard_close(guard);
 }
 
 static void quotas_and_rates_hold(void **state) {
@@ -164,16 +164,16 @@ static void quotas_and_rates_hold(void **state) {
     made slow = make(b, &params), plain = make_key(b, HD_ACCESS_READ);
     hd_limits limits = {.key = {5, 4}};
     assert_ok(hd_limiter_new(100, &limits.keys));
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
     hd_visit visit = visit_of(counted.text, HD_ACCESS_READ);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_IN);
-    assert_true(hd_gate_take(&pass, noon, 10, 0));
-    assert_false(hd_gate_take(&pass, noon, 1, 0));
+        assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    assert_true(hd_guard_take(&pass, noon, 10, 0));
+    assert_false(hd_guard_take(&pass, noon, 1, 0));
     assert_string_equal(pass.what, "events");
-    hd_gate_spend(&pass, noon, 5, 7);
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_QUOTA);
+    hd_guard_spend(&pass, noon, 5, 7);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_QUOTA);
     assert_string_equal(pass.what, "requests");
     assert_int_equal(pass.retry_ms, HD_DAY_MS / 2);
     hd_count today = hd_meter_today(pass.meter, noon);
@@ -184,16 +184,16 @@ static void quotas_and_rates_hold(void **state) {
     // The key's own rate, and the server's for keys without.
     visit = visit_of(slow.text, HD_ACCESS_READ);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_IN);
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_RATE);
+        assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_RATE);
     assert_int_equal(pass.retry_ms, 1000);
     assert_int_equal(hd_meter_today(pass.meter, noon).refused, 1);
     visit = visit_of(plain.text, HD_ACCESS_READ);
     visit.cost = 4;
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_IN);
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_RATE);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_RATE);
     assert_int_equal(pass.retry_ms, 800);
-    hd_gate_close(gate);
+    hd_guard_close(guard);
     hd_limiter_free(limits.keys);
 }
 
@@ -202,16 +202,16 @@ static void addresses_have_a_rate(void **state) {
     made m = make_key(b, HD_ACCESS_READ);
     hd_limits limits = {.address = {10, 3}};
     assert_ok(hd_limiter_new(100, &limits.addresses));
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
     hd_visit visit = visit_of(m.text, HD_ACCESS_READ);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_IN);
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_RATE);
+        assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_RATE);
     assert_int_equal(pass.retry_ms, 100);
     visit.address = "192.0.2.8";
-    assert_int_equal(hd_gate_enter(gate, &limits, &visit, &pass), HD_VERDICT_IN);
-    hd_gate_close(gate);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    hd_guard_close(guard);
     hd_limiter_free(limits.addresses);
 }
 
@@ -220,40 +220,40 @@ static void guessing_is_slowed_down(void **state) {
     made m = make_key(b, HD_ACCESS_READ), wrong = forged(&m);
     hd_limits limits = {.failure = {10.0 / 60, 10}};
     assert_ok(hd_limiter_new(100, &limits.failures));
-    hd_gate *gate = open_gate(b);
+    hd_guard *guard = open_guard(b);
     hd_pass pass;
     hd_visit bad = visit_of(wrong.text, HD_ACCESS_READ), good = visit_of(m.text, HD_ACCESS_READ);
     hd_visit none = visit_of(NULL, HD_ACCESS_READ);
     for (int i = 0; i < 10; i++)
-        assert_int_equal(hd_gate_enter(gate, &limits, &bad, &pass), HD_VERDICT_WRONG_KEY);
+        assert_int_equal(hd_guard_enter(guard, &limits, &bad, &pass), HD_VERDICT_WRONG_KEY);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(hd_gate_enter(gate, &limits, &bad, &pass), HD_VERDICT_GUESSING);
+        assert_int_equal(hd_guard_enter(guard, &limits, &bad, &pass), HD_VERDICT_GUESSING);
     assert_int_equal(pass.retry_ms, 6000);
     // Who has a key isn't kept out by a neighbour, who shows none isn't guessing.
-    assert_int_equal(hd_gate_enter(gate, &limits, &good, &pass), HD_VERDICT_IN);
-    assert_int_equal(hd_gate_enter(gate, &limits, &none, &pass), HD_VERDICT_NO_KEY);
+    assert_int_equal(hd_guard_enter(guard, &limits, &good, &pass), HD_VERDICT_IN);
+    assert_int_equal(hd_guard_enter(guard, &limits, &none, &pass), HD_VERDICT_NO_KEY);
     bad.now_ms += 6000;
-    assert_int_equal(hd_gate_enter(gate, &limits, &bad, &pass), HD_VERDICT_WRONG_KEY);
-    assert_int_equal(hd_gate_enter(gate, &limits, &bad, &pass), HD_VERDICT_GUESSING);
-    hd_gate_close(gate);
+    assert_int_equal(hd_guard_enter(guard, &limits, &bad, &pass), HD_VERDICT_WRONG_KEY);
+    assert_int_equal(hd_guard_enter(guard, &limits, &bad, &pass), HD_VERDICT_GUESSING);
+    hd_guard_close(guard);
     hd_limiter_free(limits.failures);
 }
 
-static void usage_outlives_the_gate(void **state) {
+static void usage_outlives_the_guard(void **state) {
     bench *b = *state;
     hd_key_params params = key_params(HD_ACCESS_READ);
     params.quota.requests = 5;
     made m = make(b, &params);
     hd_pass pass;
     for (int round = 0; round < 5; round++) {
-        hd_gate *gate = open_gate(b);
-        assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-        assert_ok(hd_gate_flush(gate, b->store));
-        hd_gate_close(gate);
+        hd_guard *guard = open_guard(b);
+        assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+        assert_ok(hd_guard_flush(guard, b->store));
+        hd_guard_close(guard);
     }
-    hd_gate *gate = open_gate(b);
-    assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_QUOTA);
-    hd_gate_close(gate);
+    hd_guard *guard = open_guard(b);
+    assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_QUOTA);
+    hd_guard_close(guard);
 }
 
 static void verdicts_say_what_to_do(void **state) {
@@ -301,7 +301,7 @@ static void keysets_find_and_verify(void **state) {
 // ── Threads ──
 
 typedef struct crowd {
-    hd_gate *gate;
+    hd_guard *guard;
     const made *keys; // (2): one stays, one comes and goes
     atomic_bool stop;
     atomic_int wrong;
@@ -312,14 +312,14 @@ static void *visit_on(void *arg) {
     crowd *c = arg;
     hd_pass pass;
     while (!atomic_load(&c->stop)) {
-        if (enter(c->gate, c->keys[0].text, HD_ACCESS_READ, &pass) != HD_VERDICT_IN)
+        if (enter(c->guard, c->keys[0].text, HD_ACCESS_READ, &pass) != HD_VERDICT_IN)
             atomic_fetch_add(&c->wrong, 1);
         atomic_fetch_add(&c->in, 1);
-        hd_verdict verdict = enter(c->gate, c->keys[1].text, HD_ACCESS_READ, &pass);
+        hd_verdict verdict = enter(c->guard, c->keys[1].text, HD_ACCESS_READ, &pass);
         if (verdict != HD_VERDICT_IN && verdict != HD_VERDICT_REVOKED)
             atomic_fetch_add(&c->wrong, 1);
         made f = forged(&c->keys[0]);
-        if (enter(c->gate, f.text, HD_ACCESS_READ, &pass) != HD_VERDICT_WRONG_KEY)
+        if (enter(c->guard, f.text, HD_ACCESS_READ, &pass) != HD_VERDICT_WRONG_KEY)
             atomic_fetch_add(&c->wrong, 1);
     }
     return NULL;
@@ -328,24 +328,24 @@ static void *visit_on(void *arg) {
 static void keys_are_swapped_under_way(void **state) {
     bench *b = *state;
     made keys[2] = {make_key(b, HD_ACCESS_READ), make_key(b, HD_ACCESS_READ)};
-    crowd c = {.gate = open_gate(b), .keys = keys};
+    crowd c = {.guard = open_guard(b), .keys = keys};
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, visit_on, &c), 0);
     for (int round = 0; round < 60; round++) {
         if (round == 30) assert_ok(hd_access_revoke(b->store, keys[1].id, noon));
         if (round % 10 == 0) make_key(b, HD_ACCESS_READ);
-        assert_ok(hd_gate_reload(c.gate, b->store));
-        assert_ok(hd_gate_flush(c.gate, b->store));
+        assert_ok(hd_guard_reload(c.guard, b->store));
+        assert_ok(hd_guard_flush(c.guard, b->store));
     }
     hd_pass pass;
-    assert_int_equal(enter(c.gate, keys[1].text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
+    assert_int_equal(enter(c.guard, keys[1].text, HD_ACCESS_READ, &pass), HD_VERDICT_REVOKED);
     atomic_store(&c.stop, true);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     assert_int_equal(atomic_load(&c.wrong), 0);
-    assert_int_equal(enter(c.gate, keys[0].text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+    assert_int_equal(enter(c.guard, keys[0].text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
     assert_int_equal(hd_meter_today(pass.meter, noon).requests, atomic_load(&c.in) + 1);
-    hd_gate_close(c.gate);
+    hd_guard_close(c.guard);
 }
 
 // ── Memory ──
@@ -354,26 +354,26 @@ static void each_failing_allocation_is_survived(void **state) {
     bench *b = *state;
     made m = make_key(b, HD_ACCESS_READ);
     hd_pass pass;
-    hd_gate *standing = open_gate(b);
+    hd_guard *standing = open_guard(b);
     for (uint64_t n = 1;; n++) {
         assert_true(n < 1000);
         size_t before = hd_mem_used();
-        hd_gate *gate = NULL;
+        hd_guard *guard = NULL;
         (void)hd_mem_calls();
         hd_mem_fail_at(n, true);
-        heed_err err = hd_gate_open(b->store, api_secret, 0, noon, &gate);
-        heed_err again = hd_gate_reload(standing, b->store);
+        heed_err err = hd_guard_open(b->store, api_secret, 0, noon, &guard);
+        heed_err again = hd_guard_reload(standing, b->store);
         hd_mem_fail_at(0, false);
         bool done = hd_mem_calls() < n;
         assert_int_equal(enter(standing, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-        assert_true(err == HEED_OK || (err == HEED_MEMORY && !gate));
+        assert_true(err == HEED_OK || (err == HEED_MEMORY && !guard));
         assert_true(again == HEED_OK || again == HEED_MEMORY);
-        if (gate) assert_int_equal(enter(gate, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
-        hd_gate_close(gate);
+        if (guard) assert_int_equal(enter(guard, m.text, HD_ACCESS_READ, &pass), HD_VERDICT_IN);
+        hd_guard_close(guard);
         if (n > 50) assert_true(hd_mem_used() <= before); // the cache of statements stands by then
         if (done) break;
     }
-    hd_gate_close(standing);
+    hd_guard_close(standing);
 }
 
 int main(void) {
@@ -387,11 +387,11 @@ int main(void) {
         BENCH_TEST(quotas_and_rates_hold),
         BENCH_TEST(addresses_have_a_rate),
         BENCH_TEST(guessing_is_slowed_down),
-        BENCH_TEST(usage_outlives_the_gate),
+        BENCH_TEST(usage_outlives_the_guard),
         cmocka_unit_test(verdicts_say_what_to_do),
         BENCH_TEST(keysets_find_and_verify),
         BENCH_TEST(keys_are_swapped_under_way),
         BENCH_TEST(each_failing_allocation_is_survived),
     };
-    return cmocka_run_group_tests_name("access_gate", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("access_guard", tests, NULL, NULL);
 }
