@@ -27,6 +27,7 @@ static heed_err take_params(hd_call *call, hd_arena *arena, heed_recommend_param
         params->exclude_seen = hd_call_bool(call, "exclude_seen");
     params->cap_per_category = (int)hd_call_int(call, "cap_per_category", -1);
     params->lang = call->lang;
+    if (!hd_call_bool(call, "why")) params->reasons = 0;
     return HEED_OK;
 }
 

@@ -114,11 +114,56 @@ heed_err hd_json_parse(const char *text, size_t n, const char *name, json_t **ou
     return HEED_OK;
 }
 
+enum { POWERS = 23 };
+static const double powers[POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                      1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+// The power of ten that a begins with: 2 for 123, -3 for 0.00123.
+static int leading_power(double a) {
+    int up = 0, down = 0;
+    while (up < POWERS - 1 && a >= powers[up + 1]) up++;
+    while (down < POWERS - 1 && a * powers[down] < 1) down++;
+    return up - down;
+}
+
+// a as a whole number of `digits` digits over a power of ten; false: out of reach.
+static bool as_decimal(double a, int digits, int64_t *whole, int *power) {
+    *power = digits - 1 - leading_power(a);
+    if (*power < 0 || *power >= POWERS) return false;
+    *whole = (int64_t)(a * powers[*power] + 0.5);
+    return true;
+}
+
+// What "%.15g" would print, where it prints no exponent and reads back the same.
+static bool write_short(double value, char buf[32]) {
+    double a = fabs(value);
+    int64_t whole;
+    int power;
+    if (!(a >= 1e-4 && a < 1e15) || !as_decimal(a, 15, &whole, &power)) return false;
+    if ((double)whole / powers[power] != a) return false;
+    while (power > 0 && whole % 10 == 0) {
+        whole /= 10;
+        power--;
+    }
+    char digits[32];
+    int n = 0, at = 0;
+    for (; n <= power || whole > 0; whole /= 10) digits[n++] = (char)('0' + whole % 10);
+    if (value < 0) buf[at++] = '-';
+    while (n > power) buf[at++] = digits[--n];
+    buf[at++] = '.';
+    if (n == 0) buf[at++] = '0'; // a real stays a real when it is read again
+    while (n > 0) buf[at++] = digits[--n];
+    buf[at] = '\0';
+    return true;
+}
+
 void hd_json_number(double value, char buf[32]) {
     if (!isfinite(value)) {
         memcpy(buf, "null", 5);
         return;
     }
+    if (write_short(value, buf)) return;
     for (int digits = 15; digits <= 17; digits++) {
         hd_snprintf(buf, 32, "%.*g", digits, value);
         double back;
@@ -129,6 +174,18 @@ void hd_json_number(double value, char buf[32]) {
         size_t n = strlen(buf);
         memcpy(buf + n, ".0", 3);
     }
+}
+
+double hd_json_decimal(float value) {
+    double a = fabs((double)value);
+    for (int digits = 6; a > 0 && digits <= 9; digits++) {
+        int64_t whole;
+        int power;
+        if (!as_decimal(a, digits, &whole, &power)) break;
+        double decimal = (double)whole / powers[power];
+        if ((float)decimal == fabsf(value)) return value < 0 ? -decimal : decimal;
+    }
+    return (double)value;
 }
 
 static void json_quote_escape(hd_str *out, unsigned char c) {

@@ -35,6 +35,10 @@ json_t *hd_json_real(double value);
 // A double's text: the fewest digits that read back the same, always with a point or an exponent;
 // "null" where it is not finite. Independent of the locale.
 void hd_json_number(double value, char buf[32]);
+// A float as the double that is written with the fewest digits (up to 9) of those that read back as
+// that float: 0.1f becomes 0.1 and not 0.10000000149011612. Where that is out of reach (very small,
+// very large), the float's own value.
+double hd_json_decimal(float value);
 
 // Writes one JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 void hd_json_quote(hd_str *out, const char *text, size_t n);

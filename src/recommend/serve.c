@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each stage ranks its columns by a growing top-k and asks the rules of one candidate after the
-// other until the list is full, so the costly rules (filters on attributes) are asked of few items,
-// and of none twice in a stage. Rejected: a mask of all rules over the whole catalogue first, whose
-// cost is the catalogue's and not the list's.
+// What can be told of a column by a bit (hidden, seen, excluded, served already) is left out of the
+// ranking; each stage then ranks by a growing top-k and asks the other rules of one candidate after
+// the other until the list is full, so the costly rules (filters on attributes) are asked of few
+// items, and of none twice in a stage. Rejected: a mask of all rules over the whole catalogue
+// first, whose cost is the catalogue's and not the list's.
 #include "recommend/serve.h"
 
 #include <math.h>
@@ -22,8 +23,11 @@ struct hd_serving {
     const hd_items *items;
     size_t n_cols;
     uint32_t *item_of; // (n_cols) index in items, or NO_PLACE
+    bool *servable;    // (n_cols) it has a place and isn't hidden
     uint32_t *col_of;  // (items->n) column, or NO_PLACE
     uint32_t *newest;  // (items->n) items, newest first
+    uint32_t *by_key;  // (n_keys) index in items or NO_PLACE; NULL where keys are scattered
+    size_t n_keys;
     struct {
         const hd_method *method;
         const hd_model *model;
@@ -40,8 +44,35 @@ static void place_columns(hd_serving *s, const int64_t *item_key) {
         uint64_t item;
         bool known = hd_imap_get(&s->items->by_key, (uint64_t)item_key[c], &item);
         s->item_of[c] = known ? (uint32_t)item : NO_PLACE;
+        s->servable[c] = known && !s->items->items[item].hidden;
         if (known) s->col_of[item] = (uint32_t)c;
     }
+}
+
+// A history has hundreds of events, each of which leads to an item: keys that were given one after
+// the other need no hashing. Without the table (keys with large gaps) the catalogue's map is asked.
+static heed_err place_keys(hd_serving *s) {
+    const hd_items *items = s->items;
+    int64_t max = 0;
+    for (size_t i = 0; i < items->n; i++) {
+        if (items->items[i].key > max) max = items->items[i].key;
+    }
+    if ((uint64_t)max / 4 > items->n + 1024) return HEED_OK;
+    s->by_key = hd_alloc(((size_t)max + 1) * sizeof *s->by_key);
+    if (!s->by_key) return HD_FAIL_MEMORY((size_t)max * sizeof *s->by_key);
+    s->n_keys = (size_t)max + 1;
+    for (size_t k = 0; k < s->n_keys; k++) s->by_key[k] = NO_PLACE;
+    for (size_t i = 0; i < items->n; i++) {
+        if (items->items[i].key >= 0) s->by_key[items->items[i].key] = (uint32_t)i;
+    }
+    return HEED_OK;
+}
+
+static bool item_at(const hd_serving *s, int64_t key, uint64_t *index) {
+    if (!s->by_key) return hd_imap_get(&s->items->by_key, (uint64_t)key, index);
+    if (key < 0 || (uint64_t)key >= s->n_keys || s->by_key[key] == NO_PLACE) return false;
+    *index = s->by_key[key];
+    return true;
 }
 
 // Merge sort: stable, and the C library's gives no place for the catalogue to compare by.
@@ -65,10 +96,11 @@ heed_err hd_serving_new(const hd_items *items, const int64_t *item_key, size_t n
         s->items = items;
         s->n_cols = n_cols;
         s->item_of = hd_alloc((n_cols + 1) * sizeof *s->item_of);
+        s->servable = hd_alloc((n_cols + 1) * sizeof *s->servable);
         s->col_of = hd_alloc((items->n + 1) * sizeof *s->col_of);
         s->newest = hd_alloc((items->n + 1) * sizeof *s->newest);
     }
-    if (!s || !spare || !s->item_of || !s->col_of || !s->newest) {
+    if (!s || !spare || !s->item_of || !s->servable || !s->col_of || !s->newest) {
         hd_free(spare);
         hd_serving_free(s);
         return HD_FAIL_MEMORY(items->n * 12);
@@ -77,6 +109,11 @@ heed_err hd_serving_new(const hd_items *items, const int64_t *item_key, size_t n
     for (size_t i = 0; i < items->n; i++) s->newest[i] = (uint32_t)i;
     sort_newest(items->items, s->newest, spare, items->n);
     hd_free(spare);
+    heed_err err = place_keys(s);
+    if (err != HEED_OK) {
+        hd_serving_free(s);
+        return err;
+    }
     *out = s;
     return HEED_OK;
 }
@@ -84,8 +121,10 @@ heed_err hd_serving_new(const hd_items *items, const int64_t *item_key, size_t n
 void hd_serving_free(hd_serving *s) {
     if (!s) return;
     hd_free(s->item_of);
+    hd_free(s->servable);
     hd_free(s->col_of);
     hd_free(s->newest);
+    hd_free(s->by_key);
     hd_free(s);
 }
 
@@ -113,6 +152,66 @@ heed_err hd_serving_cold(hd_serving *s, const hd_cold *cold) {
     return HEED_OK;
 }
 
+// ── Room
+
+struct hd_serve_room {
+    bool *closed;   // (n_items) served already, seen, or excluded; false between requests
+    uint32_t *shut; // (n_items) those that are closed
+    size_t n_items, n_shut;
+    float *scores; // (n_cols)
+    bool *open;    // (n_cols) still to be looked at in this stage
+    size_t n_cols;
+    uint32_t *top; // (cap_top)
+    size_t cap_top;
+};
+
+heed_err hd_serve_room_new(hd_serve_room **out) {
+    *out = hd_calloc(1, sizeof **out);
+    return *out ? HEED_OK : HD_FAIL_MEMORY(sizeof **out);
+}
+
+static void empty_room(hd_serve_room *room) {
+    hd_free(room->closed);
+    hd_free(room->shut);
+    hd_free(room->scores);
+    hd_free(room->open);
+    hd_free(room->top);
+    *room = (hd_serve_room){0};
+}
+
+void hd_serve_room_free(hd_serve_room *room) {
+    if (!room) return;
+    empty_room(room);
+    hd_free(room);
+}
+
+// Makes room for a serving; what is large enough stays.
+static heed_err make_room(hd_serve_room *room, size_t n_items, size_t n_cols) {
+    if (room->closed && n_items <= room->n_items && n_cols <= room->n_cols) return HEED_OK;
+    empty_room(room);
+    room->closed = hd_calloc(n_items + 1, sizeof *room->closed);
+    room->shut = hd_alloc((n_items + 1) * sizeof *room->shut);
+    room->scores = hd_calloc(n_cols + 1, sizeof *room->scores);
+    room->open = hd_alloc((n_cols + 1) * sizeof *room->open);
+    if (!room->closed || !room->shut || !room->scores || !room->open) {
+        empty_room(room);
+        return HD_FAIL_MEMORY(n_items * 5 + n_cols * 5);
+    }
+    room->n_items = n_items;
+    room->n_cols = n_cols;
+    return HEED_OK;
+}
+
+static void shut(hd_serve_room *room, size_t item) {
+    if (room->closed[item]) return;
+    room->closed[item] = true;
+    room->shut[room->n_shut++] = (uint32_t)item;
+}
+
+static void reopen(hd_serve_room *room) {
+    while (room->n_shut > 0) room->closed[room->shut[--room->n_shut]] = false;
+}
+
 // ── Rules
 
 hd_serve_rules hd_serve_rules_default(void) {
@@ -127,13 +226,9 @@ typedef struct serving_run {
     hd_served_list *out;
     hd_history history;
     size_t *event_of;    // (history.n) the request's event behind each entry
-    bool *closed;        // (items->n) served already, seen, or excluded
     hd_imap in_category; // category code -> items served of it, for category_cap
     size_t *in_cap;      // (n_caps) items served of each capped category
-    float *scores;       // (n_cols)
-    bool *open;          // (n_cols) still to be looked at in this stage
-    uint32_t *top;       // (cap_top)
-    size_t cap_top;
+    hd_serve_room *room;
 } serving_run;
 
 static heed_err check_category(const hd_items *items, const char *field, const char *category) {
@@ -201,7 +296,7 @@ static heed_err count_caps(serving_run *run, const hd_item *item) {
 static heed_err allowed(const serving_run *run, size_t index, bool *out) {
     const hd_item *item = &run->s->items->items[index];
     *out = false;
-    if (run->closed[index] || item->hidden) return HEED_OK;
+    if (run->room->closed[index] || item->hidden) return HEED_OK;
     if (!in_categories(run->rules, item) || !under_caps(run, item)) return HEED_OK;
     return hd_filters_match(run->rules->filters, run->rules->n_filters, item, out);
 }
@@ -217,7 +312,7 @@ static heed_err exclude(serving_run *run) {
             return HD_FAIL(HEED_INPUT, "exclude: no item has the id '%s'",
                            "exclude：没有 ID 为“%s”的商品", id);
         }
-        run->closed[item] = true;
+        shut(run->room, item);
     }
     return HEED_OK;
 }
@@ -237,9 +332,9 @@ static heed_err read_past(serving_run *run) {
         uint64_t index;
         const hd_serve_event *event = &r->events[e];
         if (!(event->weight > 0) || !isfinite(event->weight)) continue;
-        if (!hd_imap_get(&run->s->items->by_key, (uint64_t)event->item_key, &index)) continue;
+        if (!item_at(run->s, event->item_key, &index)) continue;
         const hd_item *seen = &run->s->items->items[index];
-        if (run->rules->exclude_seen && !seen->replenishable) run->closed[index] = true;
+        if (run->rules->exclude_seen && !seen->replenishable) shut(run->room, index);
         if (run->s->col_of[index] == NO_PLACE) continue;
         item[n] = run->s->col_of[index];
         weight[n] = event->weight;
@@ -323,28 +418,45 @@ static heed_err serve_item(serving_run *run, const serving_stage *stage, size_t 
     uint32_t col = run->s->col_of[index];
     if (stage->method) HD_TRY(add_reasons(run, stage->method, stage->model, col, served));
     HD_TRY(count_caps(run, &run->s->items->items[index]));
-    run->closed[index] = true;
+    shut(run->room, index);
     run->out->n++;
     return HEED_OK;
 }
 
-// Serves from run->scores, highest first, until the list is full or the columns are used up.
+// How many candidates to rank first: just those wanted, unless a rule may turn some of them down.
+static size_t first_look(const serving_run *run) {
+    const hd_serve_rules *rules = run->rules;
+    bool choosy = rules->n_categories || rules->n_filters || rules->n_caps || rules->category_cap;
+    return choosy ? FIRST_LOOK + 4 * rules->n : rules->n - run->out->n;
+}
+
+// Without branches, which scores would make guesswork; then what is shut, which is little.
+static void open_columns(const serving_run *run) {
+    const hd_serving *s = run->s;
+    const hd_serve_room *room = run->room;
+    for (size_t c = 0; c < s->n_cols; c++) room->open[c] = (room->scores[c] > 0) & s->servable[c];
+    for (size_t i = 0; i < room->n_shut; i++) {
+        uint32_t col = s->col_of[room->shut[i]];
+        if (col != NO_PLACE) room->open[col] = false;
+    }
+}
+
+// Serves from the scores, highest first, until the list is full or the columns are used up.
 static heed_err serve_scores(serving_run *run, const serving_stage *stage) {
     const hd_serving *s = run->s;
-    for (size_t c = 0; c < s->n_cols; c++) {
-        run->open[c] = run->scores[c] > 0 && s->item_of[c] != NO_PLACE;
-    }
-    size_t look = FIRST_LOOK + 4 * run->rules->n, got = 0;
+    hd_serve_room *room = run->room;
+    size_t look = first_look(run), got = 0;
+    open_columns(run);
     do {
         if (look > s->n_cols) look = s->n_cols;
-        HD_TRY(hd_grow(&run->top, &run->cap_top, look + 1, sizeof *run->top));
-        got = hd_topk(run->scores, run->open, s->n_cols, look, run->top);
+        HD_TRY(hd_grow(&room->top, &room->cap_top, look + 1, sizeof *room->top));
+        got = hd_topk(room->scores, room->open, s->n_cols, look, room->top);
         for (size_t t = 0; t < got && !full(run); t++) {
             bool ok = false;
-            uint32_t col = run->top[t], index = s->item_of[col];
-            run->open[col] = false;
+            uint32_t col = room->top[t], index = s->item_of[col];
+            room->open[col] = false;
             HD_TRY(allowed(run, index, &ok));
-            if (ok) HD_TRY(serve_item(run, stage, index, (double)run->scores[col]));
+            if (ok) HD_TRY(serve_item(run, stage, index, (double)room->scores[col]));
         }
         look *= 4;
     } while (got > 0 && !full(run));
@@ -353,7 +465,7 @@ static heed_err serve_scores(serving_run *run, const serving_stage *stage) {
 
 static bool any_signal(const serving_run *run) {
     for (size_t c = 0; c < run->s->n_cols; c++) {
-        if (run->scores[c] > 0) return true;
+        if (run->room->scores[c] > 0) return true;
     }
     return false;
 }
@@ -362,7 +474,7 @@ static heed_err serve_method(serving_run *run, size_t m, hd_why *fallback) {
     const hd_method *method = run->s->methods[m].method;
     hd_why why = m == 0 ? HD_WHY_CHOSEN : *fallback;
     serving_stage stage = {method->name, why, method, run->s->methods[m].model};
-    HD_TRY(method->score(stage.model, &run->history, run->scores));
+    HD_TRY(method->score(stage.model, &run->history, run->room->scores));
     if (m == 0) {
         hd_why silent = run->history.n == 0 ? HD_WHY_NO_HISTORY : HD_WHY_NO_SIGNAL;
         *fallback = any_signal(run) ? HD_WHY_FILLED : silent;
@@ -373,17 +485,20 @@ static heed_err serve_method(serving_run *run, size_t m, hd_why *fallback) {
 static heed_err serve_by_attribute(serving_run *run, hd_why why) {
     hd_served_list *out = run->out;
     const hd_cold *cold = run->s->cold;
-    if (!cold || !run->request->attributes) return HEED_OK;
+    const char *known = run->request->attributes;
+    if (cold && !known && run->request->ask_attributes) {
+        HD_TRY(run->request->ask_attributes(run->request->ctx, &known));
+    }
+    if (!cold || !known) return HEED_OK;
     out->attributes = hd_arena_calloc(&out->arena, MAX_ATTRIBUTES, sizeof *out->attributes);
     if (!out->attributes) return HD_FAIL_MEMORY(MAX_ATTRIBUTES * sizeof *out->attributes);
-    HD_TRY(hd_cold_match(cold, run->request->attributes, out->attributes, MAX_ATTRIBUTES,
-                         &out->n_attributes));
+    HD_TRY(hd_cold_match(cold, known, out->attributes, MAX_ATTRIBUTES, &out->n_attributes));
     if (out->n_attributes == 0) return HEED_OK;
     for (size_t a = 0; a < out->n_attributes; a++) { // the list may outlive the table
         out->attributes[a] = hd_arena_strdup(&out->arena, out->attributes[a]);
         if (!out->attributes[a]) return HD_FAIL_MEMORY(0);
     }
-    hd_cold_score(cold, out->attributes, out->n_attributes, run->scores);
+    hd_cold_score(cold, out->attributes, out->n_attributes, run->room->scores);
     return serve_scores(run, &(serving_stage){.name = by_attribute, .why = why});
 }
 
@@ -416,29 +531,33 @@ static heed_err run_init(serving_run *run) {
     out->first = run->s->n_methods > 0 ? run->s->methods[0].method->name : rest_of_catalogue;
     out->item = hd_arena_calloc(&out->arena, run->rules->n, sizeof *out->item);
     run->in_cap = hd_arena_calloc(&out->arena, run->rules->n_caps + 1, sizeof *run->in_cap);
-    run->closed = hd_calloc(run->s->items->n + 1, sizeof *run->closed);
-    run->open = hd_calloc(run->s->n_cols + 1, sizeof *run->open);
-    run->scores = hd_calloc(run->s->n_cols + 1, sizeof *run->scores);
-    if (!out->item || !run->in_cap || !run->closed || !run->open || !run->scores) {
-        return HD_FAIL_MEMORY(run->s->n_cols * 6);
-    }
+    if (!out->item || !run->in_cap) return HD_FAIL_MEMORY(run->rules->n * sizeof *out->item);
+    HD_TRY(make_room(run->room, run->s->items->n, run->s->n_cols));
     HD_TRY(exclude(run));
     return read_past(run);
 }
 
+static heed_err serve_in_room(serving_run *run) {
+    heed_err err = run_init(run);
+    if (err == HEED_OK) err = serve_stages(run);
+    reopen(run->room);
+    hd_imap_clear(&run->in_category);
+    return err;
+}
+
 heed_err hd_serve(const hd_serving *serving, const hd_serve_request *request,
                   const hd_serve_rules *rules, hd_served_list *out) {
+    hd_serve_room own = {0};
     memset(out, 0, sizeof *out);
     hd_arena_init(&out->arena);
     HD_TRY(check_rules(rules, serving->items));
-    serving_run run = {.s = serving, .request = request, .rules = rules, .out = out};
-    heed_err err = run_init(&run);
-    if (err == HEED_OK) err = serve_stages(&run);
-    hd_imap_clear(&run.in_category);
-    hd_free(run.closed);
-    hd_free(run.open);
-    hd_free(run.scores);
-    hd_free(run.top);
+    serving_run run = {.s = serving,
+                       .request = request,
+                       .rules = rules,
+                       .out = out,
+                       .room = request->room ? request->room : &own};
+    heed_err err = serve_in_room(&run);
+    empty_room(&own);
     if (err != HEED_OK) hd_served_clear(out);
     return err;
 }

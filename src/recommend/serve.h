@@ -27,6 +27,12 @@
 
 typedef struct hd_serving hd_serving;
 
+// Memory of the catalogue's size that requests use one after the other, so that none has to ask for
+// it. One thread at a time; grows with the servings it is used for.
+typedef struct hd_serve_room hd_serve_room;
+heed_err hd_serve_room_new(hd_serve_room **out) HEED_CHECK;
+void hd_serve_room_free(hd_serve_room *room); // NULL is fine
+
 // items: borrowed, must outlive the serving. item_key: (n_cols) the key behind each column of the
 // models; keys that are no longer in the catalogue are never served.
 heed_err hd_serving_new(const hd_items *items, const int64_t *item_key, size_t n_cols,
@@ -53,6 +59,10 @@ typedef struct hd_serve_request {
     const char *attributes; // of the user, a JSON object; NULL: nothing known
     hd_time now;            // HD_TIME_NONE: the end of the training data
     bool left_out; // the user is out of this: the list says so (and has neither of the above)
+    // Gives the attributes when they are first needed, which is seldom. NULL: those above are all.
+    heed_err (*ask_attributes)(void *ctx, const char **out);
+    void *ctx;
+    hd_serve_room *room; // lent; NULL: the request brings its own
 } hd_serve_request;
 
 // No more than `max` items of a category (any of the item's categories counts).

@@ -131,44 +131,52 @@ out:
     return err;
 }
 
-static heed_err item_json(const hd_served_list *list, size_t rank, const hd_items *items,
-                          heed_lang lang, const hd_zone *zone, json_t *array) {
-    const hd_served *served = &list->item[rank];
-    const hd_item *item = &items->items[served->item];
+// The sentences, and the events that speak for it.
+static heed_err explain(const hd_served_list *list, const hd_served *served, const hd_items *items,
+                        hd_wording wording, json_t *one) {
     heed_err err = HEED_OK;
-    json_t *one = NULL, *evidence = NULL;
     hd_str why, reason;
     hd_str_init(&why);
     hd_str_init(&reason);
-    hd_served_why_text(list, served, lang, &why);
-    hd_served_reason_text(list, served, items, lang, zone, &reason);
+    hd_served_why_text(list, served, wording.lang, &why);
+    hd_served_reason_text(list, served, items, wording.lang, wording.zone, &reason);
     HD_TRY_OUT(hd_str_check(&why));
     HD_TRY_OUT(hd_str_check(&reason));
-    HD_TRY_OUT(hd_json_pack(&one, "{s:I, s:s, s:s, s:f, s:s, s:s, s:s, s:s, s:[]}", "rank",
-                            (json_int_t)rank + 1, "id", item->id, "title", item->title, "score",
-                            served->score, "method", served->method, "why",
-                            hd_why_name(served->why), "why_text", hd_str_get(&why), "reason",
-                            hd_str_get(&reason), "evidence"));
-    evidence = json_object_get(one, "evidence");
+    HD_TRY_OUT(hd_json_set(one, "why_text", json_string(hd_str_get(&why))));
+    HD_TRY_OUT(hd_json_set(one, "reason", json_string(hd_str_get(&reason))));
+    HD_TRY_OUT(hd_json_set(one, "evidence", json_array()));
     for (size_t r = 0; r < served->n_reasons; r++) {
-        HD_TRY_OUT(evidence_json(&served->reasons[r], items, zone, evidence));
+        HD_TRY_OUT(evidence_json(&served->reasons[r], items, wording.zone,
+                                 json_object_get(one, "evidence")));
     }
-    err = hd_json_append(array, one);
-    one = NULL;
 out:
-    json_decref(one);
     hd_str_clear(&why);
     hd_str_clear(&reason);
     return err;
 }
 
-heed_err hd_served_json(const hd_served_list *list, const hd_items *items, heed_lang lang,
-                        const hd_zone *zone, json_t **out) {
+static heed_err item_json(const hd_served_list *list, size_t rank, const hd_items *items,
+                          hd_wording wording, json_t *array) {
+    const hd_served *served = &list->item[rank];
+    const hd_item *item = &items->items[served->item];
+    json_t *one = NULL;
+    HD_TRY(hd_json_pack(&one, "{s:I, s:s, s:s, s:f, s:s, s:s}", "rank", (json_int_t)rank + 1, "id",
+                        item->id, "title", item->title, "score",
+                        hd_json_decimal((float)served->score), "method", served->method, "why",
+                        hd_why_name(served->why)));
+    heed_err err = wording.explain ? explain(list, served, items, wording, one) : HEED_OK;
+    if (err == HEED_OK) return hd_json_append(array, one);
+    json_decref(one);
+    return err;
+}
+
+heed_err hd_served_json(const hd_served_list *list, const hd_items *items, hd_wording wording,
+                        json_t **out) {
     json_t *root = NULL;
     HD_TRY(hd_json_pack(&root, "{s:I, s:s, s:[]}", "asked", (json_int_t)list->asked, "method",
                         list->first, "items"));
     for (size_t i = 0; i < list->n; i++) {
-        heed_err err = item_json(list, i, items, lang, zone, json_object_get(root, "items"));
+        heed_err err = item_json(list, i, items, wording, json_object_get(root, "items"));
         if (err != HEED_OK) {
             json_decref(root);
             return err;

@@ -37,11 +37,22 @@ static heed_err sqlite_exec_quietly(hd_store *store, const char *sql) {
     return hd_sqlite_code(s->db, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
 }
 
-// A read transaction takes its snapshot now, not at its first query.
+// A literal that is run again and again: prepared once.
+static heed_err run_kept(hd_store *store, const char *sql) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_sqlite_query_open(store, sql, &q));
+    heed_err err = hd_sqlite_step(q, &row);
+    hd_sqlite_query_close(q);
+    return err;
+}
+
+// A read transaction takes its snapshot now, not at its first query. Each answer of a server is
+// one, so its statements are kept.
 static heed_err sqlite_begin(hd_store *store, bool write) {
     if (write) return hd_sqlite_exec(store, "BEGIN IMMEDIATE");
-    HD_TRY(hd_sqlite_exec(store, "BEGIN"));
-    heed_err err = hd_sqlite_exec(store, "SELECT 1 FROM sqlite_schema LIMIT 1");
+    HD_TRY(run_kept(store, "BEGIN"));
+    heed_err err = run_kept(store, "SELECT 1 FROM sqlite_schema LIMIT 1");
     if (err != HEED_OK) store->stuck = sqlite_exec_quietly(store, "ROLLBACK") != HEED_OK;
     return err;
 }

@@ -186,6 +186,7 @@ typedef struct request {
     hd_serve_request serve;
     hd_serve_event *events;
     size_t n;
+    int64_t user; // key; 0: nobody
 } request;
 
 static heed_err room_for(request *r, size_t n) {
@@ -218,15 +219,22 @@ static heed_err add_session(request *r) {
     return HEED_OK;
 }
 
+// What is known of the user beside the history is read when the list needs it: most don't.
+static heed_err ask_attributes(void *ctx, const char **out) {
+    request *r = ctx;
+    hd_door_user known;
+    HD_TRY(hd_door_user_get(r->ws->door, HD_PURPOSE_RECOMMEND, r->user, r->arena, &known));
+    *out = known.attributes;
+    return HEED_OK;
+}
+
 static heed_err add_history(request *r, const char *user) {
-    int64_t key = 0;
     hd_door_event *events = NULL;
     size_t n = 0;
-    hd_door_user known;
-    HD_TRY(hd_door_user_find(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), &key));
-    HD_TRY(hd_door_events(r->ws->door, HD_PURPOSE_RECOMMEND, key, 0, r->arena, &events, &n));
-    HD_TRY(hd_door_user_get(r->ws->door, HD_PURPOSE_RECOMMEND, key, r->arena, &known));
-    r->serve.attributes = known.attributes;
+    HD_TRY(hd_door_user_find(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), &r->user));
+    HD_TRY(hd_door_events(r->ws->door, HD_PURPOSE_RECOMMEND, r->user, 0, r->arena, &events, &n));
+    r->serve.ask_attributes = ask_attributes;
+    r->serve.ctx = r;
     HD_TRY(room_for(r, n + r->params->n_session));
     for (size_t i = 0; i < n; i++)
         if (events[i].item_key != 0)
@@ -255,6 +263,8 @@ static heed_err make_request(request *r, const char *user) {
     }
     r->serve.events = r->events;
     r->serve.n_events = r->n;
+    if (!r->ws->room) HD_TRY(hd_serve_room_new(&r->ws->room));
+    r->serve.room = r->ws->room;
     return HEED_OK;
 }
 
@@ -317,7 +327,8 @@ heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend
     heed_err err = hd_workspace_items(ws, &items);
     if (err == HEED_OK) err = serve(ws, user, params, &arena, &list);
     if (err == HEED_OK) {
-        err = hd_served_json(&list, items, params->lang, ws->zone, out);
+        const hd_wording wording = {params->lang, ws->zone, params->reasons > 0};
+        err = hd_served_json(&list, items, wording, out);
         hd_served_clear(&list);
     }
     if (err == HEED_OK) {

@@ -255,6 +255,7 @@ void heed_workspace_close(heed_workspace *ws) {
     if (!ws) return;
     if (ws->stop) atomic_store(&ws->stop->store, NULL);
     hd_workspace_items_drop(ws);
+    hd_serve_room_free(ws->room);
     hd_pool_free(ws->pool);
     hd_zone_close(ws->zone);
     hd_door_close(ws->door);

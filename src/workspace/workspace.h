@@ -36,6 +36,7 @@ struct heed_workspace {
     hd_items items; // loaded when first asked for; dropped when an import changes the catalogue
     bool items_loaded;
     struct hd_loaded_models *models; // in force, loaded when first asked for
+    struct hd_serve_room *room;      // what requests work in, one after the other
 };
 
 typedef struct hd_workspace_params {

@@ -121,6 +121,70 @@ static void test_numbers(void **state) {
     json_decref(null);
 }
 
+// What hd_json_number promises, by printf and back alone.
+static void slow_number(double value, char buf[32]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        hd_snprintf(buf, 32, "%.*g", digits, value);
+        double back;
+        if (hd_slice_f64(hd_slice_of(buf), &back) && back == value) break;
+    }
+    if (!strpbrk(buf, ".e")) memcpy(buf + strlen(buf), ".0", 3);
+}
+
+// Numbers as people and models have them: decimals, quotients, floats, near powers of ten.
+static void test_numbers_by_reference(void **state) {
+    (void)state;
+    hd_rng rng = hd_rng_make(3, 0);
+    for (int i = 0; i < 40000; i++) {
+        double power = 1;
+        for (uint64_t e = hd_rng_below(&rng, 20); e > 0; e--) power *= 10;
+        double whole = (double)hd_rng_below(&rng, i % 2 ? 1000000 : UINT64_C(10000000000000000));
+        const double values[] = {whole / power,
+                                 -whole,
+                                 whole * power / 1e8,
+                                 1 / (whole + 1),
+                                 (double)(float)(whole / power),
+                                 nextafter(1 / power, 2),
+                                 nextafter(power, 0),
+                                 power};
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+            char fast[32], slow[32];
+            hd_json_number(values[v], fast);
+            slow_number(values[v], slow);
+            assert_string_equal(fast, slow);
+        }
+    }
+}
+
+static void test_decimals_of_floats(void **state) {
+    (void)state;
+    char buf[32];
+    hd_json_number(hd_json_decimal(0.1F), buf);
+    assert_string_equal(buf, "0.1");
+    hd_json_number(hd_json_decimal(-16777216.0F), buf);
+    assert_string_equal(buf, "-16777216.0");
+    assert_true(hd_json_decimal(0) == 0);
+    for (uint64_t i = 0; i < 20000; i++) {
+        uint32_t bits = (uint32_t)hd_rng_at(9, 0, i);
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        double decimal = hd_json_decimal(value);
+        assert_true(isnan(value) ? isnan(decimal) : (float)decimal == value);
+        if (!(fabsf(value) > 1e-3F && fabsf(value) < 1e5F)) continue;
+        int digits = 1;
+        for (float back = NAN; back != value; digits++) { // the fewest there are, above 6
+            hd_snprintf(buf, sizeof buf, "%.*g", digits, (double)value);
+            double read;
+            assert_true(hd_slice_f64(hd_slice_of(buf), &read));
+            back = (float)read;
+        }
+        char text[32];
+        hd_json_number(decimal, text);
+        size_t n = strlen(text) - (text[0] == '-');
+        assert_true((int)n <= (digits - 1 > 6 ? digits - 1 : 6) + 5); // "0." and zeros before them
+    }
+}
+
 // Any bit pattern that is a number reads back the same, and stays a real.
 static void test_numbers_round_trip(void **state) {
     (void)state;
@@ -250,6 +314,8 @@ int main(void) {
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_numbers_by_reference),
+        cmocka_unit_test(test_decimals_of_floats),
         cmocka_unit_test(test_numbers_round_trip),
         cmocka_unit_test(test_pack_set),
         cmocka_unit_test(test_allocation_failures),

@@ -102,7 +102,8 @@ static void test_json(void **state) {
     hd_served_list list = {.item = served, .n = 2, .asked = 5, .first = "markov"};
     shop_open(&items);
     hd_str_init(&text);
-    assert_int_equal(hd_served_json(&list, &items, HEED_EN, NULL, &out), HEED_OK);
+    assert_int_equal(hd_served_json(&list, &items, (hd_wording){HEED_EN, NULL, true}, &out),
+                     HEED_OK);
     assert_int_equal(hd_json_dump(out, false, &text), HEED_OK);
     assert_string_equal(
         hd_str_get(&text),
@@ -132,7 +133,7 @@ static void test_failing_allocations(void **state) {
         json_t *out = NULL;
         size_t used = hd_mem_used();
         hd_mem_fail_at(n, true);
-        err = hd_served_json(&list, &items, HEED_ZH, NULL, &out);
+        err = hd_served_json(&list, &items, (hd_wording){HEED_ZH, NULL, true}, &out);
         hd_mem_fail_at(0, true);
         assert_true(err == HEED_OK || err == HEED_MEMORY);
         json_decref(out);
