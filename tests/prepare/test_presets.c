@@ -206,6 +206,33 @@ static void segment(void **state) {
         "page, screen, alias or group\n");
 }
 
+static void posthog(void **state) {
+    (void)state;
+    hd_importer_params p = preset("posthog", "p.jsonl");
+    test_rows(
+        &p,
+        "{\"event\":\"$identify\",\"distinct_id\":\"u\",\"uuid\":\"e0\",\"properties\":"
+        "{\"$anon_distinct_id\":\"a\",\"$ip\":\"1.2.3.4\",\"$set\":{\"plan\":\"pro\"}}}\n"
+        "{\"event\":\"Product Viewed\",\"properties\":{\"distinct_id\":\"u\",\"token\":\"phc_x\","
+        "\"product_id\":\"p1\",\"$lib\":\"web\",\"color\":\"red\"},"
+        "\"timestamp\":\"2024-01-02T03:04:05Z\",\"uuid\":\"e1\"}\n"
+        "{\"event\":\"Order Completed\",\"distinct_id\":\"u\",\"uuid\":\"e2\",\"properties\":"
+        "{\"products\":[{\"product_id\":\"p1\",\"price\":3},{\"sku\":\"p2\"}]},\"$set\":{\"vip\":true}}\n"
+        "{\"event\":\"$autocapture\",\"distinct_id\":\"u\",\"properties\":{\"x\":1}}\n"
+        "{\"event\":\"$pageview\",\"distinct_id\":\"u\",\"properties\":{\"path\":\"/\"}}\n"
+        "{\"event\":\"$create_alias\",\"distinct_id\":\"u\",\"properties\":{\"alias\":\"old\"}}\n"
+        "{\"event\":\"seen\"}\n",
+        "1 user id=u alias=a attributes={\"plan\":\"pro\"}\n"
+        "2 event event_id=e1 user=u item=p1 type=view time=2024-01-02T03:04:05Z "
+        "properties={\"color\":\"red\"}\n"
+        "3 user id=u attributes={\"vip\":true}\n"
+        "3 event event_id=e2#1 user=u item=p1 type=purchase value=3\n"
+        "3 event event_id=e2#2 user=u item=p2 type=purchase\n"
+        "5 event user=u type=page properties={\"path\":\"/\"}\n"
+        "6 user id=u alias=old\n"
+        "7 bad the event lacks distinct_id or its name: give both\n");
+}
+
 static void personalize(void **state) {
     (void)state;
     hd_importer_params p = preset("personalize", "x.csv");
@@ -224,10 +251,10 @@ static void personalize(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gorse),       cmocka_unit_test(movielens),
-        cmocka_unit_test(sequence),    cmocka_unit_test(sequence_without_end),
-        cmocka_unit_test(retail),      cmocka_unit_test(segment),
-        cmocka_unit_test(personalize),
+        cmocka_unit_test(gorse),    cmocka_unit_test(movielens),
+        cmocka_unit_test(sequence), cmocka_unit_test(sequence_without_end),
+        cmocka_unit_test(retail),   cmocka_unit_test(segment),
+        cmocka_unit_test(posthog),  cmocka_unit_test(personalize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

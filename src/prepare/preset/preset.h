@@ -44,7 +44,7 @@ struct hd_preset {
 };
 
 extern const hd_preset hd_preset_gorse, hd_preset_movielens, hd_preset_sequence, hd_preset_retail,
-    hd_preset_segment, hd_preset_personalize;
+    hd_preset_segment, hd_preset_posthog, hd_preset_personalize;
 
 // The preset of a name, or an error with what was probably meant.
 heed_err hd_preset_find(const char *name, const hd_preset **out) HEED_CHECK;

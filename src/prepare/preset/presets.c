@@ -4,13 +4,8 @@
 #include "prepare/preset/preset.h"
 
 const hd_preset *const hd_presets[] = {
-    &hd_preset_gorse,
-    &hd_preset_movielens,
-    &hd_preset_sequence,
-    &hd_preset_retail,
-    &hd_preset_segment,
-    &hd_preset_personalize,
-    NULL,
+    &hd_preset_gorse,   &hd_preset_movielens, &hd_preset_sequence,    &hd_preset_retail,
+    &hd_preset_segment, &hd_preset_posthog,   &hd_preset_personalize, NULL,
 };
 
 const char *hd_preset_name(const hd_preset *preset) {

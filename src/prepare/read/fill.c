@@ -233,6 +233,7 @@ heed_err hd_fill_row(hd_fill *f, const hd_row *row, void *target, hd_import_row 
     f->out = out;
     f->big = row->big;
     f->bad = false;
+    f->wrong = NULL;
     f->sign_currency = NULL;
     f->money = false;
     f->spliced = false;

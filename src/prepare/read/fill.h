@@ -27,16 +27,18 @@ typedef struct hd_fill {
     char list_sign;       // of lists; 0: sniffed in each value
     bool comma;           // decimals are written with a comma
     bool json;            // cells come from JSON
+    bool posted;          // they were posted: no column, no --map, no sniffing of times
     // of the current row
     hd_arena *arena;
     hd_import_row *out;
     bool big;
     bool bad;
-    bool money;                // the row has an amount
-    const char *sign_currency; // that an amount named
-    bool spliced;              // an attributes object joined the rest
-    hd_str rest;               // members of the JSON object so far, each with a comma behind it
-    hd_str list;               // elements of the JSON array so far, likewise
+    const hd_import_column *wrong; // of the cell that made the row bad; NULL: none did
+    bool money;                    // the row has an amount
+    const char *sign_currency;     // that an amount named
+    bool spliced;                  // an attributes object joined the rest
+    hd_str rest;                   // members of the JSON object so far, each with a comma behind it
+    hd_str list;                   // elements of the JSON array so far, likewise
     hd_slice listed[HD_MAX_LIST];
     size_t n_listed;
     hd_json_scan scan; // for JSON inside of CSV cells

@@ -39,6 +39,17 @@ static heed_err name_cells(hd_reader *r, size_t first, size_t n, uint32_t parent
     return HEED_OK;
 }
 
+heed_err hd_reader_cells(hd_reader *r, hd_row *row) {
+    if (r->json.n > r->cap_order) {
+        HD_TRY(hd_grow(&r->order, &r->cap_order, r->json.n, sizeof *r->order));
+    }
+    HD_TRY(name_cells(r, 0, r->json.n, HD_NO_COLUMN));
+    row->cells = r->json.cells;
+    row->n = r->json.n;
+    row->big = r->json.big;
+    return HEED_OK;
+}
+
 static void bad_json(hd_reader *r, hd_slice line, hd_import_row *out) {
     const hd_json_scan *s = &r->json;
     size_t place = 1;
@@ -68,14 +79,7 @@ static heed_err jsonl_next(hd_reader *r, hd_import_row *out, hd_row *row) {
         row->state = HD_ROW_BAD;
         return HEED_OK;
     }
-    if (r->json.n > r->cap_order) {
-        HD_TRY(hd_grow(&r->order, &r->cap_order, r->json.n, sizeof *r->order));
-    }
-    HD_TRY(name_cells(r, 0, r->json.n, HD_NO_COLUMN));
-    row->cells = r->json.cells;
-    row->n = r->json.n;
-    row->big = r->json.big;
-    return HEED_OK;
+    return hd_reader_cells(r, row);
 }
 
 const hd_format hd_format_jsonl = {"jsonl", jsonl_next};

@@ -159,10 +159,19 @@ static void apply_synonyms(const hd_field *field, hd_columns *columns, size_t fi
     if (best) best->field = field;
 }
 
+bool hd_map_left_out(const hd_schema *schema, const hd_import_column *col) {
+    size_t n = schema->leave_out ? strlen(schema->leave_out) : 0;
+    return n > 0 && col->key.n >= n && memcmp(col->key.p, schema->leave_out, n) == 0;
+}
+
 void hd_map_late(const hd_mapping *m, hd_columns *columns, size_t first) {
     apply_preset(m, columns, first);
     for (size_t i = 0; i < m->schema->n_fields; i++) {
         apply_synonyms(&m->schema->fields[i], columns, first);
+    }
+    for (size_t i = first; i < columns->n; i++) {
+        hd_import_column *col = &columns->cols[i];
+        if (is_free(col) && hd_map_left_out(m->schema, col)) col->dropped = true;
     }
 }
 

@@ -22,6 +22,9 @@ heed_err hd_map_columns(const hd_mapping *mapping, hd_columns *columns) HEED_CHE
 // Gives columns from `first` on a field that no other column has.
 void hd_map_late(const hd_mapping *mapping, hd_columns *columns, size_t first);
 
+// Whether the schema leaves a column without a field out.
+bool hd_map_left_out(const hd_schema *schema, const hd_import_column *col);
+
 // The kind that the file's name, its columns and the user's --map speak for; false: they don't.
 bool hd_kind_guess(const char *file_name, const hd_columns *columns, const hd_import_map *maps,
                    size_t n_maps, hd_kind *out);

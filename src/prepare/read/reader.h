@@ -67,4 +67,7 @@ heed_err hd_reader_line(hd_reader *reader, hd_import_row *out, hd_row *row, hd_s
 // False and a reason when the text isn't clean UTF-8 without NUL.
 bool hd_reader_clean(hd_reader *reader, hd_slice text, hd_import_row *out);
 
+// JSON: what reader->json scanned, as the row's cells with their columns.
+heed_err hd_reader_cells(hd_reader *reader, hd_row *row) HEED_CHECK;
+
 #endif

@@ -42,11 +42,12 @@ typedef struct hd_schema {
     const char *required[3]; // groups of fields, "a b": one of each group must have a column
     const hd_field *fields;
     size_t n_fields;
-    size_t size;     // of the struct that is filled
-    size_t rest;     // offset of the slice for all other columns; HD_NO_PLACE: they are left out
-    bool closed;     // only OBJECT fields add to the rest, not columns without a field
-    size_t list;     // offset of the slice that LIST and FLAG fill
-    size_t currency; // offset of the slice that MONEY's signs set
+    size_t size; // of the struct that is filled
+    size_t rest; // offset of the slice for all other columns; HD_NO_PLACE: they are left out
+    const char *leave_out; // members whose names begin so go nowhere; NULL: none
+    bool closed;           // only OBJECT fields add to the rest, not columns without a field
+    size_t list;           // offset of the slice that LIST and FLAG fill
+    size_t currency;       // offset of the slice that MONEY's signs set
     // Looks at the filled struct as a whole, and pushes records or says what is wrong with the row.
     heed_err (*finish)(hd_sink *sink, void *filled);
 } hd_schema;
@@ -62,6 +63,7 @@ struct hd_sink {
     hd_import_row *row;
     hd_arena *arena;       // until the next row
     hd_slice default_type; // of events that don't say theirs
+    hd_slice call;         // of messages that don't say theirs: posted to an address of their own
     hd_time now;
     const void *preset; // hd_preset, or NULL
     hd_record *records; // of this row

@@ -5,6 +5,8 @@
 // stands.
 #include "prepare/read/setters.h"
 
+#include <math.h>
+
 #include "base/json.h"
 #include "prepare/read/event_type.h"
 #include "prepare/read/value.h"
@@ -14,7 +16,13 @@ static heed_err bad_value(hd_fill *f, const hd_import_column *col, const hd_cell
                           const char *en, const char *zh) {
     if (f->bad) return HEED_OK;
     f->bad = true;
+    f->wrong = col;
     hd_quoted value = hd_quote_value(cell->text);
+    if (f->posted) { // the pointer beside it names the place
+        HD_BAD_ROW(f->out, "%1$s: '%2$s' %3$s%4$.0s", "%1$s：“%2$s”%4$s%3$.0s", col->field->name,
+                   value.text, en, zh);
+        return HEED_OK;
+    }
     hd_quoted column = hd_quote_value(hd_slice_of(col->path));
     HD_BAD_ROW(f->out, "column '%1$s' (%2$s): '%3$s' %4$s%5$.0s",
                "列“%1$s”（%2$s）：“%3$s”%5$s%4$.0s", column.text, col->field->name, value.text, en,
@@ -25,9 +33,12 @@ static heed_err bad_value(hd_fill *f, const hd_import_column *col, const hd_cell
 // The cell's text as a plain value; false when it is an object or an array (and the row is bad).
 static bool plain(hd_fill *f, const hd_import_column *col, const hd_cell *cell) {
     if (cell->type != HD_CELL_OBJECT && cell->type != HD_CELL_ARRAY) return true;
-    (void)bad_value(f, col, cell,
-                    "is not a single value: map a column inside of it (--map a.b=field)",
-                    "不是单个值：请映射其内部的列（--map a.b=字段）");
+    hd_text what = HD_TEXT("is not a single value: map a column inside of it (--map a.b=field)",
+                           "不是单个值：请映射其内部的列（--map a.b=字段）");
+    const hd_text posted =
+        HD_TEXT("is not a single value: give a text or a number", "不是单个值：请给出文本或数字");
+    if (f->posted) what = posted;
+    (void)bad_value(f, col, cell, what.en, what.zh);
     return false;
 }
 
@@ -48,8 +59,12 @@ static heed_err set_id(hd_fill *f, const hd_import_column *col, const hd_cell *c
     hd_slice id = cell->text;
     if (!plain(f, col, cell)) return HEED_OK;
     if (cell->type == HD_CELL_BOOL) {
-        return bad_value(f, col, cell, "is true or false, not an id: map another column",
-                         "是布尔值而不是标识：请映射其他列");
+        hd_text what = HD_TEXT("is true or false, not an id: map another column",
+                               "是布尔值而不是标识：请映射其他列");
+        const hd_text posted = HD_TEXT("is true or false, not an id: give a text or a number",
+                                       "是布尔值而不是标识：请给出文本或数字");
+        if (f->posted) what = posted;
+        return bad_value(f, col, cell, what.en, what.zh);
     }
     // JSON knows one kind of number: 12 and 12.0 are the same.
     if (cell->type == HD_CELL_NUMBER && id.n > 2 && memcmp(id.p + id.n - 2, ".0", 2) == 0)
@@ -114,6 +129,10 @@ static heed_err set_quantity(hd_fill *f, const hd_import_column *col, const hd_c
                              void *place) {
     HD_TRY(set_number(f, col, cell, place));
     if (f->bad || *(double *)place >= 0) return HEED_OK;
+    if (f->posted) {
+        return bad_value(f, col, cell, "is negative: give returns an event type of their own",
+                         "为负数：退货请使用单独的事件类型");
+    }
     return bad_value(f, col, cell,
                      "is negative: give returns an event type of their own, or use --preset retail",
                      "为负数：退货请使用单独的事件类型，或使用 --preset retail");
@@ -145,7 +164,21 @@ static heed_err set_currency(hd_fill *f, const hd_import_column *col, const hd_c
     return HEED_OK;
 }
 
+// Seconds, milliseconds or microseconds since 1970, told by their size: seconds from 1973 to the
+// year 5138, then milliseconds. What is smaller is no time but a mistake.
+static bool parse_epoch(hd_slice text, hd_time *out) {
+    double number;
+    if (!hd_slice_f64(text, &number)) return false;
+    double size = fabs(number);
+    if (size < 1e8) return false;
+    hd_time_format_id id = size < 1e11   ? HD_TIME_UNIX_S
+                           : size < 1e14 ? HD_TIME_UNIX_MS
+                                         : HD_TIME_UNIX_US;
+    return hd_time_parse(text, id, NULL, out);
+}
+
 static bool parse_time(const hd_fill *f, const hd_import_column *col, hd_slice text, hd_time *out) {
+    if (f->posted && parse_epoch(text, out)) return true;
     if (col->time_format >= 0 &&
         hd_time_parse(text, (hd_time_format_id)col->time_format, f->zone, out)) {
         return true;
@@ -186,9 +219,12 @@ static heed_err set_time(hd_fill *f, const hd_import_column *col, const hd_cell 
                          void *place) {
     HD_TRY(set_date(f, col, cell, place));
     if (f->bad || f->now == HD_TIME_NONE || *(hd_time *)place <= f->now + HD_DAY_MS) return HEED_OK;
-    return bad_value(f, col, cell,
-                     "lies in the future: check the clock, the time zone and the column",
-                     "是未来的时间：请检查时钟、时区和所映射的列");
+    hd_text what = HD_TEXT("lies in the future: check the clock, the time zone and the column",
+                           "是未来的时间：请检查时钟、时区和所映射的列");
+    const hd_text posted = HD_TEXT("lies in the future: check the clock and the time zone",
+                                   "是未来的时间：请检查时钟和时区");
+    if (f->posted) what = posted;
+    return bad_value(f, col, cell, what.en, what.zh);
 }
 
 static heed_err set_bool(hd_fill *f, const hd_import_column *col, const hd_cell *cell,
