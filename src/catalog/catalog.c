@@ -95,12 +95,40 @@ heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch, in
     return HEED_OK;
 }
 
+// ── The version ─────────────────────────────────────────────────────────────────────────────────
+//
+// An item that only an event named doesn't raise it: nothing can be shown of it, and a shop whose
+// events run ahead of its catalogue would have everybody load that again all day.
+
+heed_err hd_catalog_version(hd_catalog *catalog, int64_t *version) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(catalog->store, "SELECT version FROM catalog_version", &q));
+    heed_err err = hd_query_step(q, &row);
+    *version = err == HEED_OK && row ? hd_query_i64(q, 0) : 0;
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_catalog_move(hd_catalog *catalog) {
+    hd_query *q;
+    uint64_t epoch = hd_store_epoch(catalog->store);
+    if (catalog->moved && catalog->moved_epoch == epoch) return HEED_OK;
+    HD_TRY(hd_query_open(catalog->store, "UPDATE catalog_version SET version = version + 1", &q));
+    heed_err err = hd_query_run(q);
+    hd_query_close(q);
+    catalog->moved = err == HEED_OK;
+    catalog->moved_epoch = epoch;
+    return err;
+}
+
 // ── Records ─────────────────────────────────────────────────────────────────────────────────────
 
 heed_err hd_catalog_put(hd_catalog *catalog, int64_t batch, const hd_record *record, int *changed) {
     if (batch <= 0) return HD_FAIL(HEED_INTERNAL, "a row needs a batch", "写入行需要批次");
     if (record->kind == HD_KIND_ITEMS) {
-        return hd_catalog_put_item(catalog, batch, &record->item, changed);
+        HD_TRY(hd_catalog_put_item(catalog, batch, &record->item, changed));
+        return *changed != HD_ROW_SAME ? hd_catalog_move(catalog) : HEED_OK;
     }
     if (record->kind == HD_KIND_DOCUMENTS) {
         return hd_catalog_put_document(catalog, batch, &record->document, changed);

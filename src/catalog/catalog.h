@@ -34,6 +34,10 @@ heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch,
                          heed_err (*used)(void *ctx, int64_t item_key, bool *out), void *ctx,
                          int64_t *rows) HEED_CHECK;
 
+// A number that moves whenever a committed transaction changed the catalogue: what was loaded under
+// another one is old. Costs microseconds.
+heed_err hd_catalog_version(hd_catalog *catalog, int64_t *version) HEED_CHECK;
+
 // One item. categories: (n_categories), the broadest first.
 typedef struct hd_item {
     int64_t key;
@@ -49,6 +53,16 @@ typedef struct hd_item {
     bool hidden;
     bool replenishable;
 } hd_item;
+// The item of an id; HEED_NOT_FOUND also when it was removed.
+heed_err hd_catalog_item_find(hd_catalog *catalog, hd_slice id, hd_arena *arena,
+                              hd_item *out) HEED_CHECK;
+// Up to `limit` items whose keys come after `after`, in key order; category NULL: any. Strings and
+// the array in the arena.
+heed_err hd_catalog_page(hd_catalog *catalog, int64_t after, const char *category, size_t limit,
+                         hd_arena *arena, hd_item **out, size_t *n) HEED_CHECK;
+// Takes an item out: its description goes, it is never recommended again, what refers to it stays.
+// Putting it again brings it back. Once removed, nothing is done; HEED_NOT_FOUND for an unknown id.
+heed_err hd_catalog_item_remove(hd_catalog *catalog, hd_slice id, int64_t batch) HEED_CHECK;
 heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena,
                              hd_item *out) HEED_CHECK;
 

@@ -178,14 +178,15 @@ static heed_err keep_for_undo(hd_catalog *catalog, int64_t key, int64_t batch) {
     return err;
 }
 
+#define UPDATE_ROW                                                                     \
+    "UPDATE items SET title = ?2, brand = ?3, categories = ?4, price = ?5,"            \
+    " currency = ?6, attributes = ?7, created = ?8, hidden = ?9, replenishable = ?10," \
+    " batch = ?11 WHERE key = ?1"
+
 static heed_err update_row(hd_catalog *catalog, const item_row *row, int64_t batch) {
     if (row->batch != 0 && row->batch != batch) HD_TRY(keep_for_undo(catalog, row->key, batch));
     hd_query *q;
-    HD_TRY(hd_query_open(catalog->store,
-                         "UPDATE items SET title = ?2, brand = ?3, categories = ?4, price = ?5,"
-                         " currency = ?6, attributes = ?7, created = ?8, hidden = ?9,"
-                         " replenishable = ?10, batch = ?11 WHERE key = ?1",
-                         &q));
+    HD_TRY(hd_query_open(catalog->store, UPDATE_ROW, &q));
     hd_query_bind_i64(q, 1, row->key);
     return run_with_row(q, row, batch);
 }
@@ -196,6 +197,7 @@ static heed_err write_joined(hd_catalog *catalog, int64_t batch, const hd_item_r
     bool exists, differs = false;
     HD_TRY(hd_query_step(q, &exists));
     item_row row = exists ? read_row(q) : no_row;
+    if (row.batch == 0) row.hidden = 0; // a removed item that is described again is back
     HD_TRY(join(catalog, given, &row, &differs));
     *changed = row.batch == 0 ? HD_ROW_NEW : differs ? HD_ROW_CHANGED : HD_ROW_SAME;
     if (!exists) return insert_row(catalog, given->id, &row, batch);
@@ -214,6 +216,44 @@ heed_err hd_catalog_put_item(hd_catalog *catalog, int64_t batch, const hd_item_r
     heed_err err = write_joined(catalog, batch, given, q, changed);
     hd_query_close(q);
     return err;
+}
+
+// ── Removing ────────────────────────────────────────────────────────────────────────────────────
+//
+// A removed item keeps its row, since events name it and saved models hold its key: without a
+// description (batch 0), and hidden, which tells it from an item that only events have named.
+
+static heed_err find_standing(hd_catalog *catalog, hd_slice id, item_row *row, bool *exists) {
+    hd_query *q;
+    HD_TRY(hd_query_open(catalog->store, "SELECT key, batch, hidden FROM items WHERE id = ?1", &q));
+    hd_query_bind_text(q, 1, id);
+    heed_err err = hd_query_step(q, exists);
+    if (err == HEED_OK && *exists) {
+        row->key = hd_query_i64(q, 0);
+        row->batch = hd_query_i64(q, 1);
+        row->hidden = hd_query_i64(q, 2);
+    }
+    hd_query_close(q);
+    return err;
+}
+
+static heed_err unknown_item(hd_slice id) {
+    return HD_FAIL(HEED_NOT_FOUND, "there is no item '%.*s'", "没有商品“%.*s”", (int)id.n, id.p);
+}
+
+heed_err hd_catalog_item_remove(hd_catalog *catalog, hd_slice id, int64_t batch) {
+    item_row row = no_row;
+    bool exists;
+    HD_TRY(find_standing(catalog, id, &row, &exists));
+    if (!exists) return unknown_item(id);
+    if (row.batch == 0 && row.hidden) return HEED_OK;
+    if (row.batch != 0 && row.batch != batch) HD_TRY(keep_for_undo(catalog, row.key, batch));
+    row = (item_row){.key = row.key, .price = NAN, .created = HD_TIME_NONE, .hidden = 1};
+    hd_query *q;
+    HD_TRY(hd_query_open(catalog->store, UPDATE_ROW, &q));
+    hd_query_bind_i64(q, 1, row.key);
+    HD_TRY(run_with_row(q, &row, 0));
+    return hd_catalog_move(catalog);
 }
 
 // ── Reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -267,6 +307,48 @@ heed_err hd_item_read(hd_query *q, hd_arena *arena, hd_item *out) {
     out->hidden = hd_query_i64(q, 9) != 0;
     out->replenishable = hd_query_i64(q, 10) != 0;
     return HEED_OK;
+}
+
+heed_err hd_catalog_item_find(hd_catalog *catalog, hd_slice id, hd_arena *arena, hd_item *out) {
+    item_row row = no_row;
+    bool exists;
+    HD_TRY(find_standing(catalog, id, &row, &exists));
+    if (!exists || (row.batch == 0 && row.hidden)) return unknown_item(id);
+    return hd_catalog_item_get(catalog, row.key, arena, out);
+}
+
+static heed_err read_page(hd_query *q, size_t limit, hd_arena *arena, hd_item **out, size_t *n) {
+    bool row;
+    *n = 0;
+    *out = hd_arena_calloc(arena, limit + 1, sizeof **out);
+    if (!*out) return HD_FAIL_MEMORY(limit * sizeof **out);
+    while (*n < limit) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) return HEED_OK;
+        hd_item *item = &(*out)[*n];
+        HD_TRY(hd_item_read(q, arena, item));
+        HD_TRY(
+            hd_item_categories(hd_query_text(q, 4), arena, &item->categories, &item->n_categories));
+        ++*n;
+    }
+    return HEED_OK;
+}
+
+heed_err hd_catalog_page(hd_catalog *catalog, int64_t after, const char *category, size_t limit,
+                         hd_arena *arena, hd_item **out, size_t *n) {
+    hd_query *q;
+    HD_TRY(hd_query_open(catalog->store,
+                         "SELECT " HD_ITEM_COLUMNS " FROM items WHERE key > ?1"
+                         " AND NOT (batch = 0 AND hidden <> 0) AND (?2 IS NULL OR EXISTS"
+                         " (SELECT 1 FROM json_each(categories) WHERE value = ?2))"
+                         " ORDER BY key LIMIT ?3",
+                         &q));
+    hd_query_bind_i64(q, 1, after);
+    hd_query_bind_text(q, 2, category ? hd_slice_of(category) : (hd_slice){0});
+    hd_query_bind_i64(q, 3, (int64_t)limit);
+    heed_err err = read_page(q, limit, arena, out, n);
+    hd_query_close(q);
+    return err;
 }
 
 heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena, hd_item *out) {

@@ -68,5 +68,13 @@ const hd_migration hd_catalog_migrations[] = {
             "  PRIMARY KEY (batch, key)"
             ") STRICT, WITHOUT ROWID;"
             "CREATE INDEX documents_undo_was ON documents_undo (was_batch);"},
+    // Who holds the catalogue in memory looks here whether it is still that one.
+    {.component = "catalog",
+     .version = 2,
+     .sql = "CREATE TABLE catalog_version ("
+            "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+            "  version INTEGER NOT NULL"
+            ") STRICT;"
+            "INSERT INTO catalog_version VALUES (1, 1);"},
 };
 const size_t hd_catalog_n_migrations = sizeof hd_catalog_migrations / sizeof *hd_catalog_migrations;

@@ -110,6 +110,7 @@ static heed_err take_items(hd_catalog *catalog, const char *sql, int64_t batch, 
 heed_err hd_catalog_undo(hd_catalog *catalog, int64_t batch, used_fn used, void *ctx,
                          int64_t *rows) {
     *rows = 0;
+    HD_TRY(hd_catalog_move(catalog));
     HD_TRY(refuse_later(catalog, &items_sql, batch));
     HD_TRY(refuse_later(catalog, &documents_sql, batch));
     hd_map_clear(&catalog->keys); // some will point to nothing

@@ -90,10 +90,18 @@ heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int6
     return put_kind[record->kind](door, batch, record, item_key, what);
 }
 
+void hd_door_put_begin(hd_door *door, hd_load_mode mode) {
+    bool steady = mode == HD_LOAD_STEADY;
+    if (door->steady != steady) hd_load_reset(&door->load);
+    door->steady = steady;
+}
+
+// What a steady batch knows of the events goes on to the next one of the same transaction.
 heed_err hd_door_put_end(hd_door *door, int64_t batch, int64_t *repeats) {
     (void)batch;
     *repeats = 0;
     hd_door_sync(door);
+    if (door->steady && !door->load.bulk) return HEED_OK;
     heed_err err = hd_load_end(door, repeats);
     hd_load_reset(&door->load);
     return err;

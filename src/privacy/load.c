@@ -9,6 +9,9 @@
 // the price of sorting all. Switching when both are equal costs at most twice the best choice made
 // with foreknowledge.
 //
+// A server keeps the indexes whatever comes (hd_door_put_begin): others read beside it, and the
+// next batch may be its last.
+//
 // Without the index on event_id, a repeat shows in a Bloom filter of the ids met: "surely new" goes
 // straight in, "maybe known" waits in events_waiting with the key of its place, and is inserted
 // when the index stands again, which tells the truth.
@@ -89,7 +92,7 @@ static heed_err get_ready(hd_door *door) {
 
 static heed_err switch_when_due(hd_door *door) {
     hd_load *load = &door->load;
-    if (load->bulk || load->n_new < BULK_AT_LEAST ||
+    if (load->bulk || door->steady || load->n_new < BULK_AT_LEAST ||
         load->n_new < (load->standing + load->n_new) / INSERT_PER_SORT) {
         return HEED_OK;
     }

@@ -48,6 +48,7 @@ struct hd_door {
     hd_imap type_names; // key -> its name (a pointer into `names`)
     int64_t n_types;    // in the table; -1: not counted yet
     hd_load load;
+    bool steady;        // the batch at hand keeps the events' indexes
     hd_imap used_items; // items that something refers to
     bool used_known;
     hd_basis basis[HD_PURPOSES];

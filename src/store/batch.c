@@ -60,19 +60,36 @@ static heed_err run_on(hd_store *store, hd_query *q, int64_t id) {
     return err;
 }
 
+static void bind_counts(hd_query *q, const hd_batch *batch) {
+    hd_query_bind_i64(q, 1, batch->id);
+    hd_query_bind_i64(q, 2, batch->rows_read);
+    hd_query_bind_i64(q, 3, batch->rows_new);
+    hd_query_bind_i64(q, 4, batch->rows_changed);
+    hd_query_bind_i64(q, 5, batch->rows_same);
+    hd_query_bind_i64(q, 6, batch->rows_rejected);
+}
+
 heed_err hd_batch_finish(hd_store *store, const hd_batch *batch) {
     hd_query *q;
     HD_TRY(hd_query_open(store,
-                         "UPDATE import_batches SET hash = ?2, rows_read = ?3, rows_new = ?4,"
-                         " rows_changed = ?5, rows_same = ?6, rows_rejected = ?7 WHERE id = ?1",
+                         "UPDATE import_batches SET rows_read = ?2, rows_new = ?3,"
+                         " rows_changed = ?4, rows_same = ?5, rows_rejected = ?6, hash = ?7"
+                         " WHERE id = ?1",
                          &q));
-    hd_query_bind_i64(q, 1, batch->id);
-    hd_query_bind_text(q, 2, hd_slice_of(batch->hash));
-    hd_query_bind_i64(q, 3, batch->rows_read);
-    hd_query_bind_i64(q, 4, batch->rows_new);
-    hd_query_bind_i64(q, 5, batch->rows_changed);
-    hd_query_bind_i64(q, 6, batch->rows_same);
-    hd_query_bind_i64(q, 7, batch->rows_rejected);
+    bind_counts(q, batch);
+    hd_query_bind_text(q, 7, hd_slice_of(batch->hash));
+    return run_on(store, q, batch->id);
+}
+
+heed_err hd_batch_add(hd_store *store, const hd_batch *batch) {
+    hd_query *q;
+    HD_TRY(hd_query_open(store,
+                         "UPDATE import_batches SET rows_read = rows_read + ?2,"
+                         " rows_new = rows_new + ?3, rows_changed = rows_changed + ?4,"
+                         " rows_same = rows_same + ?5, rows_rejected = rows_rejected + ?6"
+                         " WHERE id = ?1",
+                         &q));
+    bind_counts(q, batch);
     return run_on(store, q, batch->id);
 }
 

@@ -27,6 +27,8 @@ typedef struct hd_batch {
 heed_err hd_batch_begin(hd_store *store, hd_batch *batch) HEED_CHECK;
 heed_err hd_batch_finish(hd_store *store,
                          const hd_batch *batch) HEED_CHECK; // writes hash and counts
+// Adds the counts to those that stand: for a batch that grows request by request.
+heed_err hd_batch_add(hd_store *store, const hd_batch *batch) HEED_CHECK;
 heed_err hd_batch_mark_undone(hd_store *store, int64_t id) HEED_CHECK;
 // HEED_NOT_FOUND when there is none. Strings in the arena.
 heed_err hd_batch_get(hd_store *store, int64_t id, hd_arena *arena, hd_batch *out) HEED_CHECK;
