@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/batch.h"
-#include "workspace/redact.h"
+#include "workspace/put.h"
 #include "workspace/rejects.h"
 
 enum { ROWS_PER_LOOK = 1024 }; // between two looks at the stop flag and two progress reports
@@ -140,48 +140,14 @@ static heed_err open_files(import_run *run) {
 
 // ── Rows ──
 
-// The item that a personal record speaks of; absent where its kind has none.
-static hd_slice item_of(const hd_record *record) {
-    const hd_slice by_kind[HD_KINDS] = {
-        [HD_KIND_EVENTS] = record->kind == HD_KIND_EVENTS ? record->event.item : (hd_slice){0},
-        [HD_KIND_REVIEWS] = record->kind == HD_KIND_REVIEWS ? record->review.item : (hd_slice){0},
-    };
-    return by_kind[record->kind];
-}
-
-static heed_err put_personal(import_run *run, import_file *file, hd_record *record) {
-    int64_t item_key = 0;
-    int64_t redacted[HD_PII_TYPES] = {0};
-    HD_TRY(hd_redactor_record(&run->redactor, record, redacted));
-    hd_slice item = item_of(record);
-    if (item.p && item.n)
-        HD_TRY(hd_catalog_item_key(run->ws->catalog, item, file->batch.id, &item_key));
-    hd_put what;
-    HD_TRY(hd_door_put(run->ws->door, file->batch.id, record, item_key, &what));
-    file->batch.rows_new += what == HD_PUT_NEW;
-    file->batch.rows_changed += what == HD_PUT_CHANGED;
-    file->batch.rows_same += what == HD_PUT_SAME;
-    for (size_t t = 0; t < HD_PII_TYPES; t++) file->redacted[t] += redacted[t];
-    return HEED_OK;
-}
-
-static heed_err put_catalog(import_run *run, import_file *file, const hd_record *record) {
-    int what;
-    HD_TRY(hd_catalog_put(run->ws->catalog, file->batch.id, record, &what));
-    file->batch.rows_new += what == 0;
-    file->batch.rows_changed += what == 1;
-    file->batch.rows_same += what == 2;
-    return HEED_OK;
-}
-
-static bool is_catalog(hd_kind kind) {
-    return kind == HD_KIND_ITEMS || kind == HD_KIND_DOCUMENTS;
-}
-
 // A record that the doors don't take is a bad row like any other; a failing disk is not.
 static heed_err put_row(import_run *run, import_file *file, hd_import_row *row) {
-    heed_err err = is_catalog(row->record.kind) ? put_catalog(run, file, &row->record)
-                                                : put_personal(run, file, &row->record);
+    hd_put what;
+    heed_err err =
+        hd_put_record(run->ws, &run->redactor, file->batch.id, &row->record, file->redacted, &what);
+    file->batch.rows_new += err == HEED_OK && what == HD_PUT_NEW;
+    file->batch.rows_changed += err == HEED_OK && what == HD_PUT_CHANGED;
+    file->batch.rows_same += err == HEED_OK && what == HD_PUT_SAME;
     if (err != HEED_INPUT) return err;
     hd_error failure;
     hd_error_get(&failure);
@@ -258,6 +224,7 @@ static heed_err import_one(import_run *run, import_file *file) {
     bool stream = hd_importer_bytes_total(file->in) == 0;
     if (!stream) HD_TRY(check_again(run, file));
     HD_TRY(hd_batch_begin(run->ws->store, &file->batch));
+    hd_door_put_begin(run->ws->door, HD_LOAD_BULK);
     HD_TRY(open_rejects(run, file));
     HD_TRY(read_rows(run, file));
     if (stream) HD_TRY(check_again(run, file));

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "privacy/consent.h"
 #include "store/batch.h"
+#include "workspace/ingest.h"
 #include "workspace/recommend.h"
 
 extern char **environ;
@@ -70,10 +71,19 @@ heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) {
 
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) {
     if (!ws->items_loaded) {
+        // Read first: what changes in between is loaded, and then looks stale once more.
+        HD_TRY(hd_catalog_version(ws->catalog, &ws->items_version));
         HD_TRY(hd_catalog_load(ws->catalog, &ws->items));
         ws->items_loaded = true;
     }
     *out = &ws->items;
+    return HEED_OK;
+}
+
+heed_err hd_workspace_items_stale(heed_workspace *ws, bool *stale) {
+    int64_t version = ws->items_version;
+    if (ws->items_loaded) HD_TRY(hd_catalog_version(ws->catalog, &version));
+    *stale = ws->items_loaded && version != ws->items_version;
     return HEED_OK;
 }
 
@@ -256,6 +266,7 @@ void heed_workspace_close(heed_workspace *ws) {
     if (ws->stop) atomic_store(&ws->stop->store, NULL);
     hd_workspace_items_drop(ws);
     hd_serve_room_free(ws->room);
+    hd_intake_free(ws->intake);
     hd_pool_free(ws->pool);
     hd_zone_close(ws->zone);
     hd_door_close(ws->door);

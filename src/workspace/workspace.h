@@ -35,6 +35,8 @@ struct heed_workspace {
     hd_pool *pool;  // made when first asked for
     hd_items items; // loaded when first asked for; dropped when an import changes the catalogue
     bool items_loaded;
+    int64_t items_version;           // of the catalogue, when they were loaded
+    struct hd_intake *intake;        // what taking records in keeps from call to call (ingest.c)
     struct hd_loaded_models *models; // in force, loaded when first asked for
     struct hd_serve_room *room;      // what requests work in, one after the other
 };
@@ -65,6 +67,10 @@ heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char
 heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) HEED_CHECK;
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) HEED_CHECK;
 void hd_workspace_items_drop(heed_workspace *ws); // what stands in memory is no longer the truth
+// Whether the catalogue has changed since the items were loaded (false: nothing is loaded): one
+// look at the database, some microseconds. Who has it changes nothing: drop it between two
+// operations, since within one its pointers are in use.
+heed_err hd_workspace_items_stale(heed_workspace *ws, bool *stale) HEED_CHECK;
 // Ids of the users with most events, for examples.
 heed_err hd_workspace_busiest(heed_workspace *ws, size_t limit, hd_arena *arena, char ***ids,
                               size_t *n) HEED_CHECK;
