@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,17 @@ bool hd_fs_exists(const char *path) {
 bool hd_fs_is_dir(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+heed_err hd_fs_private(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return HD_FAIL_ERRNO(errno, "can't look at", "无法查看", path);
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) == 0) return HEED_OK;
+    return HD_FAIL(
+        HEED_DENIED,
+        "'%s' holds secrets and others may reach it (mode %03o): 'chmod go= %s' closes it",
+        "“%s”含有密钥，但其他用户可以访问（权限 %03o）：请用“chmod go= %s”收紧", path,
+        (unsigned)st.st_mode & 0777, path);
 }
 
 char *hd_fs_join(hd_arena *arena, const char *a, const char *b) {
@@ -282,6 +294,7 @@ struct hd_file {
 
 static void file_free(hd_file *file) {
     if (file->fd >= 0) close(file->fd);
+    sodium_memzero(file->buffer, file->used); // it may have been a key
     hd_free(file->path);
     hd_free(file->temp);
     hd_free(file);

@@ -29,6 +29,8 @@ heed_err hd_fs_rename(const char *from, const char *to) HEED_CHECK;
 heed_err hd_fs_remove(const char *path) HEED_CHECK;
 bool hd_fs_exists(const char *path);
 bool hd_fs_is_dir(const char *path);
+// HEED_DENIED when the group or others may read or write the file or folder: for secrets.
+heed_err hd_fs_private(const char *path) HEED_CHECK;
 // Names in a folder, sorted, without "." and "..". NULL-terminated, in the arena.
 heed_err hd_fs_list(const char *path, hd_arena *arena, char ***names, size_t *count) HEED_CHECK;
 // "a/b"; in the arena, NULL: out of memory.
