@@ -5,7 +5,7 @@
 //
 //     hd_runner_open(&(hd_runner_params){.on_change = tell_streams, .ctx = server}, &runner);
 //     hd_runner_add(runner, ws);              // for each workspace, once it is open for writing
-//     hd_job_submit(runner, op, &call, NULL, &job);           // → 202, Location: job["self"]
+//     hd_job_submit(runner, op, &call, NULL, &job);           // → 202, job["id"]
 //     hd_job_event(call.workspace, id, &seen, &ended, &text); // a server-sent event, or nothing
 //     hd_runner_close(runner);                // before the writing handles are closed
 #ifndef HD_API_JOBS_H

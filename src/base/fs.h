@@ -50,6 +50,13 @@ void hd_file_abort(hd_file *file);                 // frees the file; NULL is fi
 typedef struct hd_lock hd_lock;
 heed_err hd_lock_take(const char *path, const char *who, hd_lock **out) HEED_CHECK;
 void hd_lock_release(hd_lock *lock);
+// The same, with up to `ms` of patience for whoever holds it: for locks that are held for moments.
+heed_err hd_lock_wait(const char *path, const char *who, int64_t ms, hd_lock **out) HEED_CHECK;
+// A lock can be lent to a child process: it inherits the descriptor, and both hold the lock until
+// the last of them lets go. The child takes it over by hd_lock_adopt, which owns the descriptor
+// from then on, also when it fails; HEED_BUSY: it doesn't hold the lock on that file.
+int hd_lock_fd(const hd_lock *lock);
+heed_err hd_lock_adopt(const char *path, int fd, hd_lock **out) HEED_CHECK;
 
 // Test hook, called before each write, fsync, rename, unlink and mkdir with its name and path.
 // Returns 0 to go on, else an errno to fail with (it may also end the process). NULL turns it off.

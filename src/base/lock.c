@@ -3,14 +3,21 @@
 // Locks between processes, by flock: the system drops them when the holder ends, however it ends.
 // The file says who holds it, for the message that the next one gets. It is never removed: a lock
 // on a file that is gone locks nobody out.
+//
+// flock belongs to the open file, not to the process: a child that inherits the descriptor holds
+// the same lock. That is how a server lends its own to a job. Record locks of POSIX were rejected:
+// they go when any descriptor of the file is closed, and can't be lent.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/time.h"
 
 struct hd_lock {
     int fd;
@@ -71,6 +78,43 @@ heed_err hd_lock_take(const char *path, const char *who, hd_lock **out) {
     if (err == HEED_OK) err = HD_FAIL_ERRNO(reason, "can't lock", "无法加锁", path);
     hd_lock_release(lock);
     return err;
+}
+
+heed_err hd_lock_wait(const char *path, const char *who, int64_t ms, hd_lock **out) {
+    const struct timespec pause = {.tv_nsec = 2000000};
+    int64_t end = hd_time_monotonic() + ms;
+    for (;;) {
+        heed_err err = hd_lock_take(path, who, out);
+        if (err != HEED_BUSY || hd_time_monotonic() >= end) return err;
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+int hd_lock_fd(const hd_lock *lock) {
+    return lock->fd;
+}
+
+static bool same_file(int fd, const char *path) {
+    struct stat mine, named;
+    return fstat(fd, &mine) == 0 && stat(path, &named) == 0 && mine.st_dev == named.st_dev &&
+           mine.st_ino == named.st_ino;
+}
+
+heed_err hd_lock_adopt(const char *path, int fd, hd_lock **out) {
+    hd_lock *lock = hd_alloc(sizeof *lock);
+    if (!lock) {
+        close(fd);
+        return HD_FAIL_MEMORY(sizeof *lock);
+    }
+    lock->fd = fd;
+    // Asking again for what the open file holds already succeeds at once.
+    if (same_file(fd, path) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *out = lock;
+        return HEED_OK;
+    }
+    hd_lock_release(lock);
+    return HD_FAIL(HEED_BUSY, "the lock on '%s' was not handed over", "“%s”的锁没有移交过来", path);
 }
 
 void hd_lock_release(hd_lock *lock) {

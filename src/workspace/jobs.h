@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "base/str.h"
 #include "heed/workspace.h"
 
 enum { HD_JOB_ID = 24 }; // bytes of an id with its NUL
@@ -83,6 +84,9 @@ heed_err hd_jobs_prune(const char *folder, int64_t days, size_t keep) HEED_CHECK
 // "<folder>/jobs/<id>[/<name>]", in the arena. HEED_NOT_FOUND when the id has not the form of one.
 heed_err hd_job_path(const char *folder, const char *id, const char *name, hd_arena *arena,
                      char **out) HEED_CHECK;
+// Writes a file of the job's folder whole.
+heed_err hd_job_write(const char *folder, const char *id, const char *name,
+                      const json_t *json) HEED_CHECK;
 // queued → running. HEED_CONFLICT: it isn't queued any more.
 heed_err hd_jobs_start(const char *folder, const char *id, json_t **out) HEED_CHECK;
 heed_err hd_jobs_progress(const char *folder, const char *id, const char *en, const char *zh,

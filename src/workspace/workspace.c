@@ -15,6 +15,7 @@
 #include "store/batch.h"
 #include "workspace/ingest.h"
 #include "workspace/recommend.h"
+#include "workspace/runner.h"
 
 extern char **environ;
 
@@ -182,17 +183,18 @@ static heed_err open_doors(heed_workspace *ws) {
     return HEED_OK;
 }
 
-static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const char *who) {
+static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const hd_workspace_params *params) {
     char *path;
     HD_TRY(hd_workspace_path(ws, arena, "heed.lock", &path));
-    return hd_lock_take(path, who ? who : "libheed", &ws->lock);
+    if (params->lent_lock) return hd_lock_adopt(path, HD_JOB_LOCK_FD, &ws->lock);
+    return hd_lock_take(path, params->who ? params->who : "libheed", &ws->lock);
 }
 
 static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params,
                            hd_store_mode mode, hd_arena *arena, size_t *steps) {
     ws->stop = params->stop ? params->stop : &ws->own_stop;
     HD_TRY(open_settings(ws, arena, params->settings));
-    if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params->who));
+    if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params));
     HD_TRY(open_store(ws, arena, mode));
     HD_TRY(migrate(ws, steps));
     return open_doors(ws);

@@ -47,6 +47,7 @@ typedef struct hd_workspace_params {
     const char *who;       // what the lock tells a second writer: "heed import"
     hd_settings *settings; // borrowed, every layer in; NULL: the workspace's own
     hd_stop *stop;         // borrowed; NULL: the workspace's own
+    bool lent_lock; // the parent process holds heed.lock and lends it (runner.h): it isn't taken
 } hd_workspace_params;
 heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) HEED_CHECK;
 
