@@ -9,6 +9,7 @@
 //     heed/train.h      models from the data, and what they are worth
 //     heed/recommend.h  what a user may want next, and why
 //     heed/profile.h    what is known of a user
+//     heed/privacy.h    the rights of the persons concerned
 //
 // Threads: functions on one handle are called by one thread at a time.
 #ifndef HEED_H
@@ -16,6 +17,7 @@
 
 #include "heed/error.h"
 #include "heed/import.h"
+#include "heed/privacy.h"
 #include "heed/profile.h"
 #include "heed/recommend.h"
 #include "heed/train.h"

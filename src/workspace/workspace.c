@@ -162,13 +162,17 @@ static heed_err migrate(heed_workspace *ws, size_t *steps) {
     return err;
 }
 
+const char *hd_workspace_basis(const heed_workspace *ws, hd_purpose purpose) {
+    char name[64];
+    hd_snprintf(name, sizeof name, "privacy.basis.%s", hd_purpose_name(purpose));
+    return hd_settings_text(ws->settings, name);
+}
+
 // The legal basis of every purpose, by privacy.basis.*.
 static void set_bases(heed_workspace *ws) {
     for (int p = 0; p < HD_PURPOSES; p++) {
-        char name[64];
         if (!hd_purpose_gated((hd_purpose)p)) continue;
-        hd_snprintf(name, sizeof name, "privacy.basis.%s", hd_purpose_name((hd_purpose)p));
-        bool consent = strcmp(hd_settings_text(ws->settings, name), "consent") == 0;
+        bool consent = strcmp(hd_workspace_basis(ws, (hd_purpose)p), "consent") == 0;
         hd_door_basis_set(ws->door, (hd_purpose)p, consent ? HD_BASIS_CONSENT : HD_BASIS_INTEREST);
     }
 }

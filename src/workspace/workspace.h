@@ -65,6 +65,8 @@ heed_err hd_workspace_need_write(const heed_workspace *ws) HEED_CHECK;
 // "<folder>/<name>", in the arena.
 heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char *name,
                            char **out) HEED_CHECK;
+// The legal basis of a purpose as its setting names it.
+const char *hd_workspace_basis(const heed_workspace *ws, hd_purpose purpose);
 heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) HEED_CHECK;
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) HEED_CHECK;
 void hd_workspace_items_drop(heed_workspace *ws); // what stands in memory is no longer the truth
