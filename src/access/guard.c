@@ -134,7 +134,10 @@ static hd_verdict admit(hd_guard *guard, const hd_limits *limits, const hd_visit
     hd_rate rate = entry->rate.per_second > 0 ? entry->rate : limits->key;
     if (!take_rate(limits->keys, &who, rate, visit, visit->cost, pass)) return HD_VERDICT_RATE;
     const hd_count one = {.requests = 1};
-    if (hd_meter_take(entry->meter, visit->now, one, &entry->quota, &pass->what))
+    bool within =
+        hd_meter_would(entry->meter, visit->now, visit->wants, &entry->quota, &pass->what);
+    if (!within) hd_meter_add(entry->meter, visit->now, (hd_count){.refused = 1});
+    if (within && hd_meter_take(entry->meter, visit->now, one, &entry->quota, &pass->what))
         return HD_VERDICT_IN;
     pass->retry_ms = hd_usage_until_midnight(visit->now);
     return HD_VERDICT_QUOTA;

@@ -69,6 +69,8 @@ typedef struct hd_visit {
     const char *address; // of the client
     unsigned scope;      // bits needed, all of them
     double cost;         // of the rate; 0: 1
+    hd_count wants;      // events or tokens that it will spend at least: refused when that is
+                         // beyond a quota, but not counted yet
     hd_time now;         // wall clock: expiry and quotas
     int64_t now_ms;      // monotonic: rates
 } hd_visit;

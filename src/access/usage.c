@@ -162,6 +162,15 @@ bool hd_meter_take(hd_meter *meter, hd_time now, hd_count amount, const hd_quota
     return !hit;
 }
 
+bool hd_meter_would(hd_meter *meter, hd_time now, hd_count amount, const hd_quota *quota,
+                    const char **what) {
+    pthread_mutex_lock(&meter->lock);
+    const char *hit = quota_hit(&place_of(meter, day_of(now))->now, &amount, quota);
+    pthread_mutex_unlock(&meter->lock);
+    if (what) *what = hit;
+    return !hit;
+}
+
 hd_count hd_meter_today(hd_meter *meter, hd_time now) {
     pthread_mutex_lock(&meter->lock);
     hd_count count = place_of(meter, day_of(now))->now;

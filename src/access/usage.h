@@ -37,6 +37,9 @@ void hd_meter_add(hd_meter *meter, hd_time now, hd_count amount);
 // under any number of threads.
 bool hd_meter_take(hd_meter *meter, hd_time now, hd_count amount, const hd_quota *quota,
                    const char **what);
+// Whether that much would still be within the quotas; counts nothing.
+bool hd_meter_would(hd_meter *meter, hd_time now, hd_count amount, const hd_quota *quota,
+                    const char **what);
 hd_count hd_meter_today(hd_meter *meter, hd_time now);
 // Milliseconds until quotas begin anew.
 int64_t hd_usage_until_midnight(hd_time now);

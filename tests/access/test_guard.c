@@ -158,7 +158,7 @@ static void quotas_and_rates_hold(void **state) {
     bench *b = *state;
     hd_key_params params = key_params(HD_ACCESS_READ | HD_ACCESS_WRITE);
     params.quota = (hd_quota){.requests = 3, .events = 10};
-    made counted = make(b, &params);
+    made counted = make(b, &params), posting = make(b, &params);
     params.quota = (hd_quota){0};
     params.rate = (hd_rate){1, 2};
     made slow = make(b, &params), plain = make_key(b, HD_ACCESS_READ);
@@ -181,6 +181,19 @@ static void quotas_and_rates_hold(void **state) {
     assert_int_equal(today.events, 15);
     assert_int_equal(today.tokens, 7);
     assert_int_equal(today.refused, 2);
+    // What it will spend at least is asked for, and not counted.
+    visit = visit_of(posting.text, HD_ACCESS_READ);
+    visit.wants.events = 7;
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    hd_guard_spend(&pass, noon, 7, 0);
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_QUOTA);
+    assert_string_equal(pass.what, "events");
+    visit.wants.events = 0;
+    assert_int_equal(hd_guard_enter(guard, &limits, &visit, &pass), HD_VERDICT_IN);
+    today = hd_meter_today(pass.meter, noon);
+    assert_int_equal(today.requests, 2);
+    assert_int_equal(today.events, 7);
+    assert_int_equal(today.refused, 1);
     // The key's own rate, and the server's for keys without.
     visit = visit_of(slow.text, HD_ACCESS_READ);
     for (int i = 0; i < 2; i++)
