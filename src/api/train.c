@@ -20,7 +20,7 @@ static heed_err train_run(hd_call *call, json_t **result) {
     HD_TRY_OUT(hd_call_list(call, "methods", &arena, &methods, &params.n_methods));
     params.methods = methods;
     params.seed = hd_call_int(call, "seed", -1);
-    HD_TRY_OUT(hd_call_open(call, HEED_WRITE, "heed train", &ws));
+    HD_TRY_OUT(hd_call_open(call, HEED_READ, "heed train", &ws));
     HD_TRY_OUT(hd_train(ws, &params, result));
 out:
     hd_call_close(call, ws);
@@ -193,7 +193,7 @@ const hd_op hd_op_model_list = {
 static heed_err switch_to(hd_call *call, const char *who, const char *method, const char *version,
                           json_t **result) {
     heed_workspace *ws = NULL;
-    HD_TRY(hd_call_open(call, HEED_WRITE, who, &ws));
+    HD_TRY(hd_call_open(call, HEED_READ, who, &ws));
     heed_err err = hd_model_switch(ws, method, version, result);
     hd_call_close(call, ws);
     return err;
@@ -232,7 +232,6 @@ const hd_op hd_op_model_activate = {
     .path = "/api/v1/models/{model}/activate",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
-    .run_as = HD_RUN_ALONE,
     .params = activate_params,
     .n_params = sizeof activate_params / sizeof activate_params[0],
     .result_doc = "model",
@@ -248,7 +247,6 @@ const hd_op hd_op_model_rollback = {
     .path = "/api/v1/models/rollback",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
-    .run_as = HD_RUN_ALONE,
     .result_doc = "model",
     .run = rollback_run,
     .text = switch_text,

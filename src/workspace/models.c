@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+enum { LOCK_PATIENCE = 10000 };
+
 static const char *const tasks[] = {"recommend", "profile", NULL};
 
 static bool plain_name(const char *name) {
@@ -77,6 +79,25 @@ static heed_err newest_number(const heed_workspace *ws, const char *task, int64_
     heed_err err = each_version(ws, task, &arena, keep_max, out);
     hd_arena_clear(&arena);
     return err;
+}
+
+static heed_err take_lock(const heed_workspace *ws, const char *name, const char *who, int64_t ms,
+                          hd_lock **out) {
+    hd_arena arena;
+    hd_arena_init(&arena);
+    char *path;
+    heed_err err = hd_workspace_path(ws, &arena, name, &path);
+    if (err == HEED_OK) err = hd_lock_wait(path, who, ms, out);
+    hd_arena_clear(&arena);
+    return err;
+}
+
+heed_err hd_models_lock_training(const heed_workspace *ws, hd_lock **out) {
+    return take_lock(ws, "train.lock", "heed train", 0, out);
+}
+
+heed_err hd_models_lock(const heed_workspace *ws, hd_lock **out) {
+    return take_lock(ws, "models.lock", "heed model", LOCK_PATIENCE, out);
 }
 
 heed_err hd_models_next_version(const heed_workspace *ws, const char *task, hd_arena *arena,

@@ -9,6 +9,11 @@
 // and models/<task>/active.json, which names the version in force. A version is written in a
 // temporary folder and put in place by one rename; active.json is replaced whole. So a version is
 // complete or absent, and whoever reads while one is published gets the old or the new.
+//
+// None of it needs the workspace's writer: models are made from one snapshot that is read, and put
+// in force by a rename. Two locks keep those who change models apart: train.lock is held by a
+// training for as long as it runs (the next version's number is its own), models.lock for the
+// moment in which active.json is read and replaced, so that going back doesn't wait for a training.
 #ifndef HD_WORKSPACE_MODELS_H
 #define HD_WORKSPACE_MODELS_H
 
@@ -19,6 +24,10 @@ typedef struct hd_model_ref {
     const char *method;
     const char *version; // "000003": grows with every training of the task
 } hd_model_ref;
+
+// Both are released by hd_lock_release. train.lock: HEED_BUSY when another training runs.
+heed_err hd_models_lock_training(const heed_workspace *ws, hd_lock **out) HEED_CHECK;
+heed_err hd_models_lock(const heed_workspace *ws, hd_lock **out) HEED_CHECK; // models.lock
 
 // The version after the newest of any method of the task. In the arena.
 heed_err hd_models_next_version(const heed_workspace *ws, const char *task, hd_arena *arena,
@@ -33,15 +42,16 @@ heed_err hd_models_publish(const heed_workspace *ws, const char *task, hd_model_
 // trained yet. In the arena.
 heed_err hd_models_active(const heed_workspace *ws, const char *task, hd_arena *arena,
                           hd_model_ref *active, hd_model_ref *previous) HEED_CHECK;
-// Puts a version in force. HEED_NOT_FOUND: there is no such one; version NULL: the method's newest.
+// Puts a version in force, by whoever holds models.lock. HEED_NOT_FOUND: there is no such one;
+// version NULL: the method's newest.
 heed_err hd_models_activate(const heed_workspace *ws, const char *task, hd_model_ref ref,
                             hd_arena *arena, hd_model_ref *now) HEED_CHECK;
 // The newest version of a method; HEED_NOT_FOUND when there is none.
 heed_err hd_models_newest(const heed_workspace *ws, const char *task, const char *method,
                           hd_arena *arena, const char **version) HEED_CHECK;
 
-// Removes versions that are neither among the newest `train.keep` of the task nor in force now or
-// before, and what broken runs left.
+// By whoever holds models.lock: removes versions that are neither among the newest `train.keep` of
+// the task nor in force now or before, and what broken runs left.
 heed_err hd_models_prune(const heed_workspace *ws, const char *task) HEED_CHECK;
 
 // Reads a version's parts; *out is closed by the caller. bool: whether the version is there.

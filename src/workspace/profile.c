@@ -26,15 +26,15 @@ static heed_err make_profiler(heed_workspace *ws, hd_time now, hd_profiler **out
 
 // ── Segments ──
 
-typedef struct gathering {
+struct hd_gathered {
     heed_workspace *ws;
     hd_profiler *profiler;
     double *vectors; // (n, len)
     size_t n, cap, len;
     size_t seen, step; // every step-th user is taken
-} gathering;
+};
 
-static heed_err add_vector(gathering *g, const hd_door_event *events, size_t n_events,
+static heed_err add_vector(hd_gathered *g, const hd_door_event *events, size_t n_events,
                            const hd_door_review *reviews, size_t n_reviews) {
     hd_profile *profile = NULL;
     HD_TRY(hd_grow(&g->vectors, &g->cap, (g->n + 1) * g->len, sizeof *g->vectors));
@@ -48,7 +48,7 @@ static heed_err add_vector(gathering *g, const hd_door_event *events, size_t n_e
 static heed_err take_user(void *ctx, int64_t user_key, const hd_door_event *events, size_t n_events,
                           const hd_door_review *reviews, size_t n_reviews) {
     (void)user_key;
-    gathering *g = ctx;
+    hd_gathered *g = ctx;
     if (g->seen % 256 == 0) HD_TRY(hd_stop_check(g->ws->stop));
     if (g->seen++ % g->step != 0) return HEED_OK;
     return add_vector(g, events, n_events, reviews, n_reviews);
@@ -59,7 +59,7 @@ static hd_time end_of_day(void) {
     return (hd_time_now() / HD_DAY_MS + 1) * HD_DAY_MS;
 }
 
-static heed_err gather(gathering *g) {
+static heed_err gather(hd_gathered *g) {
     hd_door_counts counts;
     HD_TRY(hd_door_count(g->ws->door, HD_PURPOSE_PROFILE, &counts));
     g->step = ((size_t)counts.users + MAX_VECTORS - 1) / MAX_VECTORS;
@@ -85,6 +85,7 @@ static heed_err publish_segments(heed_workspace *ws, const hd_segments *segments
     hd_arena arena;
     hd_arena_init(&arena);
     json_t *list = NULL;
+    hd_lock *lock = NULL;
     json_t *manifest = NULL;
     hd_model_ref ref = {.method = METHOD};
     char created[32];
@@ -98,18 +99,39 @@ static heed_err publish_segments(heed_workspace *ws, const hd_segments *segments
                             "data_hash", data_hash, "users", (json_int_t)users, "segments",
                             (json_int_t)json_array_size(list)));
     HD_TRY_OUT(save_segments(ws, segments, ref, manifest, list));
+    HD_TRY_OUT(hd_models_lock(ws, &lock));
     HD_TRY_OUT(hd_models_activate(ws, TASK, ref, &arena, &ref));
     HD_TRY_OUT(hd_models_prune(ws, TASK));
     err = hd_json_pack(out, "{s:s, s:I, s:O}", "version", ref.version, "users", (json_int_t)users,
                        "segments", list);
 out:
+    hd_lock_release(lock);
     json_decref(list);
     json_decref(manifest);
     hd_arena_clear(&arena);
     return err;
 }
 
-static heed_err fit_segments(gathering *g, uint64_t seed, hd_segments **out) {
+heed_err hd_segments_gather(heed_workspace *ws, hd_gathered **out) {
+    hd_gathered *g = hd_calloc(1, sizeof *g);
+    if (!g) return HD_FAIL_MEMORY(sizeof *g);
+    g->ws = ws;
+    heed_err err = gather(g);
+    if (err == HEED_OK)
+        *out = g;
+    else
+        hd_gathered_free(g);
+    return err;
+}
+
+void hd_gathered_free(hd_gathered *gathered) {
+    if (!gathered) return;
+    hd_profiler_free(gathered->profiler);
+    hd_free(gathered->vectors);
+    hd_free(gathered);
+}
+
+static heed_err fit_segments(const hd_gathered *g, uint64_t seed, hd_segments **out) {
     hd_pool *pool;
     size_t k = (size_t)hd_settings_int(g->ws->settings, "profile.segments");
     HD_TRY(hd_workspace_pool(g->ws, &pool));
@@ -118,22 +140,17 @@ static heed_err fit_segments(gathering *g, uint64_t seed, hd_segments **out) {
     return hd_segments_fit(g->vectors, g->n, k, seed, pool, out);
 }
 
-heed_err hd_train_segments(heed_workspace *ws, uint64_t seed, const char *data_hash, json_t **out) {
-    gathering g = {.ws = ws};
+heed_err hd_segments_train(heed_workspace *ws, const hd_gathered *gathered, uint64_t seed,
+                           const char *data_hash, json_t **out) {
     hd_segments *segments = NULL;
-    HD_TRY(hd_store_begin_read(ws->store));
-    heed_err err = gather(&g);
-    hd_store_rollback(ws->store);
-    if (err == HEED_OK) err = fit_segments(&g, seed, &segments);
+    heed_err err = fit_segments(gathered, seed, &segments);
     if (err == HEED_INPUT) { // fewer than two different users: nothing to part
         *out = json_null();
         err = HEED_OK;
     } else if (err == HEED_OK) {
-        err = publish_segments(ws, segments, g.n, seed, data_hash, out);
+        err = publish_segments(ws, segments, gathered->n, seed, data_hash, out);
     }
     hd_segments_free(segments);
-    hd_profiler_free(g.profiler);
-    hd_free(g.vectors);
     return err;
 }
 

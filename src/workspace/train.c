@@ -2,6 +2,11 @@
 //
 // Training a recommender: read, choose, fit, publish, switch.
 //
+// All that is learned from is read at the beginning, in one transaction: one state of the data,
+// and no snapshot that stays open for hours while the server's log grows behind it. Nothing is
+// written to the database, so a training runs beside a server or any other writer; train.lock keeps
+// trainings apart.
+//
 // Each method's parameters are chosen on a validation split (leave the last event out) by NDCG@10,
 // and the method whose best trial is highest wins; ties go to the earlier one, so that nothing
 // replaces `popular` without being better. Then every method is fitted on all events with its
@@ -37,6 +42,8 @@ typedef struct training {
     heed_workspace *ws;
     hd_arena arena;
     hd_training_data data;
+    hd_gathered *gathered; // for user segments; NULL: they stay as they are
+    hd_lock *lock;
     hd_pool *pool;
     uint64_t seed;
     int64_t start; // hd_time_monotonic
@@ -305,7 +312,6 @@ static heed_err fit_candidate(training *t, candidate *c) {
 
 static heed_err fit_all(training *t) {
     HD_TRY(hd_models_next_version(t->ws, TASK, &t->arena, &t->version));
-    HD_TRY(fit_cold(t));
     for (size_t i = 0; i < t->n; i++) {
         candidate *c = &t->candidates[i];
         HD_TRY(hd_stop_check(t->ws->stop));
@@ -348,16 +354,25 @@ static heed_err result_json(training *t, json_t *segments, json_t **out) {
     return err;
 }
 
+static heed_err read_all(training *t, const heed_train_params *params) {
+    HD_TRY(hd_store_begin_read(t->ws->store));
+    heed_err err = hd_training_data_load(t->ws, &t->data);
+    if (err == HEED_OK) err = fit_cold(t);
+    if (err == HEED_OK && !params->no_segments) err = hd_segments_gather(t->ws, &t->gathered);
+    hd_store_rollback(t->ws->store);
+    return err;
+}
+
 static heed_err run_training(training *t, const heed_train_params *params, json_t **out) {
     json_t *segments = NULL;
-    HD_TRY(hd_workspace_need_write(t->ws));
+    HD_TRY(hd_models_lock_training(t->ws, &t->lock));
     HD_TRY(choose_methods(t, params));
-    HD_TRY(hd_training_data_load(t->ws, &t->data));
+    HD_TRY(read_all(t, params));
     HD_TRY(hd_workspace_pool(t->ws, &t->pool));
     HD_TRY(choose(t));
     HD_TRY(fit_all(t));
     heed_err err = HEED_OK;
-    if (!params->no_segments) err = hd_train_segments(t->ws, t->seed, t->data.hash, &segments);
+    if (t->gathered) err = hd_segments_train(t->ws, t->gathered, t->seed, t->data.hash, &segments);
     if (err == HEED_OK && !segments) segments = json_null();
     if (err == HEED_OK) err = result_json(t, segments, out);
     json_decref(segments);
@@ -369,12 +384,16 @@ static heed_err run_training(training *t, const heed_train_params *params, json_
 static heed_err put_in_force(training *t) {
     const hd_model_ref ref = {t->chosen->method->name, t->version};
     hd_model_ref now;
-    HD_TRY(hd_models_activate(t->ws, TASK, ref, &t->arena, &now));
-    if (hd_models_prune(t->ws, TASK) != HEED_OK)
+    hd_lock *lock = NULL;
+    HD_TRY(hd_models_lock(t->ws, &lock));
+    heed_err err = hd_models_activate(t->ws, TASK, ref, &t->arena, &now);
+    if (err == HEED_OK && hd_models_prune(t->ws, TASK) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "train", "not_pruned", HD_KV_STR("version", ref.version));
-    HD_LOG(HD_LOG_INFO, "train", "done", HD_KV_STR("method", ref.method),
-           HD_KV_STR("version", ref.version), HD_KV_F64("ndcg@10", t->chosen->ndcg));
-    return HEED_OK;
+    hd_lock_release(lock);
+    if (err == HEED_OK)
+        HD_LOG(HD_LOG_INFO, "train", "done", HD_KV_STR("method", ref.method),
+               HD_KV_STR("version", ref.version), HD_KV_F64("ndcg@10", t->chosen->ndcg));
+    return err;
 }
 
 static void training_init(training *t, heed_workspace *ws, const heed_train_params *params) {
@@ -386,8 +405,10 @@ static void training_init(training *t, heed_workspace *ws, const heed_train_para
 static void training_clear(training *t) {
     for (size_t i = 0; i < t->n; i++) json_decref(t->candidates[i].search);
     hd_cold_free(t->cold);
+    hd_gathered_free(t->gathered);
     hd_training_data_clear(&t->data);
     hd_arena_clear(&t->arena);
+    hd_lock_release(t->lock);
 }
 
 heed_err hd_train(heed_workspace *ws, const heed_train_params *params, json_t **out) {
@@ -448,11 +469,13 @@ static heed_err switch_in(heed_workspace *ws, hd_arena *arena, hd_model_ref ref,
 
 heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *version,
                          json_t **out) {
-    HD_TRY(hd_workspace_need_write(ws));
+    hd_lock *lock = NULL;
     hd_arena arena;
+    HD_TRY(hd_models_lock(ws, &lock));
     hd_arena_init(&arena);
     heed_err err = switch_in(ws, &arena, (hd_model_ref){method, version}, out);
     hd_arena_clear(&arena);
+    hd_lock_release(lock);
     return err;
 }
 

@@ -21,9 +21,13 @@ heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *ver
 heed_err hd_methods_named(const char *const *names, size_t n_names, hd_arena *arena,
                           const hd_method ***out, size_t *n) HEED_CHECK;
 
-// Fits the user segments and publishes them as `version` of task "profile", method "segments";
+// User segments in two steps: what everybody is like is read (within the caller's transaction),
+// then centres are fitted and published as a version of task "profile", method "segments".
 // *out: {"version", "users", "segments": […]}, or null where there are too few users.
-heed_err hd_train_segments(heed_workspace *ws, uint64_t seed, const char *data_hash,
-                           json_t **out) HEED_CHECK;
+typedef struct hd_gathered hd_gathered;
+heed_err hd_segments_gather(heed_workspace *ws, hd_gathered **out) HEED_CHECK;
+heed_err hd_segments_train(heed_workspace *ws, const hd_gathered *gathered, uint64_t seed,
+                           const char *data_hash, json_t **out) HEED_CHECK;
+void hd_gathered_free(hd_gathered *gathered); // NULL is fine
 
 #endif

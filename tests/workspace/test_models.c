@@ -61,6 +61,47 @@ static void test_trains_and_serves(void **state) {
     heed_workspace_close(ws);
 }
 
+// Nobody waits for a training, and only another training is kept out.
+typedef struct beside {
+    const shop *s;
+    heed_workspace *writer;
+    int asked;
+} beside;
+
+static void while_training(void *ctx, const char *const what[2], double share) {
+    (void)what, (void)share;
+    beside *b = ctx;
+    heed_workspace *other = NULL;
+    heed_train_params params = heed_train_default();
+    char *text = NULL;
+    if (b->asked++ > 0) return;
+    must(heed_users_merge(b->writer, "quiet", "u1")); // the data may change
+    other = shop_workspace(b->s, HEED_READ);
+    assert_int_equal(heed_train(other, &params, &text), HEED_BUSY);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "heed train"));
+    must(heed_model_activate(other, "markov", NULL)); // and so may the model in force
+    must(heed_model_rollback(other));
+    heed_workspace_close(other);
+}
+
+static void test_trains_beside_a_writer(void **state) {
+    shop *s = *state;
+    beside b = {s, shop_workspace(s, HEED_WRITE), 0};
+    json_decref(train(b.writer, NULL));
+    must(heed_model_activate(b.writer, "popular", NULL));
+    heed_workspace *reader = shop_workspace(s, HEED_READ);
+    heed_workspace_on_progress(reader, while_training, &b);
+    json_t *result = train(reader, NULL);
+    assert_true(b.asked > 3);
+    assert_string_equal(text_of(result, "version"), "000002");
+    // of the state at its beginning or before: one and the same for all it learned from
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(result, "data"), "events")),
+                     42);
+    json_decref(result);
+    heed_workspace_close(reader);
+    heed_workspace_close(b.writer);
+}
+
 static void test_rules_and_sessions(void **state) {
     shop *s = *state;
     heed_workspace *ws = shop_workspace(s, HEED_WRITE);
@@ -328,6 +369,7 @@ static void test_signals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_trains_and_serves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trains_beside_a_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rules_and_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_method_serves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
