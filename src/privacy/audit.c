@@ -275,6 +275,7 @@ static heed_err record_lost(hd_audit *audit, const apart *kept, uint64_t from, u
                                      .object = hd_str_get(&object),
                                      .count = from <= to ? (int64_t)(to - from + 1) : 0});
     hd_str_clear(&object);
+    audit->lost |= from <= to;
     if (err == HEED_OK && restored) err = hd_store_exec(audit->store, "DELETE FROM audit_restored");
     return err;
 }
@@ -371,7 +372,7 @@ static heed_err seal(hd_audit *audit) {
     HD_TRY(thin_out(audit->store, state.signed_size));
     HD_TRY(
         store_checkpoint(audit->store, &state, (hd_slice){audit->sealed.data, audit->sealed.len}));
-    state.signed_size = state.tree.size;
+    audit->sealed_size = state.signed_size = state.tree.size;
     return state_write(audit->store, &state);
 }
 
@@ -380,22 +381,33 @@ static heed_err before_commit(void *ctx) {
     return audit->added ? seal(audit) : HEED_OK;
 }
 
+// Another connection may have been faster, with a later one: that one stays, unless it is the very
+// one that this transaction found to be of another past.
+static heed_err keep_apart(hd_audit *audit) {
+    const hd_slice text = {audit->sealed.data, audit->sealed.len};
+    apart kept;
+    if (!audit->keys.put) return HEED_OK;
+    HD_TRY(read_apart(audit, &kept));
+    if (kept.there && !audit->lost && kept.checkpoint.size >= audit->sealed_size) return HEED_OK;
+    return audit->keys.put(audit->keys.ctx, text);
+}
+
 // The log stands; a checkpoint that couldn't be put away is made up for by the next.
 static void after_commit(void *ctx) {
     hd_audit *audit = ctx;
     audit->added = false;
     if (audit->sealed.len == 0) return;
-    if (audit->keys.put &&
-        audit->keys.put(audit->keys.ctx, (hd_slice){audit->sealed.data, audit->sealed.len}) !=
-            HEED_OK)
+    if (keep_apart(audit) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "audit", "checkpoint_not_kept",
                HD_KV_STR("why", heed_error_message(HEED_EN)));
+    audit->lost = false;
     hd_str_reset(&audit->sealed);
 }
 
 static void after_rollback(void *ctx) {
     hd_audit *audit = ctx;
     audit->added = false;
+    audit->lost = false;
     hd_str_reset(&audit->sealed);
 }
 

@@ -161,6 +161,7 @@ typedef struct hd_audit_report {
     uint64_t entries;     // there
     uint64_t signed_size; // of the newest good checkpoint
     hd_time signed_at;    // HD_TIME_NONE: none
+    bool kept_apart;      // a checkpoint stands beside the keys: else an end cut off isn't seen
     uint8_t root[32];     // over all entries that are there
     uint8_t key[32];      // the public key that checkpoints were checked with
     char origin[80];      // the log's name in checkpoints

@@ -94,7 +94,9 @@ struct hd_audit {
     char actor[HD_AUDIT_ACTOR + 1];
     uint64_t checked; // the store's epoch when the log was last held against its checkpoint
     bool added;       // by this transaction
+    bool lost;        // this transaction found entries missing
     hd_str sealed;    // the checkpoint of this transaction
+    uint64_t sealed_size;
 };
 
 // Columns that hd_audit_row reads.
