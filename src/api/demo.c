@@ -192,6 +192,18 @@ static heed_err demo_text(const json_t *result, heed_lang lang, size_t width, hd
     return hd_str_check(out);
 }
 
+// Ends by serving, so that the next thing to try is one request away.
+static heed_err demo_after(hd_call *call, const json_t *result) {
+    json_t *served = NULL;
+    if (hd_call_bool(call, "no_serve") || !call->serve) return HEED_OK;
+    const char *listen = hd_call_text(call, "listen");
+    if (listen) HD_TRY(hd_settings_set_flag(call->settings, "serve.listen", listen));
+    call->workspace = hd_json_text(result, "folder");
+    heed_err err = call->serve(call, &served);
+    json_decref(served);
+    return err;
+}
+
 static const hd_param demo_params[] = {
     {"folder", HD_PARAM_TEXT, .positional = true, .initial = "heed-demo", .file = true,
      .doc = HD_TEXT("where the shop goes; an older demo there is replaced",
@@ -201,8 +213,10 @@ static const hd_param demo_params[] = {
     {"seed", HD_PARAM_INT, .max = 9007199254740991.0, .initial = "1",
      .doc = HD_TEXT("the same seed makes the same shop", "种子相同，商店就相同")},
     {"no_serve", HD_PARAM_BOOL,
-     .doc = HD_TEXT("end after the figures (this version does so in any case)",
-                    "输出数字后即结束（本版本总是如此）")},
+     .doc = HD_TEXT("end after the figures", "输出数字后即结束")},
+    {"listen", HD_PARAM_TEXT, .metavar = "ADDRESS:PORT",
+     .doc = HD_TEXT("where to serve (default: the setting serve.listen)",
+                    "服务监听的地址（默认取设置 serve.listen）")},
 };
 
 const hd_op hd_op_demo = {
@@ -210,9 +224,9 @@ const hd_op hd_op_demo = {
     .chapter = HD_CHAPTER_START,
     .doc = HD_TEXT("go the whole way on a made-up shop", "用编造的商店走完全程"),
     .detail = HD_TEXT("Makes up a year of a small shop's life as files, imports them, trains, "
-                      "evaluates, and recommends to one user. Figures on made-up data prove "
-                      "nothing but the plumbing.",
-                      "编造一家小店一年的数据文件，导入、训练、评估，并为一位用户推荐。"
+                      "evaluates, recommends to one user, and serves the shop. Figures on "
+                      "made-up data prove nothing but the plumbing.",
+                      "编造一家小店一年的数据文件，导入、训练、评估，为一位用户推荐，然后提供服务。"
                       "编造数据上的数字只能证明流程通畅。"),
     .examples = (const char *const[]){"heed demo", "heed demo --lang zh", NULL},
     .scope = HD_SCOPE_ADMIN,
@@ -223,4 +237,5 @@ const hd_op hd_op_demo = {
     .result_doc = "demo",
     .run = demo_run,
     .text = demo_text,
+    .after = demo_after,
 };

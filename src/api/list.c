@@ -3,7 +3,8 @@
 // The operations, in the order of help: by chapter, and within one as a newcomer meets them.
 #include "api/list.h"
 
-// clang-format off: a line each
+// A line each.
+// clang-format off
 const hd_op *const hd_ops[] = {
     &hd_op_init,
     &hd_op_demo,
@@ -22,6 +23,7 @@ const hd_op *const hd_ops[] = {
     &hd_op_model_rollback,
     &hd_op_recommend,
     &hd_op_profile,
+    &hd_op_serve,
     &hd_op_config_show,
     &hd_op_job_list,
     &hd_op_job_show,

@@ -34,6 +34,7 @@ extern const hd_op hd_op_doctor;
 extern const hd_op hd_op_migrate;
 extern const hd_op hd_op_backup;
 extern const hd_op hd_op_restore;
+extern const hd_op hd_op_serve;
 extern const hd_op hd_op_version;
 
 #endif

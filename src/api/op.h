@@ -104,6 +104,7 @@ typedef struct hd_call {
     void (*note)(void *ctx, hd_text line); // something the user should read (stderr); may be NULL
     // Serves the workspace until asked to end; NULL: this program can't.
     heed_err (*serve)(struct hd_call *call, json_t **result);
+    bool terminal; // a person reads what note says
     // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
     bool (*confirm)(void *ctx, hd_text question);
     void *ctx;

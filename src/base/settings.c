@@ -513,6 +513,24 @@ heed_err hd_settings_set_flag(hd_settings *settings, const char *name, const cha
     return err;
 }
 
+heed_err hd_settings_copy_flags(hd_settings *settings, const hd_settings *from) {
+    const hd_setting *row;
+    hd_origin origin;
+    const char *place;
+    hd_str value;
+    hd_str_init(&value);
+    heed_err err = HEED_OK;
+    for (size_t i = 0; err == HEED_OK; i++) {
+        hd_str_reset(&value);
+        if (!hd_settings_at(from, i, &row, &value, &origin, &place)) break;
+        if (origin != HD_ORIGIN_FLAG) continue;
+        err = hd_str_check(&value);
+        if (err == HEED_OK) err = hd_settings_set_flag(settings, row->name, hd_str_get(&value));
+    }
+    hd_str_clear(&value);
+    return err;
+}
+
 // ── Reading ──
 
 static const setting_value *value_of(const hd_settings *settings, const char *name,

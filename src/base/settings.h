@@ -56,6 +56,9 @@ heed_err hd_settings_load_env(hd_settings *settings, char *const *environ_list) 
 heed_err hd_settings_set_flag(hd_settings *settings, const char *name,
                               const char *value) HEED_CHECK;
 
+// Sets what flags set in `from`: for a second set of the same rows.
+heed_err hd_settings_copy_flags(hd_settings *settings, const hd_settings *from) HEED_CHECK;
+
 // Values in force. The name must be a row's, of that type: anything else is a defect of heed and
 // asserts.
 bool hd_settings_bool(const hd_settings *settings, const char *name);

@@ -14,6 +14,7 @@
 #include "privacy/consent.h"
 #include "store/batch.h"
 #include "workspace/ingest.h"
+#include "workspace/keys.h"
 #include "workspace/recommend.h"
 #include "workspace/runner.h"
 
@@ -201,6 +202,7 @@ static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params
     if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params));
     HD_TRY(open_store(ws, arena, mode));
     HD_TRY(migrate(ws, steps));
+    HD_TRY(hd_workspace_keys_open(ws, arena));
     return open_doors(ws);
 }
 
@@ -278,6 +280,7 @@ void heed_workspace_close(heed_workspace *ws) {
     hd_door_close(ws->door);
     hd_catalog_close(ws->catalog);
     hd_store_close(ws->store);
+    hd_workspace_keys_close(ws);
     if (ws->own_settings) hd_settings_free(ws->settings);
     hd_lock_release(ws->lock);
     hd_free(ws->folder);

@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "heed/workspace.h"
 #include "privacy/door.h"
+#include "privacy/keyring.h"
 #include "store/open.h"
 #include "workspace/settings.h"
 #include "workspace/stop.h"
@@ -25,6 +26,8 @@ struct heed_workspace {
     hd_stop *stop; // own_stop, or the caller's
     hd_stop own_stop;
     hd_store *store;
+    hd_store *subjects;  // the subjects' keys; NULL: not here
+    hd_keyring *keyring; // may be locked
     hd_catalog *catalog;
     hd_door *door;
     hd_zone *zone; // of `time.zone`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program: reads the command line, finds the workspace, gathers the settings, calls the
+// The command line: reads it, finds the workspace, gathers the settings, calls the
 // operation, prints what it returns. All that can be said about an operation stands in its row;
 // nothing here knows one from another.
 //
@@ -20,7 +20,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/cli.h"
 #include "cli/help.h"
+#include "cli/remote.h"
 #include "cli/terminal.h"
 
 static hd_stop stop_flag; // the signal handler's only way to reach the work
@@ -167,8 +169,19 @@ static void print_next(const hd_op *op, const json_t *result, hd_terminal *termi
     hd_str_clear(&text);
 }
 
+// Somebody holds the workspace: a server does what it is asked; of anybody else the user was told.
+static heed_err run_by_server(const hd_op *op, hd_call *call, json_t **result) {
+    hd_error busy;
+    hd_error_get(&busy);
+    bool served = false;
+    heed_err err = hd_remote_run(op, call, &served, result);
+    return err == HEED_OK && !served ? hd_error_restore(&busy) : err;
+}
+
+typedef heed_err serve_fn(hd_call *call, json_t **result);
+
 // Runs the operation and prints; a result that came with a failure is printed before it.
-static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
+static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal, serve_fn *serve) {
     json_t *result = NULL;
     hd_arena arena;
     hd_arena_init(&arena);
@@ -178,6 +191,8 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
                     .stop = &stop_flag,
                     .progress = hd_terminal_progress,
                     .note = hd_terminal_note,
+                    .serve = serve,
+                    .terminal = terminal->err_tty,
                     .confirm = hd_cli_global_bool(line, "no_input") ? NULL : hd_terminal_confirm,
                     .ctx = terminal};
     heed_err err = gather(line, &arena, &call, terminal);
@@ -185,6 +200,7 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
     if (err == HEED_OK) {
         catch_interrupts();
         err = line->op->run(&call, &result);
+        if (err == HEED_BUSY) err = run_by_server(line->op, &call, &result);
         // wherever it was noticed, in a read or in a statement: say what it means
         if (err == HEED_INTERRUPTED && hd_stop_asked(&stop_flag)) err = hd_stop_check(&stop_flag);
     }
@@ -196,6 +212,7 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal) {
         else
             err = printed;
         if (err == HEED_OK) print_next(line->op, result, terminal);
+        if (err == HEED_OK && line->op->after) err = line->op->after(&call, result);
     }
     json_decref(result);
     hd_settings_free(call.settings);
@@ -214,7 +231,8 @@ static heed_err print_help(const hd_cli_line *line, heed_lang lang) {
     return err;
 }
 
-static heed_err run(int argc, char *const *argv, hd_cli_line *line, hd_terminal *terminal) {
+static heed_err run(int argc, char *const *argv, hd_cli_line *line, hd_terminal *terminal,
+                    serve_fn *serve) {
     HD_TRY(hd_mem_adopt_libraries());
     heed_err err = hd_cli_parse(argc, argv, line);
     HD_TRY(err);
@@ -223,21 +241,21 @@ static heed_err run(int argc, char *const *argv, hd_cli_line *line, hd_terminal 
     if (hd_cli_global_bool(line, "version")) line->op = hd_op_find("version");
     bool asked = hd_cli_global_bool(line, "help");
     if (asked || (!line->op && !line->group)) return print_help(line, terminal->lang);
-    if (line->op) return run_op(line, terminal);
+    if (line->op) return run_op(line, terminal, serve);
     size_t n = strcspn(line->group, " ");
     return HD_FAIL(HEED_USAGE, "'heed %.*s' needs one more word; see 'heed help %.*s'",
                    "“heed %.*s”后面还需要一个词；用法见“heed help %.*s”", (int)n, line->group,
                    (int)n, line->group);
 }
 
-int main(int argc, char **argv) {
+int hd_cli_main(int argc, char **argv, heed_err (*serve)(hd_call *call, json_t **result)) {
     no_core_dumps();
     hd_terminal terminal;
     hd_terminal_init(&terminal);
     terminal.lang = lang_early(argc, argv);
     terminal.json = json_early(argc, argv);
     hd_cli_line line = {0};
-    heed_err err = run(argc, argv, &line, &terminal);
+    heed_err err = run(argc, argv, &line, &terminal, serve);
     hd_terminal_progress_end(&terminal);
     if (err) hd_terminal_error(&terminal);
     hd_cli_line_clear(&line);

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One mutex guards the queue; the writing thread takes the whole list at once and works without it.
+//
+// Rejected: a transaction per task (each pays a sync of the disk: some hundreds a second); a timer
+// that waits for more tasks (a lone write would pay for company that never comes: while one group
+// is being synced, the next gathers by itself).
+//
+// Failures of a task are kept beside it until the group is committed, because the thread's last
+// error is one alone. Memory for that is taken only when a task fails, and its failure to come is
+// a failure like any other.
+#include "workspace/host.h"
+
+#include <pthread.h>
+#include <sodium.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { GROUP_MOST = 512 }; // tasks in one transaction: bounds how long the first waits
+
+typedef struct place {
+    heed_workspace *ws;
+    hd_settings *settings;
+    unsigned generation;
+} place;
+
+struct hd_host {
+    char *folder;
+    const char *name;
+    hd_host_params params;
+    place *places; // (params.places)
+    place writer;  // of the writing thread
+    atomic_uint generation;
+    hd_guard *guard;
+    hd_task tick;        // flushes the guard
+    atomic_bool ticking; // it waits or runs
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    hd_task *first, *last; // guarded by lock, as are the next two
+    size_t waiting;
+    bool closing;
+    _Atomic uint64_t tasks, groups, retried;
+};
+
+// ── Handles ──
+
+static void place_close(place *at) {
+    heed_workspace_close(at->ws);
+    hd_settings_free(at->settings);
+    *at = (place){0};
+}
+
+static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
+    unsigned now = atomic_load(&host->generation);
+    if (at->ws && at->generation == now) return HEED_OK;
+    place_close(at);
+    at->settings = host->params.settings(host->params.ctx, host->folder);
+    if (!at->settings) return heed_error_code();
+    const hd_workspace_params params = {
+        .folder = host->folder, .mode = mode, .who = host->params.who, .settings = at->settings};
+    heed_err err = hd_workspace_open(&params, &at->ws);
+    if (err != HEED_OK) {
+        hd_settings_free(at->settings);
+        *at = (place){0};
+        return err;
+    }
+    at->generation = now;
+    return HEED_OK;
+}
+
+heed_err hd_host_reader(hd_host *host, size_t number, heed_workspace **out) {
+    place *at = &host->places[number];
+    HD_TRY(place_open(host, at, HEED_READ));
+    *out = at->ws;
+    return HEED_OK;
+}
+
+void hd_host_refresh(hd_host *host) {
+    atomic_fetch_add(&host->generation, 1);
+}
+
+// ── Tasks ──
+
+static void keep_failure(hd_task *task) {
+    if (task->err == HEED_OK) return;
+    if (!task->failure) task->failure = hd_alloc(sizeof *task->failure);
+    if (task->failure) hd_error_get(task->failure);
+}
+
+static void report(hd_task *task) {
+    hd_error *failure = task->failure;
+    heed_err err = task->err;
+    if (failure && err != HEED_OK) (void)hd_error_restore(failure);
+    if (!failure && err != HEED_OK) err = HD_FAIL_MEMORY(sizeof *failure);
+    hd_free(failure);
+    task->failure = NULL;
+    task->done(task, err);
+}
+
+static void run_alone(hd_host *host, hd_task *task) {
+    task->err = task->run(task, host->writer.ws);
+    keep_failure(task);
+    report(task);
+}
+
+// Whether a failure is the database's and not the task's: then the group can't be committed.
+static bool is_deep(heed_err err) {
+    return err == HEED_FULL || err == HEED_IO || err == HEED_MEMORY || err == HEED_CORRUPT ||
+           err == HEED_BUSY || err == HEED_INTERRUPTED || err == HEED_INTERNAL;
+}
+
+static heed_err run_together(hd_host *host, hd_task *list) {
+    hd_store *store = host->writer.ws->store;
+    HD_TRY(hd_store_begin(store));
+    for (hd_task *task = list; task; task = task->next) {
+        task->err = task->run(task, host->writer.ws);
+        keep_failure(task);
+        if (!is_deep(task->err)) continue;
+        hd_store_rollback(store);
+        return task->err;
+    }
+    return hd_store_commit(store);
+}
+
+// list: tasks of kind GROUP, one at least.
+static void run_group(hd_host *host, hd_task *list) {
+    atomic_fetch_add(&host->groups, 1);
+    bool lone = !list->next;
+    heed_err err = run_together(host, list);
+    if (err != HEED_OK && lone) { // a commit may have failed behind a task that didn't
+        list->err = err;
+        keep_failure(list);
+    }
+    for (hd_task *next, *task = list; task; task = next) {
+        next = task->next;
+        task->next = NULL;
+        if (err == HEED_OK || lone) {
+            report(task);
+            continue;
+        }
+        atomic_fetch_add(&host->retried, 1);
+        run_group(host, task);
+    }
+}
+
+static void run_list(hd_host *host, hd_task *list) {
+    while (list) {
+        hd_task *first = list;
+        if (first->kind == HD_TASK_ALONE) {
+            list = first->next;
+            first->next = NULL;
+            run_alone(host, first);
+            continue;
+        }
+        hd_task *last = first;
+        for (size_t n = 1; n < GROUP_MOST && last->next && last->next->kind == HD_TASK_GROUP; n++)
+            last = last->next;
+        list = last->next;
+        last->next = NULL;
+        run_group(host, first);
+    }
+}
+
+static void fail_list(hd_task *list) {
+    for (hd_task *next, *task = list; task; task = next) {
+        next = task->next;
+        task->err = heed_error_code();
+        keep_failure(task);
+        report(task);
+    }
+}
+
+// The tasks that wait, all of them; NULL: the host closes and none is left.
+static hd_task *take(hd_host *host) {
+    pthread_mutex_lock(&host->lock);
+    while (!host->first && !host->closing) pthread_cond_wait(&host->more, &host->lock);
+    hd_task *list = host->first;
+    host->first = host->last = NULL;
+    host->waiting = 0;
+    pthread_mutex_unlock(&host->lock);
+    return list;
+}
+
+static void *work(void *arg) {
+    hd_host *host = arg;
+    hd_task *list;
+    while ((list = take(host)) != NULL) {
+        if (place_open(host, &host->writer, HEED_WRITE) == HEED_OK)
+            run_list(host, list);
+        else
+            fail_list(list);
+    }
+    return NULL;
+}
+
+heed_err hd_host_submit(hd_host *host, hd_task *task) {
+    task->next = NULL;
+    task->failure = NULL;
+    pthread_mutex_lock(&host->lock);
+    bool closing = host->closing;
+    bool full = host->waiting >= host->params.max_waiting;
+    if (!closing && !full) {
+        if (host->last)
+            host->last->next = task;
+        else
+            host->first = task;
+        host->last = task;
+        host->waiting++;
+        pthread_cond_signal(&host->more);
+    }
+    pthread_mutex_unlock(&host->lock);
+    if (closing) return HD_FAIL(HEED_UNAVAILABLE, "the server is ending", "服务器正在关闭");
+    if (full)
+        return HD_FAIL(HEED_BUSY, "too many writes wait for the disk; try again in a moment",
+                       "等待写入磁盘的请求过多；请稍后再试");
+    atomic_fetch_add(&host->tasks, 1);
+    return HEED_OK;
+}
+
+size_t hd_host_waiting(const hd_host *host) {
+    hd_host *own = (hd_host *)(uintptr_t)host;
+    pthread_mutex_lock(&own->lock);
+    size_t n = own->waiting;
+    pthread_mutex_unlock(&own->lock);
+    return n;
+}
+
+hd_host_counts hd_host_count(hd_host *host) {
+    return (hd_host_counts){atomic_load(&host->tasks), atomic_load(&host->groups),
+                            atomic_load(&host->retried)};
+}
+
+// ── Waiting for a task ──
+
+typedef struct errand {
+    hd_task task;
+    heed_err (*fn)(void *ctx, heed_workspace *ws);
+    void *ctx;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done;
+    heed_err err;
+    hd_error failure;
+} errand;
+
+static heed_err errand_run(hd_task *task, heed_workspace *ws) {
+    errand *e = (errand *)task;
+    return e->fn(e->ctx, ws);
+}
+
+static void errand_done(hd_task *task, heed_err err) {
+    errand *e = (errand *)task;
+    pthread_mutex_lock(&e->lock);
+    e->err = err;
+    if (err != HEED_OK) hd_error_get(&e->failure);
+    e->done = true;
+    pthread_cond_signal(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+}
+
+heed_err hd_host_do(hd_host *host, hd_task_kind kind, heed_err (*fn)(void *ctx, heed_workspace *ws),
+                    void *ctx) {
+    errand e = {
+        .task = {.kind = kind, .run = errand_run, .done = errand_done}, .fn = fn, .ctx = ctx};
+    pthread_mutex_init(&e.lock, NULL);
+    pthread_cond_init(&e.changed, NULL);
+    heed_err err = hd_host_submit(host, &e.task);
+    if (err == HEED_OK) {
+        pthread_mutex_lock(&e.lock);
+        while (!e.done) pthread_cond_wait(&e.changed, &e.lock);
+        pthread_mutex_unlock(&e.lock);
+        err = e.err == HEED_OK ? HEED_OK : hd_error_restore(&e.failure);
+    }
+    pthread_cond_destroy(&e.changed);
+    pthread_mutex_destroy(&e.lock);
+    return err;
+}
+
+// ── Keys and meters ──
+
+static heed_err guard_open(hd_host *host) {
+    uint8_t secret[HD_API_SECRET];
+    heed_workspace *ws = host->writer.ws;
+    heed_err err = hd_keyring_secret(ws->keyring, "api", secret);
+    if (err == HEED_DENIED) return HEED_OK; // locked: served to its owner alone
+    if (err == HEED_OK)
+        err = hd_guard_open(ws->store, secret, host->params.number, hd_time_now(), &host->guard);
+    sodium_memzero(secret, sizeof secret);
+    return err;
+}
+
+hd_guard *hd_host_guard(const hd_host *host) {
+    return host->guard;
+}
+
+heed_err hd_host_keys_changed(hd_host *host, heed_workspace *ws) {
+    return host->guard ? hd_guard_reload(host->guard, ws->store) : HEED_OK;
+}
+
+static heed_err tick_run(hd_task *task, heed_workspace *ws) {
+    hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, tick));
+    return host->guard ? hd_guard_flush(host->guard, ws->store) : HEED_OK;
+}
+
+static void tick_done(hd_task *task, heed_err err) {
+    hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, tick));
+    if (err != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "host", "tick", HD_KV_STR("reason", heed_error_message(HEED_EN)));
+    atomic_store(&host->ticking, false);
+}
+
+void hd_host_tick(hd_host *host) {
+    if (atomic_exchange(&host->ticking, true)) return;
+    host->tick = (hd_task){.kind = HD_TASK_ALONE, .run = tick_run, .done = tick_done};
+    if (hd_host_submit(host, &host->tick) != HEED_OK) atomic_store(&host->ticking, false);
+}
+
+// ── Life ──
+
+const char *hd_host_folder(const hd_host *host) {
+    return host->folder;
+}
+
+const char *hd_host_name(const hd_host *host) {
+    return host->name;
+}
+
+static const char *last_part(char *folder) {
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') folder[--n] = '\0';
+    const char *slash = strrchr(folder, '/');
+    return slash && slash[1] ? slash + 1 : folder;
+}
+
+static heed_err start(hd_host *host) {
+    host->folder = hd_strdup(host->params.folder);
+    host->places = hd_calloc(host->params.places + 1, sizeof *host->places);
+    if (!host->folder || !host->places) return HD_FAIL_MEMORY(0);
+    host->name = last_part(host->folder);
+    HD_TRY(place_open(host, &host->writer, HEED_WRITE));
+    HD_TRY(guard_open(host));
+    int failed = pthread_create(&host->thread, NULL, work, host);
+    if (failed) return HD_FAIL_ERRNO(failed, "can't start a thread", "无法启动线程", host->name);
+    host->started = true;
+    return HEED_OK;
+}
+
+heed_err hd_host_open(const hd_host_params *params, hd_host **out) {
+    hd_host *host = hd_calloc(1, sizeof *host);
+    if (!host) return HD_FAIL_MEMORY(sizeof *host);
+    host->params = *params;
+    pthread_mutex_init(&host->lock, NULL);
+    pthread_cond_init(&host->more, NULL);
+    heed_err err = start(host);
+    if (err != HEED_OK) {
+        hd_host_close(host);
+        return err;
+    }
+    *out = host;
+    return HEED_OK;
+}
+
+static void end_thread(hd_host *host) {
+    if (!host->started) return;
+    pthread_mutex_lock(&host->lock);
+    host->closing = true;
+    pthread_cond_signal(&host->more);
+    pthread_mutex_unlock(&host->lock);
+    pthread_join(host->thread, NULL);
+}
+
+void hd_host_close(hd_host *host) {
+    if (!host) return;
+    end_thread(host);
+    for (size_t i = 0; host->places && i < host->params.places; i++) place_close(&host->places[i]);
+    if (host->guard && hd_guard_flush(host->guard, host->writer.ws->store) != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "host", "usage", HD_KV_STR("reason", heed_error_message(HEED_EN)));
+    hd_guard_close(host->guard);
+    if (host->writer.ws && hd_store_checkpoint(host->writer.ws->store) != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "host", "checkpoint", HD_KV_STR("reason", heed_error_message(HEED_EN)));
+    place_close(&host->writer);
+    pthread_cond_destroy(&host->more);
+    pthread_mutex_destroy(&host->lock);
+    hd_free(host->places);
+    hd_free(host->folder);
+    hd_free(host);
+}
