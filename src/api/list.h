@@ -35,6 +35,10 @@ extern const hd_op hd_op_migrate;
 extern const hd_op hd_op_backup;
 extern const hd_op hd_op_restore;
 extern const hd_op hd_op_serve;
+extern const hd_op hd_op_key_create;
+extern const hd_op hd_op_key_list;
+extern const hd_op hd_op_key_revoke;
+extern const hd_op hd_op_usage;
 extern const hd_op hd_op_version;
 
 #endif
