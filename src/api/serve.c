@@ -3,8 +3,11 @@
 // heed serve: the row alone; the transport that serves hands itself in with the call.
 #include "api/serve.h"
 
+#include <sodium.h>
+
 #include "api/call.h"
 #include "api/list.h"
+#include "workspace/access.h"
 
 static heed_err serve_run(hd_call *call, json_t **result) {
     const char *listen = hd_call_text(call, "listen");
@@ -39,10 +42,44 @@ static void note(hd_call *call, const char *en, const char *zh, const char *valu
     hd_str_clear(&text[HEED_ZH]);
 }
 
+// ── The first key ──
+
+typedef struct first_key {
+    hd_call *call;
+    hd_host *host;
+    const char *url;
+} first_key;
+
+static void show_key(const first_key *first, const char *key) {
+    hd_str curl;
+    hd_str_init(&curl);
+    hd_str_addf(&curl, "curl -H 'Authorization: Bearer %s' '%s/api/v1/models'", key, first->url);
+    note(first->call, "admin key, shown this once: %s", "管理员密钥（仅显示这一次）：%s", key);
+    if (!curl.failed) note(first->call, "try: %s", "试一试：%s", hd_str_get(&curl));
+    if (curl.data) sodium_memzero(curl.data, curl.len);
+    hd_str_clear(&curl);
+}
+
+// A first key is made where somebody reads it; else nobody would ever know it.
+static heed_err tell_key(void *ctx, heed_workspace *ws) {
+    const first_key *first = ctx;
+    hd_made_key key;
+    bool made = false;
+    if (first->call->terminal) HD_TRY(hd_access_first(ws, &key, &made));
+    if (!made) {
+        note(first->call, "keys for clients: %s", "为客户端创建密钥：%s", "heed key create");
+        return HEED_OK;
+    }
+    show_key(first, key.text);
+    hd_made_key_clear(&key);
+    return hd_host_keys_changed(first->host, ws);
+}
+
 heed_err hd_serve_tell(hd_call *call, hd_host *host, const char *url) {
-    (void)host;
+    first_key first = {call, host, url};
     note(call, "serving at %s (interrupt ends it)", "正在提供服务：%s（中断即可结束）", url);
-    return HEED_OK;
+    if (!hd_host_guard(host)) return HEED_OK;
+    return hd_host_do(host, HD_TASK_ALONE, tell_key, &first);
 }
 
 static const hd_param serve_params[] = {
