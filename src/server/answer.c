@@ -168,9 +168,14 @@ static bool head_only(const hd_exchange *x) {
     return hd_slice_eq(x->parser.request.method, "HEAD");
 }
 
+// A second answer to a request would be taken for the answer to the next one.
+static bool awaits_answer(const hd_exchange *x) {
+    return x->wait == HD_WAIT_HANDLER && !x->answered && !x->streaming;
+}
+
 void hd_exchange_reply(hd_exchange *x, int status, const char *headers, const char *type,
                        const char *body, size_t n) {
-    if (x->gone || x->answered || x->streaming) return;
+    if (!awaits_answer(x)) return;
     if (x->loop->draining) x->keep_alive = false;
     put_head(x, status, headers, type, false, n);
     if (hd_str_check(&x->out) != HEED_OK) {
@@ -190,7 +195,7 @@ void hd_exchange_last(hd_exchange *x) {
 }
 
 void hd_exchange_stream(hd_exchange *x, int status, const char *headers, const char *type) {
-    if (x->gone || x->answered || x->streaming) return;
+    if (!awaits_answer(x)) return;
     x->streaming = true;
     x->keep_alive = false;
     put_head(x, status, headers, type, true, 0);
