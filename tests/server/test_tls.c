@@ -402,7 +402,8 @@ static void test_garbage_after_the_handshake(void **state) {
     start(&s, &tls, serve_params(handle));
     assert_int_equal(tls_dial(&c, s.port, "NORMAL", NULL), 0);
     ask_once(&c);
-    static const char junk[] = "\x17\x03\x03\x00\x20 this is no record that anybody here has ever made";
+    static const char junk[] =
+        "\x17\x03\x03\x00\x20 this is no record that anybody here has ever made";
     client_say(c.fd, junk, sizeof junk - 1);
     char out[4096];
     assert_int_equal(tls_hear(&c, out, sizeof out, NULL), 0);
