@@ -126,6 +126,7 @@ static heed_err open_tenant(listening *l, const char *folder, size_t number) {
     char *spool = hd_fs_join(&l->arena, folder, "tmp");
     if (!spool) return HD_FAIL_MEMORY(0);
     HD_TRY(hd_fs_mkdirs(spool, 0700));
+    HD_TRY(hd_body_sweep(spool)); // what a server that died left
     tenant->spool = spool;
     tenant->guard = hd_host_guard(tenant->host);
     return hd_host_do(tenant->host, HD_TASK_ALONE, add_to_runner, server->runner);
@@ -204,7 +205,7 @@ static heed_err open_loop(listening *l, size_t i) {
     const hd_loop_params params = {
         .host = l->host,
         .port = i ? hd_loop_port(server->loops[0]) : l->port,
-        .join = server->n_loops > 1,
+        .join = i > 0,
         .tls = server->tls,
         .unix_path = i ? NULL : l->socket,
         .limits = {.head = 16384,

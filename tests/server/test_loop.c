@@ -230,9 +230,13 @@ static void test_slow_senders_make_room(void **state) {
     hear(fd, out, sizeof out, NULL);
     assert_int_equal(count(out, "/quick"), 1);
     close(fd);
-    // The last slow ones were not evicted, but their time runs out.
-    hear(slow[11], out, sizeof out, NULL);
-    assert_int_equal(count(out, "HTTP/1.1 408"), 1);
+    // Those that weren't evicted run out of time.
+    size_t told = 0;
+    for (size_t i = 0; i < 12; i++) {
+        hear(slow[i], out, sizeof out, NULL);
+        told += count(out, "HTTP/1.1 408");
+    }
+    assert_in_range(told, 1, 8);
     for (size_t i = 0; i < 12; i++) close(slow[i]);
 }
 
