@@ -81,6 +81,8 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
 heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *joined) HEED_CHECK;
 // Takes back the joins of a batch. *n is raised by how many.
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
+// Joins the ids of what was one person anew, by the pairs that are left.
+heed_err hd_users_rejoin(hd_door *door, int64_t person) HEED_CHECK;
 // Removes ids without a record that nothing refers to.
 heed_err hd_users_sweep(hd_door *door) HEED_CHECK;
 

@@ -138,7 +138,7 @@ static heed_err apply(json_t *object, json_t *change, place at, bool *changed) {
             (void)json_object_del(object, name);
         } else if (!now || !json_equal(now, value)) {
             *changed = true;
-            HD_TRY(hd_json_set(object, name, json_deep_copy(value)));
+            HD_TRY(hd_json_set(object, name, json_incref(value)));
         }
     }
     return HEED_OK;

@@ -54,4 +54,15 @@ typedef struct hd_correction {
 // HEED_NOT_FOUND: one of the rows isn't the person's; nothing was changed then.
 heed_err hd_rights_correct(hd_door *door, int64_t person, const hd_correction *what) HEED_CHECK;
 
+// ── Erasure ──
+
+// The keys of all ids of a person, the main one first; in the arena.
+heed_err hd_rights_keys(hd_door *door, int64_t person, hd_arena *arena, int64_t **keys,
+                        size_t *n) HEED_CHECK;
+// Removes these ids with all their rows, in the caller's transaction; ids that were joined with
+// them and aren't named stay, joined by what still joins them. Keys that are not there are passed
+// over. *out (may be NULL): what went.
+heed_err hd_rights_erase(hd_door *door, const int64_t *keys, size_t n,
+                         hd_rights_counts *out) HEED_CHECK;
+
 #endif

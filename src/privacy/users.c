@@ -213,7 +213,6 @@ out:
     return err;
 }
 
-// Joins the ids of what was one person anew, by the pairs that are left.
 static heed_err rejoin(hd_door *door, int64_t person, key_list *pairs) {
     pairs->n = 0;
     HD_TRY(list_keys(door,
@@ -232,6 +231,13 @@ static heed_err rejoin(hd_door *door, int64_t person, key_list *pairs) {
         HD_TRY(err);
     }
     return HEED_OK;
+}
+
+heed_err hd_users_rejoin(hd_door *door, int64_t person) {
+    key_list pairs = {0};
+    heed_err err = rejoin(door, person, &pairs);
+    hd_free(pairs.keys);
+    return err;
 }
 
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) {

@@ -23,5 +23,9 @@ heed_err hd_store_backup(hd_store *from, const char *to_path) HEED_CHECK;
 heed_err hd_store_check(hd_store *store, bool *sound, hd_str *faults) HEED_CHECK;
 // Moves the write-ahead log into the database and truncates it.
 heed_err hd_store_checkpoint(hd_store *store) HEED_CHECK;
+// Rewrites the database without what was deleted, of which pages may hold copies that overwriting
+// doesn't reach, and truncates the log. Needs as much room again. HEED_BUSY: others read; not
+// within a transaction.
+heed_err hd_store_scrub(hd_store *store) HEED_CHECK;
 
 #endif

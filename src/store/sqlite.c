@@ -158,6 +158,7 @@ static heed_err set_up(hd_sqlite *s, size_t cache_bytes) {
     sqlite3_snprintf((int)sizeof sql, sql,
                      "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
                      "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+                     "PRAGMA secure_delete = ON;" // what was deleted is overwritten
                      "PRAGMA cache_size = -%d;",
                      kib > 0 ? (int)kib : 1);
     return hd_sqlite_exec(&s->base, sql);

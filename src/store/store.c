@@ -46,6 +46,11 @@ heed_err hd_store_checkpoint(hd_store *store) {
     return store->backend->checkpoint(store);
 }
 
+heed_err hd_store_scrub(hd_store *store) {
+    HD_TRY(hd_store_exec(store, "VACUUM"));
+    return hd_store_checkpoint(store);
+}
+
 uint64_t hd_store_epoch(const hd_store *store) {
     return store->epoch;
 }

@@ -276,6 +276,113 @@ static void test_numbers(void **s) {
     assert_int_equal(ask(f, "SELECT max(key) FROM events"), 3);
 }
 
+// ── Erasure ──
+
+// How often the text stands in the files of the database.
+static size_t hits(fixture *f, const char *text) {
+    size_t n = 0;
+    static const char *const ends[] = {"", "-wal", "-journal"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[128];
+        hd_str data;
+        snprintf(path, sizeof path, "%s%s", f->path, ends[i]);
+        if (!hd_fs_exists(path)) continue;
+        hd_str_init(&data);
+        assert_ok(hd_fs_read(path, 0, &data));
+        for (size_t at = 0; at + strlen(text) <= data.len; at++)
+            n += memcmp(data.data + at, text, strlen(text)) == 0;
+        hd_str_clear(&data);
+    }
+    return n;
+}
+
+static void erase(fixture *f, const char *id, hd_rights_counts *out) {
+    int64_t *keys;
+    size_t n;
+    assert_ok(hd_rights_keys(f->door, person_of(f, id), &f->arena, &keys, &n));
+    assert_ok(hd_rights_erase(f->door, keys, n, out));
+}
+
+static void test_erase(void **s) {
+    fixture *f = *s;
+    fill(f);
+    int64_t ann = person_of(f, "cn-ann");
+    assert_ok(hd_door_consent(f->door, ann, HD_PURPOSE_NEED, false, "cn-source", NULL));
+    assert_ok(hd_store_begin(f->store));
+    put(f, 3, event_record("x", "cn-ann", "cn-type", 9), 11);
+    end(f, 3);
+    assert_true(hits(f, "cn-") > 0);
+    json_t *ben = export_of(f, "ben");
+    hd_rights_counts gone;
+    erase(f, "cn-anna", &gone);
+    assert_true(gone.ids == 2 && gone.events == 2 && gone.reviews == 1 && gone.tickets == 1 &&
+                gone.messages == 1);
+    assert_ok(hd_store_scrub(f->store));
+    assert_int_equal(hits(f, "cn-"), 0);
+    json_t *after = export_of(f, "ben");
+    assert_true(json_equal(ben, after));
+    json_decref(ben);
+    json_decref(after);
+    assert_int_equal(counts(f).users, 1);
+    assert_int_equal(counts(f).events, 1);
+    int64_t person, *keys;
+    assert_fails(HEED_NOT_FOUND, hd_rights_find(f->door, hd_slice_of("cn-ann"), &person));
+    assert_ok(hd_rights_erase(f->door, &ann, 1, &gone)); // again: nothing left to do
+    assert_int_equal(gone.ids, 0);
+    undo(f, 2); // imports that they were part of can still be undone
+    undo(f, 1);
+
+    // The same id is somebody new, and no number is given twice.
+    assert_ok(hd_store_begin(f->store));
+    put(f, 4, event_record("cn-event", "cn-ann", "view", 5000), 11);
+    end(f, 4);
+    size_t n;
+    assert_ok(hd_rights_keys(f->door, person_of(f, "cn-ann"), &f->arena, &keys, &n));
+    assert_true(n == 1 && keys[0] > ann);
+    assert_true(ask(f, "SELECT max(key) FROM events") > 3);
+}
+
+// What a restored backup joined with the erased id stays, and so do joins among the others.
+static void test_erase_part(void **s) {
+    fixture *f = *s;
+    assert_ok(hd_store_begin(f->store));
+    put(f, 1, user_record("a", "b", NULL), 0);
+    put(f, 1, user_record("b", "c", NULL), 0);
+    put(f, 1, user_record("c", "d", NULL), 0);
+    put(f, 1, event_record("e1", "a", "view", 1), 11);
+    put(f, 1, event_record("e2", "d", "view", 2), 11);
+    end(f, 1);
+    int64_t a = person_of(f, "a");
+    int64_t b = ask(f, "SELECT key FROM users WHERE external_id = 'b'");
+    assert_int_equal(person_of(f, "d"), a);
+    assert_ok(hd_rights_erase(f->door, &a, 1, NULL)); // the main id
+    hd_door_event *events;
+    assert_int_equal(events_of(f, "b", &events), 1);
+    assert_int_equal(person_of(f, "d"), person_of(f, "b"));
+    assert_ok(hd_rights_erase(f->door, &b, 1, NULL)); // one of three
+    assert_int_equal(person_of(f, "d"), person_of(f, "c"));
+    assert_int_equal(counts(f).users, 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM user_links"), 1);
+}
+
+static void test_erase_with_failing_allocations(void **s) {
+    fixture *f = *s;
+    fill(f);
+    int64_t *keys;
+    size_t n;
+    assert_ok(hd_rights_keys(f->door, person_of(f, "cn-ann"), &f->arena, &keys, &n));
+    for (uint64_t nth = 1;; nth++) {
+        hd_mem_fail_at(nth, true);
+        heed_err err = hd_rights_erase(f->door, keys, n, NULL);
+        hd_mem_fail_at(0, false);
+        int64_t left = ask(f, "SELECT count(*) FROM users") + ask(f, "SELECT count(*) FROM events");
+        assert_int_equal(left, err == HEED_OK ? 2 : 5);
+        if (err == HEED_OK) break;
+        assert_int_equal(err, HEED_MEMORY);
+        assert_true(nth < 20000);
+    }
+}
+
 static heed_err use_all(fixture *f, int64_t ann, json_t *change) {
     json_t *out = json_object();
     hd_correction what = {.attributes = change};
@@ -305,9 +412,17 @@ static void test_failing_allocations(void **s) {
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
-        DOOR_TEST(test_export),  DOOR_TEST(test_every_table),         DOOR_TEST(test_counts),
-        DOOR_TEST(test_held),    DOOR_TEST(test_correct_attributes),  DOOR_TEST(test_remove_rows),
-        DOOR_TEST(test_numbers), DOOR_TEST(test_failing_allocations),
+        DOOR_TEST(test_export),
+        DOOR_TEST(test_every_table),
+        DOOR_TEST(test_counts),
+        DOOR_TEST(test_held),
+        DOOR_TEST(test_correct_attributes),
+        DOOR_TEST(test_remove_rows),
+        DOOR_TEST(test_numbers),
+        DOOR_TEST(test_failing_allocations),
+        DOOR_TEST(test_erase),
+        DOOR_TEST(test_erase_part),
+        DOOR_TEST(test_erase_with_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
