@@ -150,6 +150,21 @@ heed_err hd_fs_private(const char *path) {
         (unsigned)st.st_mode & 0777, path);
 }
 
+static int64_t nanoseconds(struct timespec t) {
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void hd_fs_stamp_take(const char *path, hd_fs_stamp *out) {
+    struct stat st;
+    memset(out, 0, sizeof *out);
+    if (stat(path, &st) != 0) return;
+    out->device = (uint64_t)st.st_dev;
+    out->number = (uint64_t)st.st_ino;
+    out->size = (int64_t)st.st_size;
+    out->written = nanoseconds(st.st_mtim);
+    out->changed = nanoseconds(st.st_ctim);
+}
+
 char *hd_fs_join(hd_arena *arena, const char *a, const char *b) {
     size_t n = strlen(a);
     return hd_arena_printf(arena, n == 0 || a[n - 1] == '/' ? "%s%s" : "%s/%s", a, b);

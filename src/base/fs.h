@@ -31,6 +31,13 @@ bool hd_fs_exists(const char *path);
 bool hd_fs_is_dir(const char *path);
 // HEED_DENIED when the group or others may read or write the file or folder: for secrets.
 heed_err hd_fs_private(const char *path) HEED_CHECK;
+// Which file stands at a path: another one, or one written anew, has another stamp; nothing there
+// is all zeros. To be compared by memcmp.
+typedef struct hd_fs_stamp {
+    uint64_t device, number;
+    int64_t size, written, changed; // nanoseconds
+} hd_fs_stamp;
+void hd_fs_stamp_take(const char *path, hd_fs_stamp *out);
 // Names in a folder, sorted, without "." and "..". NULL-terminated, in the arena.
 heed_err hd_fs_list(const char *path, hd_arena *arena, char ***names, size_t *count) HEED_CHECK;
 // "a/b"; in the arena, NULL: out of memory.

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "profile/profile.h"
+#include "workspace/loaded.h"
 #include "workspace/models.h"
 #include "workspace/train.h"
 
@@ -154,33 +155,14 @@ heed_err hd_segments_train(heed_workspace *ws, const hd_gathered *gathered, uint
     return err;
 }
 
-static heed_err load_segments(heed_workspace *ws, hd_arena *arena, hd_model_ref *ref,
-                              hd_segments **out) {
-    hd_model_ref previous;
-    hd_safetensors *file = NULL;
-    HD_TRY(hd_models_active(ws, TASK, arena, ref, &previous));
-    HD_TRY(hd_models_open(ws, TASK, *ref, &file));
-    heed_err err = hd_segments_load(file, out);
-    hd_safetensors_close(file);
-    return err;
-}
-
-static heed_err segments_in(heed_workspace *ws, heed_lang lang, hd_arena *arena, json_t **out) {
-    hd_model_ref ref;
-    hd_segments *segments = NULL;
-    json_t *list = NULL;
-    HD_TRY(load_segments(ws, arena, &ref, &segments));
-    heed_err err = hd_segments_json(segments, lang, &list);
-    hd_segments_free(segments);
-    HD_TRY(err);
-    return hd_json_pack(out, "{s:s, s:o}", "version", ref.version, "segments", list);
-}
-
 heed_err hd_profile_segments(heed_workspace *ws, heed_lang lang, json_t **out) {
-    hd_arena arena;
-    hd_arena_init(&arena);
-    heed_err err = segments_in(ws, lang, &arena, out);
-    hd_arena_clear(&arena);
+    hd_loaded_segments *loaded = NULL;
+    json_t *list = NULL;
+    HD_TRY(hd_loaded_segments_get(ws, &loaded));
+    heed_err err = hd_segments_json(loaded->segments, lang, &list);
+    if (err == HEED_OK)
+        err = hd_json_pack(out, "{s:s, s:o}", "version", loaded->version, "segments", list);
+    hd_shared_release(&loaded->shared);
     return err;
 }
 
@@ -202,13 +184,12 @@ static heed_err profile_of(heed_workspace *ws, const char *user, hd_arena *arena
 static heed_err user_in(heed_workspace *ws, const char *user, heed_lang lang, hd_arena *arena,
                         const hd_profiler *profiler, json_t **out) {
     hd_profile *profile = NULL;
-    hd_segments *segments = NULL;
-    hd_model_ref ref;
+    hd_loaded_segments *loaded = NULL;
     HD_TRY(profile_of(ws, user, arena, profiler, &profile));
-    heed_err err = load_segments(ws, arena, &ref, &segments);
+    heed_err err = hd_loaded_segments_get(ws, &loaded);
     if (err == HEED_NOT_FOUND) err = HEED_OK; // not trained yet: a profile without a segment
-    if (err == HEED_OK) err = hd_profile_json(profile, segments, lang, out);
-    hd_segments_free(segments);
+    if (err == HEED_OK) err = hd_profile_json(profile, loaded ? loaded->segments : NULL, lang, out);
+    if (loaded) hd_shared_release(&loaded->shared);
     hd_profile_free(profile);
     return err;
 }

@@ -2,180 +2,13 @@
 //
 // Serving: the model in force, popular beside it, and the user's events as they stand now.
 //
-// Models are loaded once per handle and kept until active.json names another version; the file is
-// read at every request, which costs microseconds and spares a handle that lives for months the
-// need to be told. What is loaded speaks of items by key, so items that came or went since training
-// do no harm.
+// A request holds the models it began with (workspace/loaded.h) until its answer is written: what
+// is put in force meanwhile is for the next one.
 #include "workspace/recommend.h"
 
 #include "base/mem.h"
-#include "privacy/consent.h"
 #include "recommend/wording.h"
-#include "workspace/train.h"
-
-static const char TASK[] = "recommend";
-
-typedef struct loaded_model {
-    const hd_method *method;
-    hd_model *model;
-} loaded_model;
-
-struct hd_loaded_models {
-    hd_arena arena;
-    hd_model_ref ref;
-    int64_t *item_key; // (n_items)
-    size_t n_items;
-    loaded_model chosen;
-    loaded_model popular; // method NULL: the chosen one is popular
-    hd_cold *cold;        // NULL: none was fitted
-    int64_t mark;         // hd_door_consent_mark when rows of users were read
-    hd_serving *serving;
-};
-
-void hd_loaded_models_free(hd_loaded_models *loaded) {
-    if (!loaded) return;
-    hd_serving_free(loaded->serving);
-    hd_cold_free(loaded->cold);
-    if (loaded->chosen.method) loaded->chosen.method->free(loaded->chosen.model);
-    if (loaded->popular.method) loaded->popular.method->free(loaded->popular.model);
-    hd_free(loaded->item_key);
-    hd_arena_clear(&loaded->arena);
-    hd_free(loaded);
-}
-
-// ── Loading ──
-
-static heed_err take_item_keys(const hd_safetensors *file, hd_loaded_models *out) {
-    const hd_tensor_view *view;
-    HD_TRY(hd_safetensors_get(file, "heed.item_key", HD_I64, 1, &view));
-    out->n_items = view->shape[0];
-    out->item_key = hd_alloc(view->bytes + 1);
-    if (!out->item_key) return HD_FAIL_MEMORY(view->bytes);
-    memcpy(out->item_key, view->data, view->bytes);
-    return HEED_OK;
-}
-
-// The rows of all users, as a method reads them that compares users: they are to it what training
-// data is to another, so they are read for that purpose.
-static heed_err attach_rows(heed_workspace *ws, hd_loaded_models *loaded, loaded_model *model) {
-    hd_snapshot snapshot = {0};
-    HD_TRY(hd_door_consent_mark(ws->door, &loaded->mark));
-    HD_TRY(hd_door_snapshot(ws->door, HD_PURPOSE_TRAIN, loaded->item_key, loaded->n_items,
-                            ws->signals, &snapshot));
-    heed_err err = model->method->attach(model->model, &snapshot.events);
-    hd_snapshot_clear(&snapshot);
-    return err;
-}
-
-static heed_err fail_corrupt(hd_model_ref ref) {
-    return HD_FAIL(HEED_CORRUPT, "model '%s' %s doesn't fit its item list; run 'heed train'",
-                   "模型“%s”%s 与其商品表不符；请运行“heed train”", ref.method, ref.version);
-}
-
-static heed_err load_model(heed_workspace *ws, hd_loaded_models *out, const hd_method *method,
-                           const hd_safetensors *file, loaded_model *model) {
-    model->method = method;
-    HD_TRY(method->load(file, &model->model));
-    if (method->n_items(model->model) != out->n_items) return fail_corrupt(out->ref);
-    if (method->needs_rows) return attach_rows(ws, out, model);
-    return HEED_OK;
-}
-
-static heed_err load_chosen(heed_workspace *ws, const hd_method *method, hd_loaded_models *out) {
-    hd_safetensors *file = NULL;
-    HD_TRY(hd_models_open(ws, TASK, out->ref, &file));
-    heed_err err = take_item_keys(file, out);
-    if (err == HEED_OK) err = load_model(ws, out, method, file, &out->chosen);
-    hd_safetensors_close(file);
-    return err;
-}
-
-// What fills in: popular of the same training, with its table by attribute.
-static heed_err load_popular(heed_workspace *ws, hd_loaded_models *out) {
-    const hd_method *popular = hd_methods[0];
-    const hd_model_ref ref = {popular->name, out->ref.version};
-    hd_safetensors *file = NULL;
-    if (!hd_models_has(ws, TASK, ref)) return HEED_OK;
-    HD_TRY(hd_models_open(ws, TASK, ref, &file));
-    heed_err err = hd_cold_load(file, &out->cold);
-    if (err == HEED_OK && out->chosen.method != popular)
-        err = load_model(ws, out, popular, file, &out->popular);
-    hd_safetensors_close(file);
-    return err;
-}
-
-static heed_err wire(heed_workspace *ws, hd_loaded_models *out) {
-    const hd_items *items;
-    HD_TRY(hd_workspace_items(ws, &items));
-    HD_TRY(hd_serving_new(items, out->item_key, out->n_items, &out->serving));
-    HD_TRY(hd_serving_add(out->serving, out->chosen.method, out->chosen.model));
-    if (out->popular.method)
-        HD_TRY(hd_serving_add(out->serving, out->popular.method, out->popular.model));
-    if (out->cold) HD_TRY(hd_serving_cold(out->serving, out->cold));
-    return HEED_OK;
-}
-
-static heed_err load_parts(heed_workspace *ws, hd_model_ref ref, hd_loaded_models *out) {
-    const hd_method *method = hd_method_find(ref.method);
-    if (!method)
-        return HD_FAIL(HEED_VERSION, "this heed has no method '%s'; run 'heed train'",
-                       "此版本的 heed 没有“%s”方法；请运行“heed train”", ref.method);
-    out->ref.method = hd_arena_strdup(&out->arena, ref.method);
-    out->ref.version = hd_arena_strdup(&out->arena, ref.version);
-    if (!out->ref.method || !out->ref.version) return HD_FAIL_MEMORY(0);
-    HD_TRY(load_chosen(ws, method, out));
-    HD_TRY(load_popular(ws, out));
-    return wire(ws, out);
-}
-
-static heed_err load(heed_workspace *ws, hd_model_ref ref) {
-    hd_loaded_models *loaded = hd_calloc(1, sizeof *loaded);
-    if (!loaded) return HD_FAIL_MEMORY(sizeof *loaded);
-    hd_arena_init(&loaded->arena);
-    heed_err err = load_parts(ws, ref, loaded);
-    if (err != HEED_OK) {
-        hd_loaded_models_free(loaded);
-        return err;
-    }
-    hd_loaded_models_free(ws->models);
-    ws->models = loaded;
-    return HEED_OK;
-}
-
-// The version asked for: a method's newest, or the one in force.
-static heed_err choose_version(heed_workspace *ws, const char *method, hd_arena *arena,
-                               hd_model_ref *out) {
-    hd_model_ref previous;
-    if (!method) method = hd_settings_text(ws->settings, "recommend.method");
-    HD_TRY(hd_models_active(ws, TASK, arena, out, &previous));
-    if (strcmp(method, "auto") == 0 || strcmp(method, out->method) == 0) return HEED_OK;
-    if (!hd_method_find(method)) {
-        const hd_method **all;
-        size_t n;
-        return hd_methods_named(&method, 1, arena, &all, &n);
-    }
-    out->method = method;
-    return hd_models_newest(ws, TASK, method, arena, &out->version);
-}
-
-static bool is_loaded(const hd_loaded_models *now, hd_model_ref ref) {
-    return now && strcmp(now->ref.method, ref.method) == 0 &&
-           strcmp(now->ref.version, ref.version) == 0;
-}
-
-// Rows of somebody who withdrew or was erased since they were read serve nobody any more.
-static heed_err renew_rows(heed_workspace *ws, hd_loaded_models *now) {
-    int64_t mark;
-    if (!now->chosen.method->needs_rows) return HEED_OK;
-    HD_TRY(hd_door_consent_mark(ws->door, &mark));
-    return mark == now->mark ? HEED_OK : attach_rows(ws, now, &now->chosen);
-}
-
-static heed_err ensure_loaded(heed_workspace *ws, const char *method, hd_arena *arena) {
-    hd_model_ref ref;
-    HD_TRY(choose_version(ws, method, arena, &ref));
-    return is_loaded(ws->models, ref) ? renew_rows(ws, ws->models) : load(ws, ref);
-}
+#include "workspace/loaded.h"
 
 // ── The request ──
 
@@ -186,7 +19,8 @@ typedef struct request {
     hd_serve_request serve;
     hd_serve_event *events;
     size_t n;
-    int64_t user; // key; 0: nobody
+    int64_t user;      // key; 0: nobody
+    hd_loaded *loaded; // held
 } request;
 
 static heed_err room_for(request *r, size_t n) {
@@ -297,13 +131,18 @@ static heed_err serve_in(request *r, const char *user, hd_served_list *list) {
     hd_serve_rules rules;
     HD_TRY(make_request(r, user));
     HD_TRY(make_rules(r, &rules));
-    HD_TRY(ensure_loaded(r->ws, r->params->method, r->arena));
-    return hd_serve(r->ws->models->serving, &r->serve, &rules, list);
+    HD_TRY(hd_loaded_get(r->ws, r->params->method, &r->loaded));
+    return hd_serve(r->loaded->serving, &r->serve, &rules, list);
+}
+
+static void let_go(hd_loaded *loaded) {
+    if (loaded) hd_shared_release(&loaded->shared);
 }
 
 // Serves within one read transaction; the request's events live in the arena as long as the list.
+// *loaded: what it was served from, held by the caller as long as the list lives.
 static heed_err serve(heed_workspace *ws, const char *user, const heed_recommend_params *params,
-                      hd_arena *arena, hd_served_list *list) {
+                      hd_arena *arena, hd_loaded **loaded, hd_served_list *list) {
     if (!user && params->n_session == 0)
         return HD_FAIL(HEED_USAGE, "recommend for whom? give a user's id, or items by --session",
                        "为谁推荐？请给出用户 id，或用 --session 给出商品");
@@ -311,6 +150,10 @@ static heed_err serve(heed_workspace *ws, const char *user, const heed_recommend
     HD_TRY(hd_store_begin_read(ws->store));
     heed_err err = serve_in(&r, user, list);
     hd_store_rollback(ws->store);
+    if (err == HEED_OK)
+        *loaded = r.loaded;
+    else
+        let_go(r.loaded);
     return err;
 }
 
@@ -323,19 +166,19 @@ heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend
     hd_arena arena;
     hd_arena_init(&arena);
     hd_served_list list = {0};
-    const hd_items *items;
-    heed_err err = hd_workspace_items(ws, &items);
-    if (err == HEED_OK) err = serve(ws, user, params, &arena, &list);
+    hd_loaded *loaded = NULL;
+    heed_err err = serve(ws, user, params, &arena, &loaded, &list);
     if (err == HEED_OK) {
         const hd_wording wording = {params->lang, ws->zone, params->reasons > 0};
-        err = hd_served_json(&list, items, wording, out);
+        err = hd_served_json(&list, loaded->items, wording, out);
         hd_served_clear(&list);
     }
     if (err == HEED_OK) {
-        err = hd_json_set(*out, "version", json_string(ws->models->ref.version));
+        err = hd_json_set(*out, "version", json_string(loaded->ref.version));
         if (err == HEED_OK) err = hd_json_set(*out, "user", user ? json_string(user) : json_null());
         if (err != HEED_OK) hd_json_drop(out);
     }
+    let_go(loaded);
     hd_arena_clear(&arena);
     return err;
 }
@@ -420,12 +263,14 @@ static heed_err serve_public(heed_workspace *ws, const char *user,
     hd_arena arena; // of the request: the list lends from it
     hd_arena_init(&arena);
     filling f = {.list = &list, .zone = ws->zone, .lang = params->lang, .arena = &out->arena};
-    heed_err err = hd_workspace_items(ws, &f.items);
-    if (err == HEED_OK) err = serve(ws, user, params, &arena, &list);
+    hd_loaded *loaded = NULL;
+    heed_err err = serve(ws, user, params, &arena, &loaded, &list);
     if (err == HEED_OK) {
-        err = fill(&f, &ws->models->ref, &out->public);
+        f.items = loaded->items;
+        err = fill(&f, &loaded->ref, &out->public);
         hd_served_clear(&list);
     }
+    let_go(loaded);
     hd_arena_clear(&arena);
     return err;
 }

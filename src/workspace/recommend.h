@@ -8,10 +8,6 @@
 #include "recommend/serve.h"
 #include "workspace/models.h"
 
-// The models in force, loaded: kept by the handle until another version is activated.
-typedef struct hd_loaded_models hd_loaded_models;
-void hd_loaded_models_free(hd_loaded_models *loaded); // NULL is fine
-
 // The list as recommend/wording.h gives it, with "user" and "version"; explained unless
 // params->reasons is 0.
 heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend_params *params,

@@ -15,6 +15,7 @@
 #include "store/batch.h"
 #include "workspace/ingest.h"
 #include "workspace/keys.h"
+#include "workspace/loaded.h"
 #include "workspace/recommend.h"
 #include "workspace/runner.h"
 
@@ -72,28 +73,45 @@ heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) {
 }
 
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) {
-    if (!ws->items_loaded) {
-        // Read first: what changes in between is loaded, and then looks stale once more.
-        HD_TRY(hd_catalog_version(ws->catalog, &ws->items_version));
-        HD_TRY(hd_catalog_load(ws->catalog, &ws->items));
-        ws->items_loaded = true;
-    }
-    *out = &ws->items;
+    if (!ws->items) HD_TRY(hd_shared_items_get(ws, &ws->items));
+    *out = &ws->items->items;
     return HEED_OK;
 }
 
 heed_err hd_workspace_items_stale(heed_workspace *ws, bool *stale) {
-    int64_t version = ws->items_version;
-    if (ws->items_loaded) HD_TRY(hd_catalog_version(ws->catalog, &version));
-    *stale = ws->items_loaded && version != ws->items_version;
+    int64_t version = 0;
+    *stale = false;
+    if (!ws->items) return HEED_OK;
+    HD_TRY(hd_catalog_version(ws->catalog, &version));
+    *stale = version != ws->items->version;
     return HEED_OK;
 }
 
+heed_err hd_workspace_items_now(heed_workspace *ws, const hd_items **out) {
+    bool stale;
+    HD_TRY(hd_workspace_items_stale(ws, &stale));
+    if (stale) {
+        hd_shared_items *now = NULL;
+        HD_TRY(hd_shared_items_get(ws, &now));
+        hd_shared_release(&ws->items->shared);
+        ws->items = now;
+    }
+    return hd_workspace_items(ws, out);
+}
+
+heed_err hd_workspace_items_hold(heed_workspace *ws, hd_shared_items **out) {
+    const hd_items *items;
+    HD_TRY(hd_workspace_items_now(ws, &items));
+    hd_shared_hold(&ws->items->shared);
+    *out = ws->items;
+    return HEED_OK;
+}
+
+// A handle that writes may have loaded what was taken back since, under a number that comes again.
 void hd_workspace_items_drop(heed_workspace *ws) {
-    hd_loaded_models_free(ws->models); // they speak of the items
-    ws->models = NULL;
-    if (ws->items_loaded) hd_items_clear(&ws->items);
-    ws->items_loaded = false;
+    if (ws->own_cache) hd_model_cache_forget(ws->own_cache, ws->folder);
+    if (ws->items) hd_shared_release(&ws->items->shared);
+    ws->items = NULL;
 }
 
 // ── Opening ──
@@ -198,6 +216,8 @@ static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const hd_workspac
 static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params,
                            hd_store_mode mode, hd_arena *arena, size_t *steps) {
     ws->stop = params->stop ? params->stop : &ws->own_stop;
+    if (!params->cache || params->mode == HEED_WRITE) HD_TRY(hd_model_cache_new(&ws->own_cache));
+    ws->cache = ws->own_cache ? ws->own_cache : params->cache;
     HD_TRY(open_settings(ws, arena, params->settings));
     if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params));
     HD_TRY(open_store(ws, arena, mode));
@@ -273,6 +293,7 @@ void heed_workspace_close(heed_workspace *ws) {
     if (!ws) return;
     if (ws->stop) atomic_store(&ws->stop->store, NULL);
     hd_workspace_items_drop(ws);
+    hd_model_cache_free(ws->own_cache);
     hd_serve_room_free(ws->room);
     hd_intake_free(ws->intake);
     hd_pool_free(ws->pool);

@@ -35,13 +35,12 @@ struct heed_workspace {
     hd_signals signals;
     heed_progress progress;
     void *progress_ctx;
-    hd_pool *pool;  // made when first asked for
-    hd_items items; // loaded when first asked for; dropped when an import changes the catalogue
-    bool items_loaded;
-    int64_t items_version;           // of the catalogue, when they were loaded
-    struct hd_intake *intake;        // what taking records in keeps from call to call (ingest.c)
-    struct hd_loaded_models *models; // in force, loaded when first asked for
-    struct hd_serve_room *room;      // what requests work in, one after the other
+    hd_pool *pool;                // made when first asked for
+    struct hd_model_cache *cache; // own_cache, or the caller's
+    struct hd_model_cache *own_cache;
+    struct hd_shared_items *items; // held when first asked for; let go when an import changes them
+    struct hd_intake *intake;      // what taking records in keeps from call to call (ingest.c)
+    struct hd_serve_room *room;    // what requests work in, one after the other
 };
 
 typedef struct hd_workspace_params {
@@ -50,6 +49,10 @@ typedef struct hd_workspace_params {
     const char *who;       // what the lock tells a second writer: "heed import"
     hd_settings *settings; // borrowed, every layer in; NULL: the workspace's own
     hd_stop *stop;         // borrowed; NULL: the workspace's own
+    // What is loaded is shared with other handles that read (workspace/cache.h); borrowed. NULL:
+    // the workspace's own. A handle that writes has its own in any case: it sees what isn't
+    // committed.
+    struct hd_model_cache *cache;
     bool lent_lock; // the parent process holds heed.lock and lends it (runner.h): it isn't taken
 } hd_workspace_params;
 heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) HEED_CHECK;
@@ -72,6 +75,11 @@ heed_err hd_workspace_path(const heed_workspace *ws, hd_arena *arena, const char
 const char *hd_workspace_basis(const heed_workspace *ws, hd_purpose purpose);
 heed_err hd_workspace_pool(heed_workspace *ws, hd_pool **out) HEED_CHECK;
 heed_err hd_workspace_items(heed_workspace *ws, const hd_items **out) HEED_CHECK;
+// The items as they stand now: another one than before if the catalogue changed, which ends all
+// pointers into them. For the begin of an operation.
+heed_err hd_workspace_items_now(heed_workspace *ws, const hd_items **out) HEED_CHECK;
+// The same, held by the caller beyond that (hd_shared_release).
+heed_err hd_workspace_items_hold(heed_workspace *ws, struct hd_shared_items **out) HEED_CHECK;
 void hd_workspace_items_drop(heed_workspace *ws); // what stands in memory is no longer the truth
 // Whether the catalogue has changed since the items were loaded (false: nothing is loaded): one
 // look at the database, some microseconds. Who has it changes nothing: drop it between two
