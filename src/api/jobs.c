@@ -186,12 +186,13 @@ typedef struct running {
 
 static heed_err open_lent(void *ctx, heed_mode mode, heed_workspace **out) {
     const running *r = ctx;
-    const hd_workspace_params params = {.folder = r->outer->workspace,
-                                        .mode = mode,
-                                        .who = "heed job",
-                                        .settings = r->outer->settings,
-                                        .stop = r->outer->stop,
-                                        .lent_lock = r->lent_lock && mode == HEED_WRITE};
+    const hd_workspace_params params = {
+        .folder = r->outer->workspace,
+        .mode = mode,
+        .who = "heed job",
+        .settings = r->outer->settings,
+        .stop = r->outer->stop,
+        .lock_fd = r->lent_lock && mode == HEED_WRITE ? HD_JOB_LOCK_FD : 0};
     return hd_workspace_open(&params, out);
 }
 

@@ -19,6 +19,7 @@ typedef struct slot {
     char *folder, *name;
     hd_shared *now; // NULL: nothing yet
     bool making;
+    unsigned epoch; // grows when what was made before is forgotten
 } slot;
 
 struct hd_model_cache {
@@ -71,15 +72,15 @@ void hd_model_cache_free(hd_model_cache *cache) {
     hd_free(cache);
 }
 
+// What is let go of is freed under the mutex: this is rare.
 void hd_model_cache_forget(hd_model_cache *cache, const char *folder) {
     pthread_mutex_lock(&cache->mutex);
-    for (size_t i = 0; i < cache->n;) {
-        if (strcmp(cache->slots[i]->folder, folder) == 0) {
-            slot_free(cache->slots[i]);
-            cache->slots[i] = cache->slots[--cache->n];
-        } else {
-            i++;
-        }
+    for (size_t i = 0; i < cache->n; i++) {
+        slot *s = cache->slots[i];
+        if (strcmp(s->folder, folder) != 0) continue;
+        hd_shared_release(s->now);
+        s->now = NULL;
+        s->epoch++;
     }
     pthread_mutex_unlock(&cache->mutex);
 }
@@ -108,15 +109,16 @@ static heed_err make(hd_model_cache *cache, slot *s, const hd_cache_want *want, 
     hd_shared *before = s->now ? hd_shared_hold(s->now) : NULL;
     hd_shared *made = NULL;
     hd_shared *gone = NULL;
+    unsigned epoch = s->epoch;
     s->making = true;
     pthread_mutex_unlock(&cache->mutex);
     heed_err err = want->make(want->ctx, before, &made);
     pthread_mutex_lock(&cache->mutex);
     s->making = false;
-    if (err == HEED_OK) {
+    if (err == HEED_OK) *out = made;
+    if (err == HEED_OK && epoch == s->epoch) {
         gone = s->now;
-        s->now = made;
-        *out = hd_shared_hold(made);
+        s->now = hd_shared_hold(made);
     }
     pthread_cond_broadcast(&cache->made);
     pthread_mutex_unlock(&cache->mutex);

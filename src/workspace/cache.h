@@ -44,7 +44,8 @@ typedef struct hd_cache_want {
 } hd_cache_want;
 // *out: held by the caller. One thread at a time makes; a failure is the maker's alone.
 heed_err hd_cache_get(hd_model_cache *cache, const hd_cache_want *want, hd_shared **out) HEED_CHECK;
-// Lets go of all that belongs to a folder, while nobody asks for it.
+// Lets go of all that belongs to a folder (its settings changed, say); whoever holds some of it
+// goes on. What is being made just then is its maker's alone.
 void hd_model_cache_forget(hd_model_cache *cache, const char *folder);
 
 #endif

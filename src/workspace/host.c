@@ -11,11 +11,14 @@
 // a failure like any other.
 #include "workspace/host.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "workspace/cache.h"
 
 enum { GROUP_MOST = 512 }; // tasks in one transaction: bounds how long the first waits
 
@@ -29,8 +32,10 @@ struct hd_host {
     char *folder;
     const char *name;
     hd_host_params params;
-    place *places; // (params.places)
-    place writer;  // of the writing thread
+    place *places;         // (params.places)
+    place writer;          // of the writing thread
+    int lock_fd;           // of heed.lock; 0: not held yet
+    hd_model_cache *cache; // what readers share
     atomic_uint generation;
     hd_guard *guard;
     hd_task tick;        // flushes the guard
@@ -53,14 +58,25 @@ static void place_close(place *at) {
     *at = (place){0};
 }
 
+// The writer's lock is held from the first opening to the last closing: jobs hold it too, so it
+// couldn't be taken again in between.
+static int lend_lock(const hd_host *host, heed_mode mode) {
+    if (mode == HEED_READ || host->lock_fd <= 0) return 0;
+    return fcntl(host->lock_fd, F_DUPFD_CLOEXEC, 3);
+}
+
 static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
     unsigned now = atomic_load(&host->generation);
     if (at->ws && at->generation == now) return HEED_OK;
     place_close(at);
     at->settings = host->params.settings(host->params.ctx, host->folder);
     if (!at->settings) return heed_error_code();
-    const hd_workspace_params params = {
-        .folder = host->folder, .mode = mode, .who = host->params.who, .settings = at->settings};
+    const hd_workspace_params params = {.folder = host->folder,
+                                        .mode = mode,
+                                        .who = host->params.who,
+                                        .settings = at->settings,
+                                        .cache = host->cache,
+                                        .lock_fd = lend_lock(host, mode)};
     heed_err err = hd_workspace_open(&params, &at->ws);
     if (err != HEED_OK) {
         hd_settings_free(at->settings);
@@ -80,6 +96,7 @@ heed_err hd_host_reader(hd_host *host, size_t number, heed_workspace **out) {
 
 void hd_host_refresh(hd_host *host) {
     atomic_fetch_add(&host->generation, 1);
+    hd_model_cache_forget(host->cache, host->folder);
 }
 
 // ── Tasks ──
@@ -340,7 +357,9 @@ static heed_err start(hd_host *host) {
     host->places = hd_calloc(host->params.places + 1, sizeof *host->places);
     if (!host->folder || !host->places) return HD_FAIL_MEMORY(0);
     host->name = last_part(host->folder);
+    HD_TRY(hd_model_cache_new(&host->cache));
     HD_TRY(place_open(host, &host->writer, HEED_WRITE));
+    host->lock_fd = fcntl(hd_lock_fd(host->writer.ws->lock), F_DUPFD_CLOEXEC, 3);
     HD_TRY(guard_open(host));
     int failed = pthread_create(&host->thread, NULL, work, host);
     if (failed) return HD_FAIL_ERRNO(failed, "can't start a thread", "无法启动线程", host->name);
@@ -382,6 +401,8 @@ void hd_host_close(hd_host *host) {
     if (host->writer.ws && hd_store_checkpoint(host->writer.ws->store) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "host", "checkpoint", HD_KV_STR("reason", heed_error_message(HEED_EN)));
     place_close(&host->writer);
+    if (host->lock_fd > 0) close(host->lock_fd);
+    hd_model_cache_free(host->cache);
     pthread_cond_destroy(&host->more);
     pthread_mutex_destroy(&host->lock);
     hd_free(host->places);

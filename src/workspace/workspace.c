@@ -9,6 +9,8 @@
 // write-ahead log gives each transaction of theirs one state, and models change by rename.
 #include "workspace/workspace.h"
 
+#include <unistd.h>
+
 #include "access/access.h"
 #include "base/mem.h"
 #include "privacy/consent.h"
@@ -17,7 +19,6 @@
 #include "workspace/keys.h"
 #include "workspace/loaded.h"
 #include "workspace/recommend.h"
-#include "workspace/runner.h"
 
 extern char **environ;
 
@@ -208,18 +209,22 @@ static heed_err open_doors(heed_workspace *ws) {
 
 static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const hd_workspace_params *params) {
     char *path;
-    HD_TRY(hd_workspace_path(ws, arena, "heed.lock", &path));
-    if (params->lent_lock) return hd_lock_adopt(path, HD_JOB_LOCK_FD, &ws->lock);
+    heed_err err = hd_workspace_path(ws, arena, "heed.lock", &path);
+    if (err != HEED_OK) {
+        if (params->lock_fd > 0) close(params->lock_fd);
+        return err;
+    }
+    if (params->lock_fd > 0) return hd_lock_adopt(path, params->lock_fd, &ws->lock);
     return hd_lock_take(path, params->who ? params->who : "libheed", &ws->lock);
 }
 
 static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params,
                            hd_store_mode mode, hd_arena *arena, size_t *steps) {
     ws->stop = params->stop ? params->stop : &ws->own_stop;
+    if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params));
     if (!params->cache || params->mode == HEED_WRITE) HD_TRY(hd_model_cache_new(&ws->own_cache));
     ws->cache = ws->own_cache ? ws->own_cache : params->cache;
     HD_TRY(open_settings(ws, arena, params->settings));
-    if (params->mode == HEED_WRITE) HD_TRY(take_lock(ws, arena, params));
     HD_TRY(open_store(ws, arena, mode));
     HD_TRY(migrate(ws, steps));
     HD_TRY(hd_workspace_keys_open(ws, arena));

@@ -53,7 +53,9 @@ typedef struct hd_workspace_params {
     // the workspace's own. A handle that writes has its own in any case: it sees what isn't
     // committed.
     struct hd_model_cache *cache;
-    bool lent_lock; // the parent process holds heed.lock and lends it (runner.h): it isn't taken
+    // A descriptor of heed.lock that holds the lock already: lent by the parent process (runner.h),
+    // or of the handle before. Taken over, also when opening fails. 0: the lock is taken anew.
+    int lock_fd;
 } hd_workspace_params;
 heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) HEED_CHECK;
 
