@@ -333,7 +333,7 @@ static heed_err import_next(const json_t *result, heed_lang lang, hd_str *out) {
 }
 
 static const hd_param import_params[] = {
-    {"file", HD_PARAM_TEXT, .positional = true, .many = true, .file = true,
+    {"file", HD_PARAM_TEXT, .positional = true, .many = true, .file = true, .upload = true,
      .doc = HD_TEXT("files, or - for standard input", "文件，- 表示标准输入")},
     {"as", HD_PARAM_CHOICE, .choice_at = kind_at, .metavar = "KIND",
      .doc = HD_TEXT("what the files hold", "文件里是什么")},
@@ -357,8 +357,9 @@ static const hd_param import_params[] = {
     {"again", HD_PARAM_BOOL,
      .doc = HD_TEXT("take a file that was imported before", "再次导入已导入过的文件")},
     {"undo", HD_PARAM_INT, .min = 1, .max = 9007199254740991.0, .metavar = "BATCH",
-     .doc = HD_TEXT("take an import back", "撤销某次导入")},
-    {"list", HD_PARAM_BOOL, .doc = HD_TEXT("list the imports so far", "列出历次导入")},
+     .only = HD_ONLY_CLI, .doc = HD_TEXT("take an import back", "撤销某次导入")},
+    {"list", HD_PARAM_BOOL, .only = HD_ONLY_CLI,
+     .doc = HD_TEXT("list the imports so far", "列出历次导入")},
 };
 
 const hd_op hd_op_import = {
@@ -379,7 +380,7 @@ const hd_op hd_op_import = {
                                       "heed import log.csv --as events --map uid=user --dry-run",
                                       "heed import --undo 3", NULL},
     .method = "POST",
-    .path = "/api/v1/import",
+    .path = "/api/v1/imports",
     .scope = HD_SCOPE_WRITE,
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_JOB,

@@ -283,10 +283,12 @@ bool hd_call_has(const hd_call *call, const char *name) {
 heed_err hd_call_list(const hd_call *call, const char *name, hd_arena *arena, const char ***out,
                       size_t *n) {
     const json_t *list = json_object_get(call->params, name);
-    *n = json_array_size(list);
+    bool one = json_is_string(list); // an upload's path
+    *n = one ? 1 : json_array_size(list);
     const char **texts = hd_arena_alloc(arena, (*n + 1) * sizeof *texts);
     if (!texts) return HD_FAIL_MEMORY((*n + 1) * sizeof *texts);
-    for (size_t i = 0; i < *n; i++) texts[i] = json_string_value(json_array_get(list, i));
+    for (size_t i = 0; i < *n; i++)
+        texts[i] = json_string_value(one ? list : json_array_get(list, i));
     texts[*n] = NULL;
     *out = texts;
     return HEED_OK;

@@ -463,6 +463,16 @@ heed_err hd_import_list(heed_workspace *ws, json_t **out) {
     return HEED_OK;
 }
 
+heed_err hd_import_show(heed_workspace *ws, int64_t batch, json_t **out) {
+    hd_batch row;
+    hd_arena arena;
+    hd_arena_init(&arena);
+    heed_err err = hd_batch_get(ws->store, batch, &arena, &row);
+    if (err == HEED_OK) err = batch_json(&row, out);
+    hd_arena_clear(&arena);
+    return err;
+}
+
 heed_err heed_import_list(heed_workspace *ws, char **json) {
     json_t *list = NULL;
     HD_TRY(hd_import_list(ws, &list));

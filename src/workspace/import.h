@@ -9,5 +9,7 @@
 #include "workspace/workspace.h"
 
 heed_err hd_import_list(heed_workspace *ws, json_t **out) HEED_CHECK;
+// One of them; HEED_NOT_FOUND.
+heed_err hd_import_show(heed_workspace *ws, int64_t batch, json_t **out) HEED_CHECK;
 
 #endif

@@ -173,9 +173,22 @@ static void date_record(hd_record *record, hd_time now) {
         record->ticket.time = now;
 }
 
+// The address may name the record, and the body another one.
+static heed_err check_id(const intake_run *run, const hd_record *record) {
+    const char *id = run->params->id;
+    if (!id) return HEED_OK;
+    const hd_slice given = record->kind == HD_KIND_USERS   ? record->user.id
+                           : record->kind == HD_KIND_ITEMS ? record->item.id
+                                                           : record->ticket.id;
+    if (hd_slice_eq(given, id)) return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "the address says '%s' and the body '%.*s': leave the latter out",
+                   "地址中是“%s”，正文中却是“%.*s”：请去掉后者", id, (int)given.n, given.p);
+}
+
 static heed_err put_rows(intake_run *run, hd_import_row *row, bool *news) {
     do {
         hd_put what;
+        HD_TRY(check_id(run, &row->record));
         date_record(&row->record, run->now);
         HD_TRY(hd_put_record(run->ws, &run->ws->intake->redactor, run->batch.id, &row->record,
                              run->redacted, &what));

@@ -15,6 +15,7 @@ typedef struct hd_ingest_params {
     const char *preset;    // "segment", "posthog": that system's messages; NULL: heed's own records
     const char *call;      // Segment: of messages that don't say theirs; NULL: they must
     const json_t *records; // an array, or one record
+    const char *id;        // what every record must be of (the address says so); NULL: any
     const char *pointer;   // where that stands in what was posted: "", "/events"
     heed_lang lang;        // of the errors' details
 } hd_ingest_params;

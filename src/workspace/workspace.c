@@ -14,6 +14,7 @@
 #include "access/access.h"
 #include "base/mem.h"
 #include "privacy/consent.h"
+#include "privacy/page.h"
 #include "store/batch.h"
 #include "workspace/ingest.h"
 #include "workspace/keys.h"
@@ -128,6 +129,7 @@ static heed_err all_migrations(hd_migration **out, size_t *n) {
         {hd_catalog_migrations, hd_catalog_n_migrations},
         {hd_privacy_migrations, hd_privacy_n_migrations},
         {hd_consent_migrations, hd_consent_n_migrations},
+        {hd_page_migrations, hd_page_n_migrations},
         {hd_access_migrations, hd_access_n_migrations},
     };
     enum { ROOMS = sizeof rooms / sizeof rooms[0] };
