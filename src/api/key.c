@@ -36,11 +36,6 @@ static const hd_param create_params[] = {
                     "每天的语言模型词元数；0 表示不限")},
 };
 
-// Who does it: the audit log's name, and what they may grant.
-static const char *actor_of(const hd_call *call) {
-    return call->caller.name ? call->caller.name : "cli";
-}
-
 static heed_err scopes_of(const hd_call *call, unsigned *out) {
     hd_arena arena;
     hd_arena_init(&arena);
@@ -101,7 +96,7 @@ static heed_err create_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     hd_made_key made;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed key create", &ws));
-    heed_err err = hd_workspace_key_make(ws, actor_of(call), &params, &made);
+    heed_err err = hd_workspace_key_make(ws, &params, &made);
     if (err == HEED_OK) err = create_result(ws, &made, result);
     hd_made_key_clear(&made);
     hd_call_close(call, ws);
@@ -135,7 +130,7 @@ const hd_op hd_op_key_create = {
     .path = "/api/v1/keys",
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_WORKSPACE,
-    .run_as = HD_RUN_ALONE, // whose keys a server then reads anew,
+    .run_as = HD_RUN_ALONE, // whose keys a server then reads anew
     .status = 201,
     .params = create_params,
     .n_params = sizeof create_params / sizeof create_params[0],
@@ -228,7 +223,7 @@ static heed_err revoke_run(hd_call *call, json_t **result) {
     const char *id = hd_call_text(call, "id");
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed key revoke", &ws));
-    heed_err err = hd_workspace_key_revoke(ws, actor_of(call), id);
+    heed_err err = hd_workspace_key_revoke(ws, id);
     if (err == HEED_OK) err = hd_workspace_key_json(ws, id, result);
     hd_call_close(call, ws);
     return err;
@@ -259,7 +254,7 @@ const hd_op hd_op_key_revoke = {
     .path = "/api/v1/keys/{id}",
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_WORKSPACE,
-    .run_as = HD_RUN_ALONE, // whose keys a server then reads anew,
+    .run_as = HD_RUN_ALONE, // whose keys a server then reads anew
     .params = revoke_params,
     .n_params = sizeof revoke_params / sizeof revoke_params[0],
     .result_doc = "key",

@@ -18,10 +18,8 @@ static heed_err api_secret(heed_workspace *ws, uint8_t out[HD_API_SECRET]) {
 
 // ── Changes ──
 
-heed_err hd_workspace_key_make(heed_workspace *ws, const char *actor, const hd_key_params *params,
-                               hd_made_key *out) {
+heed_err hd_workspace_key_make(heed_workspace *ws, const hd_key_params *params, hd_made_key *out) {
     uint8_t secret[HD_API_SECRET];
-    (void)actor; // of the audit log's entry
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(api_secret(ws, secret));
     heed_err err;
@@ -38,8 +36,7 @@ out:
     return err;
 }
 
-heed_err hd_workspace_key_revoke(heed_workspace *ws, const char *actor, const char *id) {
-    (void)actor; // of the audit log's entry
+heed_err hd_workspace_key_revoke(heed_workspace *ws, const char *id) {
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(hd_store_begin(ws->store));
     heed_err err = hd_access_revoke(ws->store, id, hd_time_now());
@@ -62,7 +59,7 @@ heed_err hd_access_first(heed_workspace *ws, hd_made_key *out, bool *made) {
     if (err != HEED_OK || n > 0) return err;
     const hd_key_params params = {
         .name = "first start", .scopes = HD_ACCESS_ALL, .expires = HD_TIME_NONE};
-    HD_TRY(hd_workspace_key_make(ws, "cli", &params, out));
+    HD_TRY(hd_workspace_key_make(ws, &params, out));
     *made = true;
     return HEED_OK;
 }

@@ -14,10 +14,10 @@ typedef struct hd_made_key {
 } hd_made_key;
 void hd_made_key_clear(hd_made_key *made);
 
-// HEED_DENIED while the workspace's own keys are locked. actor: who does it, for the audit log.
-heed_err hd_workspace_key_make(heed_workspace *ws, const char *actor, const hd_key_params *params,
+// HEED_DENIED while the workspace's own keys are locked.
+heed_err hd_workspace_key_make(heed_workspace *ws, const hd_key_params *params,
                                hd_made_key *out) HEED_CHECK;
-heed_err hd_workspace_key_revoke(heed_workspace *ws, const char *actor, const char *id) HEED_CHECK;
+heed_err hd_workspace_key_revoke(heed_workspace *ws, const char *id) HEED_CHECK;
 // {"keys": […]}, oldest first; an object as hd_workspace_key_json makes it.
 heed_err hd_workspace_keys(heed_workspace *ws, json_t **out) HEED_CHECK;
 // One key as JSON, without its text. HEED_NOT_FOUND.
