@@ -230,19 +230,14 @@ static heed_err job_failed(const json_t *job) {
                    hd_json_text(message, "zh"));
 }
 
-static heed_err fetch_result(remote *r, const char *id, json_t **result) {
-    char *path = hd_arena_printf(&r->arena, "/api/v1/jobs/%s/result", id);
-    return path ? get(r, path, result) : HD_FAIL_MEMORY(0);
-}
-
 // Whether the job has ended; then *err and *result are those of the command.
-static bool job_over(remote *r, const json_t *job, heed_err *err, json_t **result) {
+static bool job_over(const json_t *job, heed_err *err, json_t **result) {
     const char *state = hd_json_text(job, "state");
-    const char *id = hd_json_text(job, "id");
+    json_t *given = json_object_get(job, "result");
     bool done = strcmp(state, "done") == 0;
     if (!done && strcmp(state, "failed") != 0 && strcmp(state, "cancelled") != 0) return false;
-    if (json_is_true(json_object_get(job, "has_result"))) *err = fetch_result(r, id, result);
-    if (*err == HEED_OK && !done) *err = job_failed(job);
+    if (given) *result = json_incref(given);
+    if (!done) *err = job_failed(job);
     return true;
 }
 
@@ -253,7 +248,7 @@ static heed_err follow(remote *r, json_t *job, json_t **result) {
     char *path = id ? hd_arena_printf(&r->arena, "/api/v1/jobs/%s", id) : NULL;
     json_incref(job);
     if (!path) err = HD_FAIL_MEMORY(0);
-    while (err == HEED_OK && !job_over(r, job, &err, result)) {
+    while (err == HEED_OK && !job_over(job, &err, result)) {
         const struct timespec wait = {.tv_nsec = POLL_MS * 1000000L};
         (void)nanosleep(&wait, NULL);
         if (hd_stop_asked(r->call->stop) && !cancelled) {
