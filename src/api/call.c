@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "workspace/auditing.h"
 
 static void pass_progress(void *ctx, const char *const what[2], double share) {
     hd_call *call = ctx;
@@ -23,6 +24,7 @@ heed_err hd_call_open(hd_call *call, heed_mode mode, const char *who, heed_works
     HD_TRY(call->lender ? call->lender->open(call->lender->ctx, mode, out)
                         : hd_workspace_open(&params, out));
     heed_workspace_on_progress(*out, pass_progress, call);
+    hd_audit_actor_set((*out)->audit, call->caller.name ? call->caller.name : "libheed");
     return HEED_OK;
 }
 

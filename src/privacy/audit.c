@@ -431,29 +431,74 @@ static void take_keys(hd_audit *audit, const hd_audit_keys *keys) {
     audit->can_sign = true;
 }
 
+// The newest checkpoint of the log, when it is later than the one kept apart: a crash, or a
+// connection beside, left that behind.
+static heed_err catch_up(hd_audit *audit) {
+    apart kept;
+    hd_query *q;
+    hd_checkpoint newest;
+    bool row = false, form;
+    if (!audit->keys.put) return HEED_OK;
+    HD_TRY(read_apart(audit, &kept));
+    HD_TRY(hd_query_open(audit->store,
+                         "SELECT text FROM audit_checkpoints ORDER BY size DESC LIMIT 1", &q));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && row &&
+        hd_checkpoint_read(hd_query_text(q, 0), audit->origin, audit->public_key, &newest, &form) &&
+        (!kept.there || newest.size > kept.checkpoint.size))
+        err = audit->keys.put(audit->keys.ctx, hd_query_text(q, 0));
+    hd_query_close(q);
+    return err;
+}
+
 // A restored database, or one whose log isn't what it was, is recorded before anything else.
 static heed_err record_at_opening(hd_audit *audit) {
     HD_TRY(hd_store_begin(audit->store));
-    return end(audit->store, check_once(audit));
+    HD_TRY(end(audit->store, check_once(audit)));
+    return catch_up(audit);
 }
 
-heed_err hd_audit_open(hd_store *store, const hd_audit_keys *keys, bool may_write, hd_audit **out) {
-    *out = NULL;
+// A log that isn't open yet.
+static hd_audit *make(hd_store *store) {
     hd_audit *audit = hd_calloc(1, sizeof *audit);
-    if (!audit) return HD_FAIL_MEMORY(sizeof *audit);
+    if (!audit) return NULL;
     audit->store = store;
     audit->checked = UINT64_MAX;
     audit->hook = (hd_store_hook){before_commit, after_commit, after_rollback, audit, NULL};
     hd_str_init(&audit->sealed);
     hd_audit_actor_set(audit, "libheed");
-    if (keys) take_keys(audit, keys);
     hd_store_hook_add(store, &audit->hook);
+    return audit;
+}
+
+heed_err hd_audit_open(hd_store *store, const hd_audit_keys *keys, bool may_write, hd_audit **out) {
+    *out = NULL;
+    hd_audit *audit = make(store);
+    if (!audit) return HD_FAIL_MEMORY(sizeof *audit);
+    if (keys) take_keys(audit, keys);
     heed_err err = keys && may_write ? record_at_opening(audit) : HEED_OK;
     if (err != HEED_OK) {
         hd_audit_close(audit);
         return err;
     }
     *out = audit;
+    return HEED_OK;
+}
+
+heed_err hd_audit_open_beside(const hd_audit *audit, hd_store *store, hd_audit **out) {
+    *out = NULL;
+    HD_TRY(hd_audit_need_keys(audit));
+    hd_audit *beside = make(store);
+    if (!beside) return HD_FAIL_MEMORY(sizeof *beside);
+    beside->can_sign = true;
+    beside->keys = audit->keys;
+    beside->keys.put = NULL;
+    memcpy(beside->public_key, audit->public_key, sizeof beside->public_key);
+    memcpy(beside->secret_key, audit->secret_key, sizeof beside->secret_key);
+    memcpy(beside->subject_key, audit->subject_key, sizeof beside->subject_key);
+    memcpy(beside->origin, audit->origin, sizeof beside->origin);
+    memcpy(beside->actor, audit->actor, sizeof beside->actor);
+    *out = beside;
     return HEED_OK;
 }
 
@@ -465,10 +510,18 @@ void hd_audit_close(hd_audit *audit) {
     hd_free(audit);
 }
 
+bool hd_audit_can_add(const hd_audit *audit) {
+    return audit->can_sign;
+}
+
 void hd_audit_actor_set(hd_audit *audit, const char *actor) {
     size_t n = hd_utf8_cut(actor, strlen(actor), HD_AUDIT_ACTOR);
     memcpy(audit->actor, actor, n);
     audit->actor[n] = '\0';
+}
+
+const char *hd_audit_actor(const hd_audit *audit) {
+    return audit->actor;
 }
 
 heed_err hd_audit_subject(const hd_audit *audit, hd_slice id, uint8_t out[HD_AUDIT_SUBJECT]) {

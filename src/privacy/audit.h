@@ -94,9 +94,14 @@ heed_err hd_audit_open(hd_store *store, const hd_audit_keys *keys, bool may_writ
                        hd_audit **out) HEED_CHECK;
 void hd_audit_close(hd_audit *audit); // NULL is fine
 
+// Whether the keys are there, so that entries can be added.
+bool hd_audit_can_add(const hd_audit *audit);
+heed_err hd_audit_need_keys(const hd_audit *audit) HEED_CHECK; // HEED_DENIED when they aren't
+
 // Who acts from now on, for entries that don't say: an API key's id, "cli", "server". At first
 // "libheed". Cut to 64 bytes.
 void hd_audit_actor_set(hd_audit *audit, const char *actor);
+const char *hd_audit_actor(const hd_audit *audit);
 
 typedef struct hd_audit_entry {
     hd_audit_what what;
@@ -108,6 +113,10 @@ typedef struct hd_audit_entry {
     int64_t count;          // rows, reads, persons: as `what` has it; 0: doesn't apply
     heed_err outcome;       // HEED_OK, or the code that it failed with
 } hd_audit_entry;
+
+// The same log by another connection of the same thread, for whoever only reads by the first: with
+// its keys and actor. Its checkpoints aren't kept apart, the next writer makes up for that.
+heed_err hd_audit_open_beside(const hd_audit *audit, hd_store *store, hd_audit **out) HEED_CHECK;
 
 // Adds an entry within the caller's transaction, or in one of its own.
 heed_err hd_audit_add(hd_audit *audit, const hd_audit_entry *entry) HEED_CHECK;
@@ -186,13 +195,13 @@ heed_err hd_audit_verify_text(hd_slice text, const char *name, const uint8_t key
 
 // ── Counting reads that serve ──
 
-// Counts per actor, purpose and minute; bounded: when it is full, further actors of a minute are
-// counted together as "others".
+// Counts per kind, actor, purpose and minute (reads that serve, sign-ins that failed); bounded:
+// when it is full, further actors of a minute are counted together as "others".
 typedef struct hd_audit_counts hd_audit_counts;
 heed_err hd_audit_counts_new(hd_audit_counts **out) HEED_CHECK;
 void hd_audit_counts_free(hd_audit_counts *counts); // NULL is fine
-void hd_audit_counts_add(hd_audit_counts *counts, const char *actor, const char *purpose,
-                         hd_time now);
+void hd_audit_counts_add(hd_audit_counts *counts, hd_audit_what what, const char *actor,
+                         const char *purpose, hd_time now);
 // Whether there is something to write: a minute that is over, or the table is three quarters full.
 bool hd_audit_counts_due(hd_audit_counts *counts, hd_time now);
 // Writes an entry for each, of minutes before that of `now` (HD_TIME_NONE: all), in one transaction

@@ -19,6 +19,7 @@ enum { SLOTS = 2048, MOST = 1536, SPARE = 64, MINUTE_MS = 60000 };
 typedef struct count_row {
     int64_t minute; // since 1970
     int64_t n;      // 0: free
+    hd_audit_what what;
     char actor[HD_AUDIT_ACTOR + 1];
     char purpose[HD_AUDIT_WORD + 1];
 } count_row;
@@ -52,14 +53,14 @@ static uint64_t hash_text(uint64_t h, const char *text) {
 }
 
 static bool is_row(const count_row *row, const count_row *wanted) {
-    return row->minute == wanted->minute && strcmp(row->actor, wanted->actor) == 0 &&
-           strcmp(row->purpose, wanted->purpose) == 0;
+    return row->minute == wanted->minute && row->what == wanted->what &&
+           strcmp(row->actor, wanted->actor) == 0 && strcmp(row->purpose, wanted->purpose) == 0;
 }
 
 // The row, or the free one where it belongs. There is always a free one.
 static count_row *find(hd_audit_counts *counts, const count_row *wanted) {
     uint64_t h = hash_text(UINT64_C(0xcbf29ce484222325) ^ (uint64_t)wanted->minute, wanted->actor);
-    h = hash_text(h, wanted->purpose);
+    h = hash_text(h + (uint64_t)wanted->what, wanted->purpose);
     size_t at = (size_t)(h ^ (h >> 32)) % SLOTS;
     while (counts->rows[at].n > 0 && !is_row(&counts->rows[at], wanted)) at = (at + 1) % SLOTS;
     return &counts->rows[at];
@@ -75,6 +76,7 @@ static void add(hd_audit_counts *counts, count_row wanted) {
     // The others' rows have room of their own; when that ends, one row takes all that is new.
     if (row->n == 0 && counts->used >= MOST + SPARE) {
         wanted.minute = counts->oldest;
+        wanted.what = HD_AUDIT_SERVE;
         wanted.purpose[0] = '\0';
         row = find(counts, &wanted);
     }
@@ -98,9 +100,9 @@ static int64_t minute_of(hd_time t) {
     return t / MINUTE_MS - (t % MINUTE_MS < 0);
 }
 
-void hd_audit_counts_add(hd_audit_counts *counts, const char *actor, const char *purpose,
-                         hd_time now) {
-    count_row wanted = {.minute = minute_of(now), .n = 1};
+void hd_audit_counts_add(hd_audit_counts *counts, hd_audit_what what, const char *actor,
+                         const char *purpose, hd_time now) {
+    count_row wanted = {.minute = minute_of(now), .n = 1, .what = what};
     set_text(wanted.actor, actor, HD_AUDIT_ACTOR);
     set_text(wanted.purpose, purpose, HD_AUDIT_WORD);
     pthread_mutex_lock(&counts->lock);
@@ -121,6 +123,7 @@ bool hd_audit_counts_due(hd_audit_counts *counts, hd_time now) {
 static int compare_rows(const void *a, const void *b) {
     const count_row *x = a, *y = b;
     if (x->minute != y->minute) return x->minute < y->minute ? -1 : 1;
+    if (x->what != y->what) return x->what < y->what ? -1 : 1;
     int order = strcmp(x->actor, y->actor);
     return order ? order : strcmp(x->purpose, y->purpose);
 }
@@ -153,7 +156,7 @@ static heed_err write_row(hd_audit *audit, const count_row *row) {
     char object[48], time[32];
     hd_time_format(row->minute * MINUTE_MS, NULL, time);
     hd_snprintf(object, sizeof object, "minute %s", time);
-    return hd_audit_add(audit, &(hd_audit_entry){.what = HD_AUDIT_SERVE,
+    return hd_audit_add(audit, &(hd_audit_entry){.what = row->what,
                                                  .actor = row->actor,
                                                  .purpose = row->purpose,
                                                  .object = object,

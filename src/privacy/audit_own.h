@@ -103,7 +103,6 @@ struct hd_audit {
 #define HD_AUDIT_COLUMNS "seq, time, what, actor, purpose, subject, object, count, outcome, leaf"
 // Borrowed until the next step. leaf may be NULL; *leaf absent when it isn't one.
 void hd_audit_row(hd_query *q, hd_audit_record *out, hd_slice *leaf);
-heed_err hd_audit_need_keys(const hd_audit *audit) HEED_CHECK;
 // Appends the checkpoint kept apart; nothing when there is none.
 heed_err hd_audit_apart(const hd_audit *audit, hd_str *out) HEED_CHECK;
 

@@ -93,6 +93,10 @@ static bool enter(hd_request *request, hd_slice key, unsigned scope) {
     hd_verdict verdict =
         hd_guard_enter(request->tenant->guard, &server->limits, &visit, &request->pass);
     if (verdict != HD_VERDICT_IN) {
+        if (hd_verdict_http(verdict) == 401)
+            hd_audit_counts_add(hd_host_counts_of_reads(request->tenant->host),
+                                HD_AUDIT_SIGN_IN_FAILED, "unknown", hd_verdict_code(verdict),
+                                visit.now);
         refuse(request, verdict);
         return false;
     }

@@ -4,7 +4,7 @@
 // settings and models by copying files, which are never changed in place. The copy is made under a
 // temporary name beside its place and renamed when it is whole and was checked. keys/ stays behind
 // on purpose: a backup that can be read without the keys would undo the encryption.
-#include "workspace/workspace.h"
+#include "workspace/auditing.h"
 
 static heed_err copy_file(const char *from, const char *to) {
     hd_str data;
@@ -88,7 +88,9 @@ static heed_err fill_backup(void *ctx, const char *folder, hd_arena *arena) {
     char *db = hd_fs_join(arena, folder, "heed.db");
     if (!db) return HD_FAIL_MEMORY(0);
     HD_TRY(hd_store_backup(ws->store, db));
-    return copy_rest(ws->folder, folder, arena);
+    HD_TRY(copy_rest(ws->folder, folder, arena));
+    hd_workspace_record_gladly(ws, &(hd_audit_entry){.what = HD_AUDIT_BACKUP});
+    return HEED_OK;
 }
 
 heed_err heed_workspace_backup(heed_workspace *ws, const char *folder) {
@@ -125,6 +127,8 @@ static heed_err fill_restored(void *ctx, const char *folder, hd_arena *arena) {
     if (err == HEED_OK) err = hd_store_backup(store, to);
     hd_store_close(store);
     HD_TRY(err);
+    const char *slash = strrchr(backup, '/');
+    HD_TRY(hd_auditing_mark_restored(to, slash ? slash + 1 : backup));
     HD_TRY(hd_fs_mkdirs(keys, 0700));
     return copy_rest(backup, folder, arena);
 }

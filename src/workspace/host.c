@@ -38,6 +38,7 @@ struct hd_host {
     hd_model_cache *cache; // what readers share
     atomic_uint generation;
     hd_guard *guard;
+    hd_audit_counts *counts;
     hd_task tick;        // flushes the guard
     atomic_bool ticking; // it waits or runs
     pthread_t thread;
@@ -317,9 +318,24 @@ heed_err hd_host_keys_changed(hd_host *host, heed_workspace *ws) {
     return host->guard ? hd_guard_reload(host->guard, ws->store) : HEED_OK;
 }
 
+hd_audit_counts *hd_host_counts_of_reads(const hd_host *host) {
+    return host->counts;
+}
+
 static heed_err tick_run(hd_task *task, heed_workspace *ws) {
     hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, tick));
+    hd_time now = hd_time_now();
+    if (hd_audit_can_add(ws->audit) && hd_audit_counts_due(host->counts, now))
+        HD_TRY(hd_audit_counts_flush(host->counts, ws->audit, now));
     return host->guard ? hd_guard_flush(host->guard, ws->store) : HEED_OK;
+}
+
+// At the end all is written, the minute that isn't over too.
+static void flush_counts(hd_host *host) {
+    heed_workspace *ws = host->writer.ws;
+    if (!ws || !host->counts || !hd_audit_can_add(ws->audit)) return;
+    if (hd_audit_counts_flush(host->counts, ws->audit, HD_TIME_NONE) != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "host", "counts", HD_KV_STR("reason", heed_error_message(HEED_EN)));
 }
 
 static void tick_done(hd_task *task, heed_err err) {
@@ -358,6 +374,7 @@ static heed_err start(hd_host *host) {
     if (!host->folder || !host->places) return HD_FAIL_MEMORY(0);
     host->name = last_part(host->folder);
     HD_TRY(hd_model_cache_new(&host->cache));
+    HD_TRY(hd_audit_counts_new(&host->counts));
     HD_TRY(place_open(host, &host->writer, HEED_WRITE));
     host->lock_fd = fcntl(hd_lock_fd(host->writer.ws->lock), F_DUPFD_CLOEXEC, 3);
     HD_TRY(guard_open(host));
@@ -398,6 +415,8 @@ void hd_host_close(hd_host *host) {
     if (host->guard && hd_guard_flush(host->guard, host->writer.ws->store) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "host", "usage", HD_KV_STR("reason", heed_error_message(HEED_EN)));
     hd_guard_close(host->guard);
+    flush_counts(host);
+    hd_audit_counts_free(host->counts);
     if (host->writer.ws && hd_store_checkpoint(host->writer.ws->store) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "host", "checkpoint", HD_KV_STR("reason", heed_error_message(HEED_EN)));
     place_close(&host->writer);

@@ -14,6 +14,7 @@
 #define HD_WORKSPACE_HOST_H
 
 #include "access/guard.h"
+#include "privacy/audit.h"
 #include "workspace/runner.h"
 #include "workspace/workspace.h"
 
@@ -45,7 +46,10 @@ hd_guard *hd_host_guard(const hd_host *host);
 // Reads the API keys anew; on the writing thread, by whoever changed them.
 heed_err hd_host_keys_changed(hd_host *host, heed_workspace *ws) HEED_CHECK;
 
-// Now and then: writes what was metered. Returns at once.
+// Where reads that served and sign-ins that failed are counted for the audit log; any thread.
+hd_audit_counts *hd_host_counts_of_reads(const hd_host *host);
+
+// Now and then: writes what was metered and counted. Returns at once.
 void hd_host_tick(hd_host *host);
 
 // The reading handle of a place, opened when first asked for, and anew after hd_host_refresh.

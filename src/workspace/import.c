@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/batch.h"
+#include "workspace/auditing.h"
 #include "workspace/put.h"
 #include "workspace/rejects.h"
 
@@ -320,6 +321,20 @@ static heed_err import_all(import_run *run, int64_t *rejects) {
     return HEED_OK;
 }
 
+// An entry a file: what came in, as an import's number and its rows.
+static heed_err record_imports(import_run *run) {
+    for (size_t i = 0; i < run->n; i++) {
+        const hd_batch *batch = &run->files[i].batch;
+        char object[64];
+        hd_snprintf(object, sizeof object, "import %lld %s", (long long)batch->id, batch->kind);
+        HD_TRY(hd_workspace_record(
+            run->ws, &(hd_audit_entry){.what = HD_AUDIT_IMPORT,
+                                       .object = object,
+                                       .count = batch->rows_new + batch->rows_changed}));
+    }
+    return HEED_OK;
+}
+
 static void log_done(const import_run *run) {
     for (size_t i = 0; i < run->n; i++) {
         const hd_batch *batch = &run->files[i].batch;
@@ -340,6 +355,7 @@ static heed_err run_import(import_run *run, heed_import_result *out, bool *told)
     heed_err err = import_all(run, &rejects);
     bool keep =
         err == HEED_OK && !run->params->dry_run && (rejects == 0 || run->params->allow_rejects);
+    if (err == HEED_OK && keep) err = record_imports(run);
     if (err == HEED_OK) err = commit_rejects(run);
     if (err == HEED_OK) err = describe(run, keep, out); // after the commit nothing may fail
     if (err == HEED_OK && keep) {
@@ -399,6 +415,13 @@ static heed_err item_used(void *ctx, int64_t item_key, bool *out) {
     return hd_door_item_used(ws->door, item_key, out);
 }
 
+static heed_err record_undo(heed_workspace *ws, int64_t batch, int64_t rows) {
+    char object[64];
+    hd_snprintf(object, sizeof object, "import %lld", (long long)batch);
+    return hd_workspace_record(
+        ws, &(hd_audit_entry){.what = HD_AUDIT_IMPORT_UNDO, .object = object, .count = rows});
+}
+
 static heed_err undo_in(heed_workspace *ws, int64_t batch, int64_t *rows) {
     hd_arena arena;
     hd_arena_init(&arena);
@@ -413,6 +436,7 @@ static heed_err undo_in(heed_workspace *ws, int64_t batch, int64_t *rows) {
     if (err == HEED_OK) err = hd_door_undo(ws->door, batch, &personal);
     if (err == HEED_OK) err = hd_catalog_undo(ws->catalog, batch, item_used, ws, &catalog);
     if (err == HEED_OK) err = hd_batch_mark_undone(ws->store, batch);
+    if (err == HEED_OK) err = record_undo(ws, batch, personal + catalog);
     hd_arena_clear(&arena);
     *rows = personal + catalog;
     return err;

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "recommend/cold.h"
 #include "recommend/trial.h"
+#include "workspace/auditing.h"
 
 static const char TASK[] = "recommend";
 
@@ -379,6 +380,17 @@ static heed_err run_training(training *t, const heed_train_params *params, json_
     return err;
 }
 
+// Which model is in force from now on. A model is published by a rename, so its entry can't stand
+// in the same transaction.
+static void record_model(heed_workspace *ws, hd_audit_what what, hd_model_ref ref) {
+    char object[128];
+    hd_snprintf(object, sizeof object, "%s %s", ref.method, ref.version);
+    hd_workspace_record_gladly(ws,
+                               &(hd_audit_entry){.what = what,
+                                                 .purpose = what == HD_AUDIT_TRAIN ? "train" : NULL,
+                                                 .object = object});
+}
+
 // The last step: when it has succeeded, nothing may fail any more. Versions that can't be removed
 // now are removed after the next training.
 static heed_err put_in_force(training *t) {
@@ -390,6 +402,7 @@ static heed_err put_in_force(training *t) {
     if (err == HEED_OK && hd_models_prune(t->ws, TASK) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "train", "not_pruned", HD_KV_STR("version", ref.version));
     hd_lock_release(lock);
+    if (err == HEED_OK) record_model(t->ws, HD_AUDIT_TRAIN, ref);
     if (err == HEED_OK)
         HD_LOG(HD_LOG_INFO, "train", "done", HD_KV_STR("method", ref.method),
                HD_KV_STR("version", ref.version), HD_KV_F64("ndcg@10", t->chosen->ndcg));
@@ -474,8 +487,12 @@ heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *ver
     HD_TRY(hd_models_lock(ws, &lock));
     hd_arena_init(&arena);
     heed_err err = switch_in(ws, &arena, (hd_model_ref){method, version}, out);
-    hd_arena_clear(&arena);
     hd_lock_release(lock);
+    if (err == HEED_OK)
+        record_model(ws, method ? HD_AUDIT_MODEL_ACTIVATE : HD_AUDIT_MODEL_ROLLBACK,
+                     (hd_model_ref){json_string_value(json_object_get(*out, "method")),
+                                    json_string_value(json_object_get(*out, "version"))});
+    hd_arena_clear(&arena);
     return err;
 }
 

@@ -16,6 +16,7 @@
 #include "privacy/consent.h"
 #include "privacy/page.h"
 #include "store/batch.h"
+#include "workspace/auditing.h"
 #include "workspace/ingest.h"
 #include "workspace/keys.h"
 #include "workspace/loaded.h"
@@ -131,6 +132,7 @@ static heed_err all_migrations(hd_migration **out, size_t *n) {
         {hd_consent_migrations, hd_consent_n_migrations},
         {hd_page_migrations, hd_page_n_migrations},
         {hd_access_migrations, hd_access_n_migrations},
+        {hd_audit_migrations, hd_audit_n_migrations},
     };
     enum { ROOMS = sizeof rooms / sizeof rooms[0] };
     size_t total = 0, at = 0;
@@ -230,7 +232,8 @@ static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params
     HD_TRY(open_store(ws, arena, mode));
     HD_TRY(migrate(ws, steps));
     HD_TRY(hd_workspace_keys_open(ws, arena));
-    return open_doors(ws);
+    HD_TRY(open_doors(ws));
+    return hd_auditing_open(ws);
 }
 
 static heed_err open_as(const hd_workspace_params *params, hd_store_mode mode, size_t *steps,
@@ -307,6 +310,7 @@ void heed_workspace_close(heed_workspace *ws) {
     hd_zone_close(ws->zone);
     hd_door_close(ws->door);
     hd_catalog_close(ws->catalog);
+    hd_auditing_close(ws);
     hd_store_close(ws->store);
     hd_workspace_keys_close(ws);
     if (ws->own_settings) hd_settings_free(ws->settings);
@@ -340,7 +344,13 @@ heed_err hd_workspace_need_write(const heed_workspace *ws) {
 heed_err heed_users_merge(heed_workspace *ws, const char *from, const char *into) {
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(hd_store_begin(ws->store));
+    uint8_t subject[HD_AUDIT_SUBJECT];
     heed_err err = hd_door_merge(ws->door, hd_slice_of(from), hd_slice_of(into));
+    if (err == HEED_OK) err = hd_workspace_pseudonym(ws, into, subject);
+    if (err == HEED_OK)
+        err = hd_workspace_record(
+            ws,
+            &(hd_audit_entry){.what = HD_AUDIT_USERS_MERGE, .purpose = "care", .subject = subject});
     if (err != HEED_OK) {
         hd_store_rollback(ws->store);
         return err;

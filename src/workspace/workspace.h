@@ -28,6 +28,7 @@ struct heed_workspace {
     hd_store *store;
     hd_store *subjects;  // the subjects' keys; NULL: not here
     hd_keyring *keyring; // may be locked
+    struct hd_audit *audit;
     hd_catalog *catalog;
     hd_door *door;
     hd_zone *zone; // of `time.zone`

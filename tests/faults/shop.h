@@ -24,7 +24,7 @@ heed_err shop_open(const char *dir, heed_mode mode, heed_workspace **out);
 heed_err shop_import(heed_workspace *ws, const char *dir, const char *const *names);
 heed_err shop_train(heed_workspace *ws, int64_t seed);
 
-// A hash of all that the database holds; "absent" when there is none.
+// A hash of all that the database holds but for the audit log; "absent" when there is none.
 heed_err shop_database(const char *dir, char out[SHOP_STATE]);
 // The model in force, "markov 000002"; "none" before any training.
 heed_err shop_model(heed_workspace *ws, char out[SHOP_STATE]);
