@@ -360,10 +360,6 @@ class Heed:
         """Messages of conversations: {"ticket_id", "user_id", "role", "text", …}"""
         return self._post("tickets", records)
 
-    def documents(self, records):
-        """{"id", "title", "text", "url", …}"""
-        return self._post("documents", records)
-
     # ── Answers ──
 
     def recommend(self, user=None, n=None, *, session=None, **options):

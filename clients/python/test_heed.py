@@ -274,7 +274,7 @@ class Records(Case):
         self.assertTrue(all(event["event_id"] for event in sent[3:]))
 
     def test_other_kinds(self):
-        for kind, name in (("users", None), ("items", None), ("documents", None), ("reviews", "review_id"),
+        for kind, name in (("users", None), ("items", None), ("reviews", "review_id"),
                            ("tickets", "message_id")):
             self.server.requests.clear()
             self.script((200, tally, {}))

@@ -397,10 +397,6 @@ export class Heed {
   tickets(records: Fields | Lines): Promise<Tally> {
     return this.#post("tickets", records);
   }
-  /** {id, title, text, url, …} */
-  documents(records: Fields | Lines): Promise<Tally> {
-    return this.#post("documents", records);
-  }
 
   // ── Answers ──
 

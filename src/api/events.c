@@ -41,6 +41,7 @@ const hd_op hd_op_events_add = {
     .method = "POST",
     .path = "/api/v1/events",
     .scope = HD_SCOPE_WRITE,
+    .posts_events = true,
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_WRITE,
     .schema = HD_TALLY_SCHEMA,

@@ -124,6 +124,7 @@ typedef struct hd_op {
     // Over HTTP, how senders made for other products show their key: as the user name of Basic
     // authentication, as "api_key" in the body. Parameters of theirs that mean nothing here pass.
     bool key_basic, key_in_body;
+    bool posts_events; // refused once a key's quota of events is used up
     hd_place place;
     hd_run_as run_as;
     int status; // of success over HTTP; 0: 200 (a job: 202)

@@ -67,6 +67,7 @@ static const hd_param batch_params[] = {
         .method = "POST",                                                                    \
         .path = (route),                                                                     \
         .scope = HD_SCOPE_WRITE,                                                             \
+        .posts_events = true,                                                                \
         .key_basic = true,                                                                   \
         .key_in_body = product##_in_body,                                                    \
         .place = HD_PLACE_WORKSPACE,                                                         \

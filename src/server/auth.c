@@ -88,6 +88,7 @@ static bool enter(hd_request *request, hd_slice key, unsigned scope) {
     const hd_visit visit = {.key = key,
                             .address = hd_exchange_address(request->exchange),
                             .scope = scope,
+                            .wants.events = request->op && request->op->posts_events,
                             .now = hd_time_now(),
                             .now_ms = hd_time_monotonic()};
     hd_verdict verdict =
