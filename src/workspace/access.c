@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "base/mem.h"
+#include "workspace/auditing.h"
 
 void hd_made_key_clear(hd_made_key *made) {
     sodium_memzero(made, sizeof *made);
@@ -18,13 +19,20 @@ static heed_err api_secret(heed_workspace *ws, uint8_t out[HD_API_SECRET]) {
 
 // ── Changes ──
 
+static heed_err make(heed_workspace *ws, const uint8_t secret[HD_API_SECRET],
+                     const hd_key_params *params, hd_made_key *out) {
+    HD_TRY(hd_access_make(ws->store, secret, params, hd_time_now(), out->text, out->id));
+    return hd_workspace_record(ws,
+                               &(hd_audit_entry){.what = HD_AUDIT_API_KEY_NEW, .object = out->id});
+}
+
 heed_err hd_workspace_key_make(heed_workspace *ws, const hd_key_params *params, hd_made_key *out) {
     uint8_t secret[HD_API_SECRET];
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(api_secret(ws, secret));
     heed_err err;
     HD_TRY_OUT(hd_store_begin(ws->store));
-    err = hd_access_make(ws->store, secret, params, hd_time_now(), out->text, out->id);
+    err = make(ws, secret, params, out);
     if (err != HEED_OK) {
         hd_store_rollback(ws->store);
         goto out;
@@ -44,8 +52,10 @@ heed_err hd_workspace_key_revoke(heed_workspace *ws, const char *id) {
         hd_store_rollback(ws->store);
         return err;
     }
-    HD_TRY(hd_store_commit(ws->store));
-    return HEED_OK;
+    // Also where the workspace's keys aren't: a key that leaked has to go.
+    hd_workspace_record_gladly(ws,
+                               &(hd_audit_entry){.what = HD_AUDIT_API_KEY_REVOKE, .object = id});
+    return hd_store_commit(ws->store);
 }
 
 heed_err hd_access_first(heed_workspace *ws, hd_made_key *out, bool *made) {

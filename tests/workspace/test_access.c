@@ -13,6 +13,7 @@
 
 #include "access/guard.h"
 #include "base/mem.h"
+#include "workspace/auditing.h"
 
 typedef struct bench {
     char root[64], folder[80];
@@ -188,6 +189,30 @@ static void usage_is_told_by_day_with_its_sums(void **state) {
     json_decref(told);
 }
 
+// Making and revoking are recorded by the key's id, what was refused isn't.
+static void changes_are_recorded(void **state) {
+    bench *b = *state;
+    hd_made_key made;
+    json_t *log = NULL;
+    must(hd_workspace_key_make(b->ws, &reader, &made));
+    must(hd_workspace_key_revoke(b->ws, made.id));
+    assert_int_equal(hd_workspace_key_revoke(b->ws, "aaaaaaaa"), HEED_NOT_FOUND);
+    hd_audit_query query = {.since = HD_TIME_NONE, .until = HD_TIME_NONE, .limit = 10};
+    static const char *const whats[] = {"api_key_new", "api_key_revoke"};
+    for (int i = 0; i < 2; i++) {
+        query.what = whats[i];
+        must(hd_audit_list(b->ws, &query, &log));
+        json_t *entries = json_object_get(log, "entries");
+        assert_int_equal(json_array_size(entries), 1);
+        char *text = json_dumps(entries, 0);
+        assert_non_null(text);
+        assert_non_null(strstr(text, made.id));
+        assert_null(strstr(text, made.text + 14)); // the secret
+        hd_free(text);
+        json_decref(log);
+    }
+}
+
 // ── Memory ──
 
 static heed_err all_of_it(heed_workspace *ws) {
@@ -232,6 +257,7 @@ int main(void) {
         BENCH_TEST(the_first_start_makes_a_key_with_all_scopes),
         BENCH_TEST(json_has_all_but_the_text),
         BENCH_TEST(usage_is_told_by_day_with_its_sums),
+        BENCH_TEST(changes_are_recorded),
         BENCH_TEST(each_failing_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("workspace_access", tests, NULL, NULL);
