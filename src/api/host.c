@@ -29,6 +29,11 @@ heed_err hd_host_call(const hd_op *op, hd_call *call, heed_workspace *ws, hd_str
         heed_err dumped = hd_json_dump(result, false, out);
         if (dumped != HEED_OK) err = dumped;
     }
+    const json_t *errors = err == HEED_INPUT ? json_object_get(result, "errors") : NULL;
+    if (json_array_size(errors) > 0) {
+        heed_err dumped = hd_json_dump(errors, false, out);
+        if (dumped != HEED_OK) err = dumped;
+    }
     json_decref(result);
     return err;
 }

@@ -32,7 +32,9 @@ void hd_problem_write(const hd_problem *problem, hd_str *out) {
     if (problem->request_id)
         member(out, "request_id", problem->request_id, strlen(problem->request_id));
     if (hint) member(out, "hint", hint, strlen(hint));
-    if (problem->pointer && problem->pointer[0]) {
+    if (problem->errors) {
+        hd_str_addf(out, ",\"errors\":%s", problem->errors);
+    } else if (problem->pointer && problem->pointer[0]) {
         hd_str_add(out, ",\"errors\":[{\"pointer\":");
         hd_json_quote(out, problem->pointer, strlen(problem->pointer));
         member(out, "detail", problem->detail, strlen(problem->detail));

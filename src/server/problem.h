@@ -20,6 +20,7 @@ typedef struct hd_problem {
     const char *detail;     // a message as HD_FAIL makes them: "what was wrong; what to do"
     const char *request_id; // NULL: none
     const char *pointer;    // where in the request; NULL or "": nowhere in particular
+    const char *errors;     // all that was wrong, a JSON array; NULL: what the pointer says
 } hd_problem;
 
 void hd_problem_write(const hd_problem *problem, hd_str *out);

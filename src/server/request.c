@@ -58,8 +58,17 @@ void hd_request_clear(hd_request *request) {
 static void write_problem(hd_request *request, const hd_problem *problem) {
     request->status = problem->status;
     request->type = HD_PROBLEM_TYPE;
-    hd_str_reset(&request->body);
-    hd_problem_write(problem, &request->body);
+    hd_str body;
+    hd_str_init(&body);
+    hd_problem_write(problem, &body); // what stands in the request's body may be part of it
+    hd_str_clear(&request->body);
+    request->body = body;
+}
+
+// What an operation said of its body's parts (hd_host_call).
+static const char *errors_of(const hd_request *request, heed_err err) {
+    bool any = err == HEED_INPUT && !request->body.failed && request->body.len > 0;
+    return any ? hd_str_get(&request->body) : NULL;
 }
 
 void hd_request_fail(hd_request *request, heed_err err, const char *pointer) {
@@ -68,7 +77,8 @@ void hd_request_fail(hd_request *request, heed_err err, const char *pointer) {
                                 .title = heed_err_text(err, request->lang),
                                 .detail = heed_error_message(request->lang),
                                 .request_id = request->id,
-                                .pointer = pointer};
+                                .pointer = pointer,
+                                .errors = errors_of(request, err)};
     if (problem.status == 503) hd_str_add(&request->headers, "Retry-After: 1\r\n");
     if (problem.status >= 500)
         HD_LOG(HD_LOG_ERROR, "server", "failed", HD_KV_STR("request", request->id),
