@@ -112,6 +112,16 @@ static heed_err add_parameter(json_t *list, const hd_op *op, const hd_param *par
     return hd_json_append(list, entry);
 }
 
+// A member of a body may be null: as if it weren't there.
+static heed_err member_schema(const hd_param *param, json_t **out) {
+    if (param->required || param->type == HD_PARAM_JSON) return param_schema(param, out);
+    json_t *schema = NULL;
+    HD_TRY(param_schema(param, &schema));
+    heed_err err = hd_json_pack(out, "{s:[O, {s:s}]}", "anyOf", schema, "type", "null");
+    json_decref(schema);
+    return err;
+}
+
 static heed_err members_schema(const hd_op *op, json_t **out, bool *any) {
     json_t *properties = json_object();
     json_t *required = json_array();
@@ -122,7 +132,7 @@ static heed_err members_schema(const hd_op *op, json_t **out, bool *any) {
         if (!offered(param) || in_path(op, param)) continue;
         *any = true;
         json_t *schema = NULL;
-        err = param_schema(param, &schema);
+        err = member_schema(param, &schema);
         if (err == HEED_OK) err = hd_json_set(schema, "description", json_string(param->doc.en));
         if (err == HEED_OK) {
             err = hd_json_set(properties, param->name, schema);
@@ -183,7 +193,9 @@ static heed_err add_responses(const hd_op *op, json_t *entry) {
     hd_snprintf(status, sizeof status, "%d", status_of(op));
     json_t *schema = NULL;
     json_t *responses = NULL;
-    if (op->run_as == HD_RUN_JOB)
+    if (op->stream)
+        HD_TRY(hd_json_pack(&schema, "{}"));
+    else if (op->run_as == HD_RUN_JOB)
         HD_TRY(hd_json_pack(&schema, "{s:s}", "$ref", "#/components/schemas/Job"));
     else
         HD_TRY(parse_schema(op->schema, &schema));

@@ -309,7 +309,11 @@ static heed_err add_all(const hd_route *route, const hd_http_request *request, c
     HD_TRY(add_path(route, params, fault));
     HD_TRY(add_query(route, request->query, params, fault));
     const hd_param *file = hd_route_upload_param(op);
-    if (file && upload) {
+    if (file) {
+        blame(fault, "body", "");
+        if (!upload)
+            return HD_FAIL(HEED_USAGE, "the body is missing; send the file as it is",
+                           "缺少请求体；请原样发送文件内容");
         HD_TRY(hd_params_add(params, file, upload));
     } else {
         HD_TRY(add_body(route, request, params, fault));
