@@ -100,9 +100,11 @@ void hd_workspace_record_gladly(heed_workspace *ws, const hd_audit_entry *entry)
            HD_KV_STR("why", heed_error_message(HEED_EN)));
 }
 
-heed_err hd_workspace_pseudonym(heed_workspace *ws, const char *user,
-                                uint8_t out[HD_AUDIT_SUBJECT]) {
-    return hd_audit_subject(ws->audit, hd_slice_of(user), out);
+heed_err hd_workspace_record_user(heed_workspace *ws, const char *user, hd_audit_entry entry) {
+    uint8_t subject[HD_AUDIT_SUBJECT];
+    HD_TRY(hd_audit_subject(ws->audit, hd_slice_of(user), subject));
+    entry.subject = subject;
+    return hd_workspace_record(ws, &entry);
 }
 
 // A backup of an older heed has no log yet, and so has lost nothing of it.
@@ -176,7 +178,7 @@ heed_err hd_audit_list(heed_workspace *ws, const hd_audit_query *query, json_t *
                               NULL,         query->before, query->limit};
     HD_TRY(check_what(query->what));
     if (query->user) {
-        HD_TRY(hd_workspace_pseudonym(ws, query->user, subject));
+        HD_TRY(hd_audit_subject(ws->audit, hd_slice_of(query->user), subject));
         filter.subject = subject;
     }
     listing l = {0};

@@ -15,12 +15,11 @@ void hd_auditing_close(heed_workspace *ws);
 // Adds an entry in the transaction at hand. A handle that reads uses a connection of its own for
 // it: HEED_BUSY while another process writes for long.
 heed_err hd_workspace_record(heed_workspace *ws, const hd_audit_entry *entry) HEED_CHECK;
+// The same of something done to one person, named by an id as it was given.
+heed_err hd_workspace_record_user(heed_workspace *ws, const char *user,
+                                  hd_audit_entry entry) HEED_CHECK;
 // For what needs no keys and touches no person: what can't be recorded is logged and goes on.
 void hd_workspace_record_gladly(heed_workspace *ws, const hd_audit_entry *entry);
-// A person's pseudonym, from an id as it was given.
-heed_err hd_workspace_pseudonym(heed_workspace *ws, const char *user,
-                                uint8_t out[HD_AUDIT_SUBJECT]) HEED_CHECK;
-
 // Notes in a database just restored which backup it came from.
 heed_err hd_auditing_mark_restored(const char *db, const char *source) HEED_CHECK;
 

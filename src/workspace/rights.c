@@ -8,6 +8,7 @@
 // it, so there is nothing to export: the place says null.
 #include "workspace/rights.h"
 
+#include "workspace/auditing.h"
 #include "workspace/models.h"
 #include "workspace/profile.h"
 #include "workspace/recommend.h"
@@ -225,8 +226,24 @@ static heed_err export_zh(heed_workspace *ws, const char *user, hd_arena *arena,
     return export_in(ws, user, HEED_ZH, out);
 }
 
+// What a person asked for, and got.
+static heed_err record(heed_workspace *ws, hd_audit_what what, const char *user,
+                       const char *object) {
+    return hd_workspace_record_user(
+        ws, user, (hd_audit_entry){.what = what, .purpose = "rights", .object = object});
+}
+
+static heed_err end(heed_workspace *ws, heed_err err) {
+    if (err == HEED_OK) return hd_store_commit(ws->store);
+    hd_store_rollback(ws->store);
+    return err;
+}
+
 heed_err hd_users_export(heed_workspace *ws, const char *user, heed_lang lang, json_t **out) {
-    return make(ws, user, lang == HEED_ZH ? export_zh : export_en, out);
+    HD_TRY(make(ws, user, lang == HEED_ZH ? export_zh : export_en, out));
+    heed_err err = record(ws, HD_AUDIT_EXPORT, user, NULL); // before anybody sees it
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
 }
 
 // ── Words ──
@@ -235,9 +252,12 @@ static heed_err consent(heed_workspace *ws, const char *user, const char *purpos
                         const char *source, bool *changed) {
     hd_purpose p;
     int64_t person;
+    char object[64];
     HD_TRY(hd_purpose_parse(purpose, &p));
     HD_TRY(find(ws, user, &person));
-    return hd_door_consent(ws->door, person, p, on, source, changed);
+    HD_TRY(hd_door_consent(ws->door, person, p, on, source, changed));
+    hd_snprintf(object, sizeof object, "%s %s", hd_purpose_name(p), on ? "on" : "off");
+    return record(ws, HD_AUDIT_CONSENT, user, object);
 }
 
 heed_err hd_users_consent(heed_workspace *ws, const char *user, const char *purpose, bool on,
@@ -245,20 +265,28 @@ heed_err hd_users_consent(heed_workspace *ws, const char *user, const char *purp
     bool changed = false;
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(hd_json_pack(out, "{s:s, s:s, s:b}", "user", user, "purpose", purpose, "on", (int)on));
-    heed_err err = consent(ws, user, purpose, on, source, &changed);
+    heed_err err = hd_store_begin(ws->store);
+    if (err == HEED_OK) err = end(ws, consent(ws, user, purpose, on, source, &changed));
     if (err == HEED_OK) err = hd_json_set(*out, "changed", json_boolean(changed));
     if (err != HEED_OK) hd_json_drop(out);
     return err;
 }
 
+static heed_err restrict_in(heed_workspace *ws, const char *user, bool on, const char *source,
+                            bool *changed) {
+    int64_t person;
+    HD_TRY(find(ws, user, &person));
+    HD_TRY(hd_door_restrict(ws->door, person, on, source, changed));
+    return record(ws, HD_AUDIT_RESTRICT, user, on ? "on" : "off");
+}
+
 heed_err hd_users_restrict(heed_workspace *ws, const char *user, bool on, const char *source,
                            json_t **out) {
-    int64_t person;
     bool changed = false;
     HD_TRY(hd_workspace_need_write(ws));
-    HD_TRY(find(ws, user, &person));
     HD_TRY(hd_json_pack(out, "{s:s, s:b}", "user", user, "restricted", (int)on));
-    heed_err err = hd_door_restrict(ws->door, person, on, source, &changed);
+    heed_err err = hd_store_begin(ws->store);
+    if (err == HEED_OK) err = end(ws, restrict_in(ws, user, on, source, &changed));
     if (err == HEED_OK) err = hd_json_set(*out, "changed", json_boolean(changed));
     if (err != HEED_OK) hd_json_drop(out);
     return err;
@@ -266,16 +294,22 @@ heed_err hd_users_restrict(heed_workspace *ws, const char *user, bool on, const 
 
 // ── Correction ──
 
+static heed_err correct_in(heed_workspace *ws, const char *user, const hd_correction *what) {
+    int64_t person;
+    HD_TRY(find(ws, user, &person));
+    HD_TRY(hd_rights_correct(ws->door, person, what));
+    return record(ws, HD_AUDIT_CORRECT, user, NULL);
+}
+
 heed_err hd_users_correct(heed_workspace *ws, const char *user, const hd_correction *what,
                           json_t **out) {
-    int64_t person;
     HD_TRY(hd_workspace_need_write(ws));
-    HD_TRY(find(ws, user, &person));
     HD_TRY(hd_json_pack(out, "{s:s, s:I, s:I, s:I}", "user", user, "attributes",
                         (json_int_t)json_object_size(what->attributes), "removed_events",
                         (json_int_t)what->n_events, "removed_reviews",
                         (json_int_t)what->n_reviews));
-    heed_err err = hd_rights_correct(ws->door, person, what);
+    heed_err err = hd_store_begin(ws->store);
+    if (err == HEED_OK) err = end(ws, correct_in(ws, user, what));
     if (err != HEED_OK) hd_json_drop(out);
     return err;
 }

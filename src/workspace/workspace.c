@@ -344,13 +344,10 @@ heed_err hd_workspace_need_write(const heed_workspace *ws) {
 heed_err heed_users_merge(heed_workspace *ws, const char *from, const char *into) {
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(hd_store_begin(ws->store));
-    uint8_t subject[HD_AUDIT_SUBJECT];
     heed_err err = hd_door_merge(ws->door, hd_slice_of(from), hd_slice_of(into));
-    if (err == HEED_OK) err = hd_workspace_pseudonym(ws, into, subject);
     if (err == HEED_OK)
-        err = hd_workspace_record(
-            ws,
-            &(hd_audit_entry){.what = HD_AUDIT_USERS_MERGE, .purpose = "care", .subject = subject});
+        err = hd_workspace_record_user(
+            ws, into, (hd_audit_entry){.what = HD_AUDIT_USERS_MERGE, .purpose = "care"});
     if (err != HEED_OK) {
         hd_store_rollback(ws->store);
         return err;
