@@ -55,7 +55,7 @@ void hd_http_next(hd_http_parser *parser) {
     hd_body_reset(&parser->body);
     parser->body.limit = parser->limits.body;
     parser->waits = false;
-    parser->checked = false;
+    parser->first = NULL;
     parser->phase = 0;
     parser->left = 0;
     parser->extra = 0;
@@ -285,23 +285,23 @@ static void read_host(hd_http_parser *p) {
         refuse(p, 400, "Host is not a name with a port");
 }
 
-static void read_head(hd_http_parser *p) {
+// The request line is read as soon as it is here, so that what is no request from its first line on
+// needn't send the rest; and again with the whole head if that made the buffer move.
+static void read_first_line(hd_http_parser *p) {
     hd_slice rest = {p->head.data, p->head.len};
     read_request_line(p, take_line(&rest));
+    p->first = p->head.data;
+}
+
+static void read_head(hd_http_parser *p) {
+    hd_slice rest = {p->head.data, p->head.len};
+    (void)take_line(&rest);
+    if (p->first != p->head.data) read_first_line(p);
     if (p->state != HD_HTTP_REFUSED) read_fields(p, rest);
     if (p->state != HD_HTTP_REFUSED) read_host(p);
     if (p->state != HD_HTTP_REFUSED) read_framing(p);
     if (p->state != HD_HTTP_REFUSED) read_connection(p);
     if (p->state == HD_HTTP_HEAD) p->state = p->phase ? HD_HTTP_READY : HD_HTTP_DONE;
-}
-
-// What is no request from its first line on needn't send the rest of its head.
-static void check_first_line(hd_http_parser *p) {
-    const char *end = p->head.len > 0 ? memchr(p->head.data, '\n', p->head.len) : NULL;
-    if (!end) return;
-    p->checked = true;
-    read_request_line(p, (hd_slice){p->head.data, (size_t)(end - p->head.data) - 1});
-    forget_request(&p->request); // the slices may move while the head grows
 }
 
 // Whether a run of bytes up to a line's end, or a part of one, is free of NUL, of bare LF and of
@@ -332,7 +332,11 @@ static size_t feed_head(hd_http_parser *p, const char *bytes, size_t n) {
     if (len == 2 && end) { // empty lines before a request are skipped (RFC 9112, 2.2)
         hd_str_reset(&p->head);
         if (++p->extra > EMPTY_LINES) refuse(p, 400, "empty lines instead of a request");
-    } else if (end && len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0) {
+        return take;
+    }
+    if (end && !p->first) read_first_line(p);
+    if (p->state == HD_HTTP_REFUSED) return take;
+    if (end && len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0) {
         p->extra = 0;
         read_head(p);
     } else if (len >= p->limits.head && memchr(text, '\n', len)) {
@@ -455,6 +459,5 @@ heed_err hd_http_feed(hd_http_parser *parser, const char *bytes, size_t n, size_
             HD_TRY(hd_str_check(&parser->line));
         }
     }
-    if (parser->state == HD_HTTP_HEAD && !parser->checked) check_first_line(parser);
     return HEED_OK;
 }

@@ -66,11 +66,11 @@ typedef struct hd_http_parser {
     hd_body body;
     // What follows is the parser's own.
     hd_str head;
-    hd_str line;   // of a chunk size or a trailer
-    int phase;     // of the body
-    bool checked;  // the request line is one
-    uint64_t left; // bytes of the body or the chunk still to come
-    size_t extra;  // bytes of lines between chunks and of trailers so far; or empty lines ahead
+    hd_str line;       // of a chunk size or a trailer
+    int phase;         // of the body
+    const char *first; // where the head stood when its first line was read
+    uint64_t left;     // bytes of the body or the chunk still to come
+    size_t extra;      // bytes of lines between chunks and of trailers so far; or empty lines ahead
 } hd_http_parser;
 
 void hd_http_init(hd_http_parser *parser, hd_http_limits limits);
