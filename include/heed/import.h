@@ -100,6 +100,14 @@ HEED_API heed_err heed_import(heed_workspace *ws, const heed_import_params *para
                               heed_import_result **result) HEED_CHECK;
 HEED_API void heed_import_result_free(heed_import_result *result); // NULL is fine
 
+// Takes posted records in: a JSON text with one record, or an array of them, of a kind ("events",
+// "users", …). kind may also be "segment" or "posthog": messages of those. A bad record is left
+// out, the others are kept. *json (freed by heed_text_free): the account of each,
+// docs/api/events.md has its shape. HEED_PARTIAL: some were bad; HEED_INPUT: all were, or it is no
+// JSON (*json NULL then).
+HEED_API heed_err heed_ingest(heed_workspace *ws, const char *kind, const char *records,
+                              char **json) HEED_CHECK;
+
 // Takes a batch back: its rows go, what it overwrote returns. *rows: how many. HEED_CONFLICT names
 // a later batch that changed the same rows and must be undone first.
 HEED_API heed_err heed_import_undo(heed_workspace *ws, int64_t batch, int64_t *rows) HEED_CHECK;

@@ -15,6 +15,7 @@
 #include "workspace/ingest.h"
 
 #include "base/mem.h"
+#include "heed/import.h"
 #include "prepare/posted.h"
 #include "store/batch.h"
 #include "workspace/put.h"
@@ -304,4 +305,35 @@ heed_err hd_ingest(heed_workspace *ws, const hd_ingest_params *params, json_t **
         return err;
     }
     return judge(&run, n);
+}
+
+// ── For callers of the library ──
+
+static heed_err find_kind(const char *name, hd_ingest_params *out) {
+    bool message = strcmp(name, "segment") == 0 || strcmp(name, "posthog") == 0;
+    *out = (hd_ingest_params){.kind = HD_KIND_EVENTS, .preset = message ? name : NULL};
+    if (message || hd_kind_find(hd_slice_of(name), &out->kind)) return HEED_OK;
+    return HD_FAIL(
+        HEED_USAGE,
+        "unknown kind '%s': it is users, items, events, reviews, tickets, documents, "
+        "segment or posthog",
+        "没有“%s”这个种类：可用 users、items、events、reviews、tickets、documents、segment、"
+        "posthog",
+        name);
+}
+
+heed_err heed_ingest(heed_workspace *ws, const char *kind, const char *records, char **json) {
+    hd_ingest_params params;
+    json_t *parsed = NULL, *result = NULL;
+    hd_error failure;
+    *json = NULL;
+    HD_TRY(find_kind(kind, &params));
+    HD_TRY(hd_json_parse(records, strlen(records), "records", &parsed));
+    params.records = parsed;
+    heed_err err = hd_ingest(ws, &params, &result);
+    json_decref(parsed);
+    if (!result) return err;
+    if (err != HEED_OK) hd_error_get(&failure);
+    HD_TRY(hd_workspace_text(result, json));
+    return err == HEED_OK ? HEED_OK : hd_error_restore(&failure);
 }

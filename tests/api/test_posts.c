@@ -257,6 +257,11 @@ static void test_tickets(void **state) {
     expect(b, "tickets show", "{'ticket':'t1','limit':1}", HEED_OK,
            "{" T1 ",'messages':[{'role':'agent','text':'sure','time':'2026-01-02T00:00:00Z'}]}");
     expect(b, "tickets show", "{'ticket':'t9'}", HEED_NOT_FOUND, "");
+    // The ticket's own fields may change without a message.
+    expect(b, "tickets add", "{'body':{'id':'t2','status':'closed'}}", HEED_OK, TAKEN(1, 0));
+    expect(b, "tickets list", "{'limit':1}", HEED_OK,
+           "{'tickets':[{'id':'t2','user':null,'subject':null,'status':'closed','message_count':1,"
+           "'first':'2026-01-03T00:00:00Z','last':'2026-01-03T00:00:00Z'}],'next_cursor':'2'}");
     expect(b, "tickets message",
            "{'ticket':'t1','body':[{'text':'a','message_id':'x'},{'id':'t2',"
            "'text':'b','message_id':'y'}]}",

@@ -289,6 +289,25 @@ static void test_stale_items(void **state) {
     heed_workspace_close(ws);
 }
 
+static void test_public(void **state) {
+    heed_workspace *ws = shop_workspace(*state, HEED_WRITE);
+    char *json = NULL;
+    must(heed_ingest(ws, "events", "{\"user\":\"u\",\"type\":\"view\"}", &json));
+    assert_non_null(strstr(json, "\"accepted\": 1"));
+    heed_text_free(json);
+    assert_int_equal(heed_ingest(ws, "posthog",
+                                 "[{\"event\":\"x\"},{\"event\":\"x\",\"distinct_id\":7}]", &json),
+                     HEED_PARTIAL);
+    assert_non_null(strstr(json, "\"pointer\": \"/0\""));
+    assert_non_null(strstr(heed_error_message(HEED_EN), "1 of 2"));
+    heed_text_free(json);
+    assert_int_equal(heed_ingest(ws, "events", "{", &json), HEED_INPUT);
+    assert_null(json);
+    assert_int_equal(heed_ingest(ws, "things", "{}", &json), HEED_USAGE);
+    assert_null(json);
+    heed_workspace_close(ws);
+}
+
 static void test_memory(void **state) {
     json_t *records =
         json_of("[{\"event_id\":\"a\",\"user\":\"u1\",\"item\":\"i1\",\"type\":\"view\"},"
@@ -327,6 +346,7 @@ int main(void) {
         TEST(test_groups),
         TEST(test_steady),
         TEST(test_stale_items),
+        TEST(test_public),
         TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

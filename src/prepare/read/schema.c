@@ -238,7 +238,8 @@ static const struct {
 
 static heed_err finish_ticket(hd_sink *sink, void *filled) {
     hd_record *r = filled;
-    if (!r->ticket.id.p || !r->ticket.text.p) {
+    bool says = r->ticket.text.p || r->ticket.status.p || r->ticket.subject.p;
+    if (!r->ticket.id.p || !says) { // a ticket may change without a message: its status
         HD_BAD_ROW(sink->row, "the message lacks the ticket's id or its text: give both",
                    "该消息缺少工单 id 或内容：请补上");
         return HEED_OK;
