@@ -81,6 +81,15 @@ HEED_API heed_err heed_recommend(heed_workspace *ws, const char *user,
                                  heed_recommendations **out) HEED_CHECK;
 HEED_API void heed_recommendations_free(heed_recommendations *list); // NULL is fine
 
+// Items that are like an item, and what most happens at of late: JSON texts, the same that `heed
+// similar --json` and `heed trending --json` print (docs/api has the shapes), freed by
+// heed_text_free. Of params: n, categories, filters, exclude, cap_per_category; similar also
+// method: "item_knn", "markov" or "content". HEED_NOT_FOUND: there is no such item.
+HEED_API heed_err heed_similar(heed_workspace *ws, const char *item,
+                               const heed_recommend_params *params, char **json) HEED_CHECK;
+HEED_API heed_err heed_trending(heed_workspace *ws, const heed_recommend_params *params,
+                                char **json) HEED_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

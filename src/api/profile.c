@@ -8,6 +8,7 @@
 
 #include "api/call.h"
 #include "api/list.h"
+#include "api/segments.h"
 #include "api/show.h"
 
 static heed_err profile_run(hd_call *call, json_t **result) {
@@ -179,26 +180,8 @@ static heed_err user_text(const json_t *result, heed_lang lang, size_t width, hd
     return err;
 }
 
-static heed_err segments_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
-    hd_grid grid;
-    hd_grid_init(&grid, "rlrr");
-    hd_grid_head(&grid, "", hd_say(lang, "segment", "分群"), hd_say(lang, "users", "用户"),
-                 hd_say(lang, "share", "占比"));
-    size_t i;
-    json_t *segment;
-    json_array_foreach(json_object_get(result, "segments"), i, segment) {
-        hd_grid_row(&grid, hd_show_int(&grid.arena, hd_json_int(segment, "id")),
-                    hd_json_text(segment, "name"),
-                    hd_show_int(&grid.arena, hd_json_int(segment, "users")),
-                    hd_show_percent(&grid.arena, hd_json_num(segment, "share")));
-    }
-    heed_err err = hd_grid_print(&grid, width, out);
-    hd_grid_clear(&grid);
-    return err;
-}
-
 static heed_err profile_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
-    return json_object_get(result, "segments") ? segments_text(result, lang, width, out)
+    return json_object_get(result, "segments") ? hd_api_segments_text(result, lang, width, out)
                                                : user_text(result, lang, width, out);
 }
 

@@ -147,6 +147,10 @@ heed_err hd_door_scan(hd_door *door, hd_purpose purpose, bool with_empty, hd_doo
 typedef heed_err (*hd_door_event_fn)(void *ctx, int64_t user_key, const hd_door_event *event);
 heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn,
                              void *ctx) HEED_CHECK;
+// Only those with a key above `after`: what came since a scan before. What was taken away since
+// isn't told.
+heed_err hd_door_scan_events_after(hd_door *door, hd_purpose purpose, int64_t after,
+                                   hd_door_event_fn fn, void *ctx) HEED_CHECK;
 
 // What the models see: rows are users in key order, columns the given items.
 typedef struct hd_snapshot {

@@ -183,11 +183,11 @@ out:
 }
 
 static const char all_events[] =
-    "SELECT user_key, " HD_EVENT_COLUMNS " FROM events NOT INDEXED ORDER BY key";
+    "SELECT user_key, " HD_EVENT_COLUMNS " FROM events NOT INDEXED WHERE key > ?1 ORDER BY key";
 static const char all_events_joined[] =
     "SELECT coalesce(person, user_key), " HD_EVENT_COLUMNS " FROM (SELECT events.*,"
     " (SELECT person FROM users WHERE users.key = user_key) AS person"
-    " FROM events NOT INDEXED) ORDER BY key";
+    " FROM events NOT INDEXED WHERE key > ?1) ORDER BY key";
 
 // Whether anybody has several ids: if not, nobody's person need be looked up.
 static heed_err any_joined(hd_door *door, bool *joined) {
@@ -198,12 +198,14 @@ static heed_err any_joined(hd_door *door, bool *joined) {
     return err;
 }
 
-static heed_err scan_events(hd_door *door, const hd_gate *gate, hd_door_event_fn fn, void *ctx) {
+static heed_err scan_events(hd_door *door, const hd_gate *gate, int64_t after, hd_door_event_fn fn,
+                            void *ctx) {
     hd_query *q;
     bool joined, row;
     hd_door_event event;
     HD_TRY(any_joined(door, &joined));
     HD_TRY(hd_query_open(door->store, joined ? all_events_joined : all_events, &q));
+    hd_query_bind_i64(q, 1, after);
     heed_err err;
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
@@ -218,13 +220,18 @@ out:
 }
 
 heed_err hd_door_scan_events(hd_door *door, hd_purpose purpose, hd_door_event_fn fn, void *ctx) {
+    return hd_door_scan_events_after(door, purpose, 0, fn, ctx);
+}
+
+heed_err hd_door_scan_events_after(hd_door *door, hd_purpose purpose, int64_t after,
+                                   hd_door_event_fn fn, void *ctx) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_WHOLE));
     HD_TRY(hd_store_begin_read(door->store)); // verdicts and events are of one state
     hd_door_sync(door);
     hd_gate gate;
     heed_err err = hd_gate_open(door, purpose, &gate);
     if (err == HEED_OK) {
-        err = scan_events(door, &gate, fn, ctx);
+        err = scan_events(door, &gate, after, fn, ctx);
         hd_gate_close(&gate);
     }
     if (err == HEED_OK) return hd_store_commit(door->store);

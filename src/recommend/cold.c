@@ -125,6 +125,13 @@ heed_err hd_attributes_add(hd_attributes *a, const char *json) {
     return HEED_OK;
 }
 
+heed_err hd_attributes_add_value(hd_attributes *a, const char *name, size_t len) {
+    a->n_rows--; // the row is being built again
+    heed_err err = add_value(a, name, len);
+    a->n_rows++;
+    return err;
+}
+
 // ── Fitting
 
 // What fitting needs besides the table: users by value, and one row of counts.

@@ -28,6 +28,9 @@ void hd_attributes_clear(hd_attributes *attributes);
 // whole numbers, booleans, and arrays of these count; anything else is passed over, as is what
 // comes after the first 32 values. HEED_INPUT when it isn't a JSON object.
 heed_err hd_attributes_add(hd_attributes *attributes, const char *json) HEED_CHECK;
+// Adds a value to the newest row, once.
+heed_err hd_attributes_add_value(hd_attributes *attributes, const char *name,
+                                 size_t len) HEED_CHECK;
 
 typedef struct hd_cold hd_cold;
 enum { HD_COLD_MIN_USERS = 20, HD_COLD_MIN_COUNT = 3 };

@@ -146,6 +146,22 @@ heed_err hd_serving_add(hd_serving *s, const hd_method *method, const hd_model *
     return HEED_OK;
 }
 
+heed_err hd_serving_new_of_all(const hd_items *items, const hd_method *method,
+                               const hd_model *model, hd_serving **out) {
+    int64_t *keys = hd_alloc((items->n + 1) * sizeof *keys);
+    if (!keys) return HD_FAIL_MEMORY(items->n * sizeof *keys);
+    for (size_t i = 0; i < items->n; i++) keys[i] = items->items[i].key;
+    hd_serving *serving = NULL;
+    heed_err err = hd_serving_new(items, keys, items->n, &serving);
+    hd_free(keys);
+    if (err == HEED_OK) err = hd_serving_add(serving, method, model);
+    if (err == HEED_OK)
+        *out = serving;
+    else
+        hd_serving_free(serving);
+    return err;
+}
+
 heed_err hd_serving_cold(hd_serving *s, const hd_cold *cold) {
     HD_TRY(check_columns(s, by_attribute, hd_cold_n_items(cold)));
     s->cold = cold;
@@ -514,9 +530,10 @@ static heed_err serve_rest(serving_run *run, hd_why why) {
 
 static heed_err serve_stages(serving_run *run) {
     hd_why fallback = HD_WHY_FILLED;
-    bool cold = run->history.n == 0;
+    bool cold = run->history.n == 0 && !run->rules->first_only;
     if (cold) HD_TRY(serve_by_attribute(run, HD_WHY_NO_HISTORY));
     if (run->s->n_methods > 0 && !full(run)) HD_TRY(serve_method(run, 0, &fallback));
+    if (run->rules->first_only) return HEED_OK;
     if (!cold && !full(run)) HD_TRY(serve_by_attribute(run, fallback));
     for (size_t m = 1; m < run->s->n_methods && !full(run); m++) {
         HD_TRY(serve_method(run, m, &fallback));

@@ -37,6 +37,9 @@ void hd_serve_room_free(hd_serve_room *room); // NULL is fine
 // models; keys that are no longer in the catalogue are never served.
 heed_err hd_serving_new(const hd_items *items, const int64_t *item_key, size_t n_cols,
                         hd_serving **out) HEED_CHECK;
+// The same with a column for each item, and one method.
+heed_err hd_serving_new_of_all(const hd_items *items, const hd_method *method,
+                               const hd_model *model, hd_serving **out) HEED_CHECK;
 void hd_serving_free(hd_serving *serving);
 // model, cold: borrowed. HEED_CONFLICT unless it has n_cols items.
 heed_err hd_serving_add(hd_serving *serving, const hd_method *method,
@@ -84,7 +87,9 @@ typedef struct hd_serve_rules {
     size_t category_cap;         // items of one (narrowest) category at most; 0: any number
     const hd_category_cap *caps; // (n_caps)
     size_t n_caps;
-    size_t reasons; // at most so many an item; 0: none
+    size_t reasons;  // at most so many an item; 0: none
+    bool first_only; // nothing fills up what the first method leaves: the list may be short, or
+                     // empty
 } hd_serve_rules;
 hd_serve_rules hd_serve_rules_default(void); // 10 items, seen excluded, 3 reasons
 

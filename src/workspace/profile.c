@@ -198,9 +198,11 @@ heed_err hd_profile_user(heed_workspace *ws, const char *user, heed_lang lang, j
     hd_arena arena;
     hd_arena_init(&arena);
     hd_profiler *profiler = NULL;
+    const hd_items *items;
     heed_err err = hd_store_begin_read(ws->store);
     if (err == HEED_OK) {
-        err = make_profiler(ws, hd_time_now(), &profiler);
+        err = hd_workspace_items_now(ws, &items);
+        if (err == HEED_OK) err = make_profiler(ws, hd_time_now(), &profiler);
         if (err == HEED_OK) err = user_in(ws, user, lang, &arena, profiler, out);
         hd_store_rollback(ws->store);
     }

@@ -38,15 +38,20 @@ static void add_event(request *r, int64_t item_key, const char *type, double val
                                          .source = source};
 }
 
+// What was looked at before the newest SESSION_MAX items says nothing any more, and costs a
+// look-up.
+enum { SESSION_MAX = 1000 };
+
 static heed_err add_session(request *r) {
     hd_time now = hd_time_now();
-    for (size_t i = 0; i < r->params->n_session; i++) {
+    size_t n = r->params->n_session;
+    for (size_t i = n > SESSION_MAX ? n - SESSION_MAX : 0; i < n; i++) {
         int64_t key;
         const char *id = r->params->session[i];
         heed_err err = hd_catalog_item_key(r->ws->catalog, hd_slice_of(id), 0, &key);
         if (err == HEED_NOT_FOUND)
-            return HD_FAIL(HEED_INPUT, "--session: there is no item '%s'",
-                           "--session：没有商品“%s”", id);
+            return HD_FAIL(HEED_INPUT, "session: there is no item '%s'", "session：没有商品“%s”",
+                           id);
         HD_TRY(err);
         add_event(r, key, "view", 0, now, 0);
     }
@@ -102,9 +107,9 @@ static heed_err make_request(request *r, const char *user) {
     return HEED_OK;
 }
 
-static heed_err make_rules(request *r, hd_serve_rules *rules) {
-    const heed_recommend_params *params = r->params;
-    const hd_settings *settings = r->ws->settings;
+heed_err hd_recommend_rules(const heed_workspace *ws, const heed_recommend_params *params,
+                            hd_arena *arena, hd_serve_rules *rules) {
+    const hd_settings *settings = ws->settings;
     *rules = hd_serve_rules_default();
     rules->n = params->n ? params->n : (size_t)hd_settings_int(settings, "recommend.n");
     rules->exclude_seen = params->exclude_seen >= 0
@@ -118,10 +123,10 @@ static heed_err make_rules(request *r, hd_serve_rules *rules) {
     rules->exclude = params->exclude;
     rules->n_exclude = params->n_exclude;
     rules->reasons = params->reasons;
-    hd_filter *filters = hd_arena_alloc(r->arena, (params->n_filters + 1) * sizeof *filters);
+    hd_filter *filters = hd_arena_alloc(arena, (params->n_filters + 1) * sizeof *filters);
     if (!filters) return HD_FAIL_MEMORY(0);
     for (size_t i = 0; i < params->n_filters; i++)
-        HD_TRY(hd_filter_parse(hd_slice_of(params->filters[i]), r->arena, &filters[i]));
+        HD_TRY(hd_filter_parse(hd_slice_of(params->filters[i]), arena, &filters[i]));
     rules->filters = filters;
     rules->n_filters = params->n_filters;
     return HEED_OK;
@@ -130,7 +135,7 @@ static heed_err make_rules(request *r, hd_serve_rules *rules) {
 static heed_err serve_in(request *r, const char *user, hd_served_list *list) {
     hd_serve_rules rules;
     HD_TRY(make_request(r, user));
-    HD_TRY(make_rules(r, &rules));
+    HD_TRY(hd_recommend_rules(r->ws, r->params, r->arena, &rules));
     HD_TRY(hd_loaded_get(r->ws, r->params->method, &r->loaded));
     return hd_serve(r->loaded->serving, &r->serve, &rules, list);
 }
@@ -144,8 +149,8 @@ static void let_go(hd_loaded *loaded) {
 static heed_err serve(heed_workspace *ws, const char *user, const heed_recommend_params *params,
                       hd_arena *arena, hd_loaded **loaded, hd_served_list *list) {
     if (!user && params->n_session == 0)
-        return HD_FAIL(HEED_USAGE, "recommend for whom? give a user's id, or items by --session",
-                       "为谁推荐？请给出用户 id，或用 --session 给出商品");
+        return HD_FAIL(HEED_USAGE, "recommend for whom? give a user's id, or items as a session",
+                       "为谁推荐？请给出用户 id，或以 session 给出商品");
     request r = {.ws = ws, .params = params, .arena = arena};
     HD_TRY(hd_store_begin_read(ws->store));
     heed_err err = serve_in(&r, user, list);

@@ -16,6 +16,7 @@
 #include "privacy/consent.h"
 #include "privacy/page.h"
 #include "store/batch.h"
+#include "workspace/answers.h"
 #include "workspace/auditing.h"
 #include "workspace/ingest.h"
 #include "workspace/keys.h"
@@ -305,6 +306,7 @@ void heed_workspace_close(heed_workspace *ws) {
     hd_workspace_items_drop(ws);
     hd_model_cache_free(ws->own_cache);
     hd_serve_room_free(ws->room);
+    hd_trends_free(ws->trends);
     hd_intake_free(ws->intake);
     hd_pool_free(ws->pool);
     hd_zone_close(ws->zone);
