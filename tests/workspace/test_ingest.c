@@ -5,6 +5,7 @@
 #include "shop.h"
 
 #include "store/batch.h"
+#include "workspace/browse.h"
 #include "workspace/import.h"
 #include "workspace/ingest.h"
 
@@ -289,6 +290,32 @@ static void test_stale_items(void **state) {
     heed_workspace_close(ws);
 }
 
+// Taking an item out is undone like any other change: what stood there returns.
+static void test_removal_is_undone(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    heed_import_result *imported = NULL;
+    must(shop_import(ws, s, 1, 1, &imported));
+    heed_import_result_free(imported);
+    json_t *result = NULL;
+    int64_t rows;
+    must(hd_browse_remove_item(ws, "i1", &result));
+    json_decref(result);
+    assert_int_equal(hd_browse_item(ws, "i1", &result), HEED_NOT_FOUND);
+    assert_int_equal(heed_import_undo(ws, 1, &rows), HEED_CONFLICT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "import 2"));
+    must(heed_import_undo(ws, 2, &rows));
+    must(hd_browse_item(ws, "i1", &result));
+    assert_string_equal(json_string_value(json_object_get(result, "title")), "Tea");
+    json_decref(result);
+    must(heed_import_undo(ws, 1, &rows));
+    assert_int_equal(rows, 6);
+    heed_workspace_close(ws);
+    ws = shop_workspace(s, HEED_READ);
+    assert_int_equal(hd_browse_remove_item(ws, "i1", &result), HEED_USAGE);
+    heed_workspace_close(ws);
+}
+
 static void test_public(void **state) {
     heed_workspace *ws = shop_workspace(*state, HEED_WRITE);
     char *json = NULL;
@@ -346,6 +373,7 @@ int main(void) {
         TEST(test_groups),
         TEST(test_steady),
         TEST(test_stale_items),
+        TEST(test_removal_is_undone),
         TEST(test_public),
         TEST(test_memory),
     };
