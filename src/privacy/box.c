@@ -55,6 +55,21 @@ bool hd_box_open(const uint8_t key[HD_BOX_KEY], const hd_box_about *about, const
                                                       key) == 0;
 }
 
+void hd_box_tag(const uint8_t key[HD_BOX_KEY], const hd_box_about *about, const void *data,
+                size_t n, uint8_t out[HD_BOX_TAG]) {
+    static const uint8_t salt[crypto_generichash_blake2b_SALTBYTES] = {0};
+    static const uint8_t personal[crypto_generichash_blake2b_PERSONALBYTES] = "plain value tag";
+    crypto_generichash_blake2b_state state;
+    uint8_t length = (uint8_t)about->n;
+    crypto_generichash_blake2b_init_salt_personal(&state, key, HD_BOX_KEY, HD_BOX_TAG, salt,
+                                                  personal);
+    crypto_generichash_blake2b_update(&state, &length, 1);
+    crypto_generichash_blake2b_update(&state, about->bytes, about->n);
+    crypto_generichash_blake2b_update(&state, data, n);
+    crypto_generichash_blake2b_final(&state, out, HD_BOX_TAG);
+    sodium_memzero(&state, sizeof state);
+}
+
 void hd_box_hash(const uint8_t key[HD_BOX_KEY], const char *purpose, const void *data,
                  size_t data_n, uint8_t *out, size_t n) {
     uint8_t salt[crypto_generichash_blake2b_SALTBYTES] = {0};

@@ -33,6 +33,10 @@ void hd_box_seal_with(const uint8_t key[HD_BOX_KEY], const hd_box_about *about,
 bool hd_box_open(const uint8_t key[HD_BOX_KEY], const hd_box_about *about, const uint8_t *box,
                  size_t n, void *out) __attribute__((warn_unused_result));
 
+// A tag of 16 bytes over bytes that stay readable, bound to what they belong to.
+void hd_box_tag(const uint8_t key[HD_BOX_KEY], const hd_box_about *about, const void *data,
+                size_t n, uint8_t out[HD_BOX_TAG]);
+
 // A key or a tag from a key and what it is for: BLAKE2b keyed by `key`, personalised by `purpose`
 // (at most 16 bytes). n: bytes of `out`, 16 to 64.
 void hd_box_hash(const uint8_t key[HD_BOX_KEY], const char *purpose, const void *data,

@@ -8,12 +8,13 @@
 #include "base/mem.h"
 #include "privacy/own.h"
 
-heed_err hd_door_open(hd_store *store, hd_door **out) {
+heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) {
     hd_door *door = hd_calloc(1, sizeof *door);
     if (!door) return HD_FAIL_MEMORY(sizeof *door);
     door->store = store;
     door->epoch = hd_store_epoch(store);
     door->n_types = -1;
+    hd_seals_open(door, keyring);
     hd_idcache_init(&door->users);
     hd_map_init(&door->names);
     hd_map_init(&door->types);
@@ -26,6 +27,7 @@ heed_err hd_door_open(hd_store *store, hd_door **out) {
 
 void hd_door_close(hd_door *door) {
     if (!door) return;
+    hd_seals_close(door);
     hd_idcache_clear(&door->users);
     hd_map_clear(&door->names);
     hd_map_clear(&door->types);
@@ -36,6 +38,7 @@ void hd_door_close(hd_door *door) {
 }
 
 void hd_door_forget(hd_door *door) {
+    hd_seals_forget(&door->seals);
     hd_idcache_forget(&door->users);
     hd_map_clear(&door->types);
     hd_imap_clear(&door->type_names);
@@ -56,6 +59,17 @@ heed_err hd_run_keys(hd_door *door, const char *sql, const int64_t *keys, size_t
     HD_TRY(hd_query_open(door->store, sql, &q));
     for (size_t i = 0; i < n; i++) hd_query_bind_i64(q, (int)i + 1, keys[i]);
     heed_err err = hd_query_run(q);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_next_key(hd_door *door, const char *table, int64_t *key) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(door->store, "SELECT seq FROM sqlite_sequence WHERE name = ?1", &q));
+    hd_query_bind_text(q, 1, hd_slice_of(table));
+    heed_err err = hd_query_step(q, &row);
+    *key = err == HEED_OK && row ? hd_query_i64(q, 0) + 1 : 1;
     hd_query_close(q);
     return err;
 }

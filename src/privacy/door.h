@@ -12,6 +12,7 @@
 #include "base/record.h"
 #include "base/settings.h"
 #include "base/sparse.h"
+#include "privacy/keyring.h"
 #include "store/store.h"
 
 // X(NAME, "name", English, Chinese)
@@ -50,11 +51,27 @@ const char *hd_purpose_name(hd_purpose purpose);
 //
 // Where texts may not be read, a review comes with its title and text NULL. Counts are open to all.
 
+// The steps' ctx is an hd_privacy_keys: what older rows are sealed with. NULL will do for a
+// database without rows.
 extern const hd_migration hd_privacy_migrations[];
 extern const size_t hd_privacy_n_migrations;
+typedef struct hd_privacy_keys {
+    hd_keyring *keyring;
+    bool encrypt;
+} hd_privacy_keys;
+
+// Whose keys the database is sealed with; *bound false: nobody's yet. Any version.
+heed_err hd_privacy_workspace(hd_store *store, uint8_t out[HD_WORKSPACE_ID_BYTES],
+                              bool *bound) HEED_CHECK;
+// Notes whose keys it is, once; within or outside a transaction. HEED_DENIED: another workspace's.
+heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring) HEED_CHECK;
 
 typedef struct hd_door hd_door;
-heed_err hd_door_open(hd_store *store, hd_door **out) HEED_CHECK; // store: borrowed
+// store and keyring: borrowed. A keyring that is NULL or locked: what is sealed or looked up by id
+// is HEED_UNAVAILABLE; counts, snapshots and events by key are as they are.
+heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) HEED_CHECK;
+// Whether what is written from now on is sealed (as at the start) or plain.
+void hd_door_encrypt(hd_door *door, bool on);
 void hd_door_close(hd_door *door);
 
 // ── Writing (import and, later, the API): inside the caller's transaction
@@ -89,6 +106,11 @@ heed_err hd_door_undo(hd_door *door, int64_t batch, int64_t *rows) HEED_CHECK;
 heed_err hd_door_item_used(hd_door *door, int64_t item_key, bool *used) HEED_CHECK;
 // Makes `from` another id of the person `into`: rows of both stand under one key.
 heed_err hd_door_merge(hd_door *door, hd_slice from, hd_slice into) HEED_CHECK;
+
+// The subject whose key seals what is known of a user, and the user of a subject; 0: there is none.
+// For the ledger of erasures.
+heed_err hd_door_subject(hd_door *door, int64_t user_key, int64_t *subject) HEED_CHECK;
+heed_err hd_door_subject_user(hd_door *door, int64_t subject, int64_t *user_key) HEED_CHECK;
 
 // ── Reading. Whoever is out of the purpose (consent.h) is HEED_DENIED when asked for by name, and
 // left out where all persons are read, as if their rows had never been there.
@@ -137,7 +159,7 @@ heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd
                          hd_door_review **out, size_t *n) HEED_CHECK;
 
 // Calls fn for every user who has events (all users when with_empty), in key order, with the events
-// in time order. The arrays are lent for the call. A failing fn ends the scan.
+// in time order; reviews come without their texts. The arrays are lent for the call. A failing fn ends the scan.
 typedef heed_err (*hd_door_user_fn)(void *ctx, int64_t user_key, const hd_door_event *events,
                                     size_t n_events, const hd_door_review *reviews,
                                     size_t n_reviews);

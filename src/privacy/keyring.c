@@ -8,6 +8,7 @@
 // rewrites that file and the subjects' keys; data is never sealed anew for either.
 //
 // keyring.json is written last when a keyring is made: where it stands, the rest does too.
+#include <limits.h>
 #include <sodium.h>
 
 #include "base/fs.h"
@@ -26,15 +27,11 @@ heed_err hd_keyring_path(const char *folder, const char *name, hd_arena *arena, 
     return *out ? HEED_OK : HD_FAIL_MEMORY(strlen(folder));
 }
 
-// Calls hd_fs_exists on "<folder>/<name>", with no memory to spare.
+// Needs no memory: without it, keys that stand there would seem to be missing.
 bool hd_keyring_exists(const char *folder) {
-    hd_arena arena;
-    char *path;
-    hd_arena_init(&arena);
-    bool exists =
-        hd_keyring_path(folder, "keyring.json", &arena, &path) == HEED_OK && hd_fs_exists(path);
-    hd_arena_clear(&arena);
-    return exists;
+    char path[PATH_MAX];
+    int n = hd_snprintf(path, sizeof path, "%s/keyring.json", folder);
+    return n > 0 && n < (int)sizeof path && hd_fs_exists(path);
 }
 
 bool hd_keyring_locked(const hd_keyring *keyring) {
@@ -45,13 +42,13 @@ heed_err hd_keyring_need(const hd_keyring *keyring) {
     if (!hd_keyring_locked(keyring)) return HEED_OK;
     if (keyring && keyring->reason == HD_LOCK_UNASKED) {
         return HD_FAIL(
-            HEED_DENIED,
+            HEED_UNAVAILABLE,
             "the keys of this workspace need their passphrase: set HEED_PASSPHRASE, or "
             "run in a terminal, which asks for it",
             "此工作区的密钥需要口令：请设置 HEED_PASSPHRASE，或在终端中运行并按提示输入");
     }
     return HD_FAIL(
-        HEED_DENIED,
+        HEED_UNAVAILABLE,
         "the keys of this workspace aren't here, and what is asked for is sealed: bring "
         "them with 'heed key import', or put its keys/ folder back",
         "此工作区的密钥不在这里，而所需的内容是加密的：请用“heed key import”导入，或放回 "

@@ -11,8 +11,8 @@
 // 1 stands for nobody in particular: what is anonymous is sealed with its key.
 //
 // A keyring may be *locked*: its files aren't here, or nobody gave the passphrase. What needs a key
-// then fails with HEED_DENIED and says what to do; a keyring that is NULL behaves the same. A wrong
-// key never opens anything: HEED_DENIED. What doesn't stand as it was written is HEED_CORRUPT.
+// then fails with HEED_UNAVAILABLE and says what to do; a keyring that is NULL behaves the same. A
+// wrong key never opens anything: HEED_DENIED. What doesn't stand as it was written is HEED_CORRUPT.
 //
 // Threads: one keyring, one thread at a time.
 #ifndef HD_PRIVACY_KEYRING_H
@@ -58,7 +58,7 @@ heed_err hd_keyring_open(const hd_keyring_params *params, hd_keyring **out) HEED
 void hd_keyring_close(hd_keyring *keyring); // wipes what it holds; NULL is fine
 
 bool hd_keyring_locked(const hd_keyring *keyring);
-// HEED_DENIED with what to do when it is locked.
+// HEED_UNAVAILABLE with what to do when it is locked.
 heed_err hd_keyring_need(const hd_keyring *keyring) HEED_CHECK;
 const uint8_t *hd_keyring_workspace(const hd_keyring *keyring); // (16), NULL when locked
 

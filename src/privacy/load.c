@@ -55,14 +55,14 @@ static heed_err see_standing(hd_door *door) {
     hd_query *q;
     bool row, maybe;
     HD_TRY(hd_query_open(door->store,
-                         "SELECT event_id FROM events WHERE event_id IS NOT NULL UNION ALL "
-                         "SELECT event_id FROM events_waiting",
+                         "SELECT id_hash FROM events WHERE id_hash IS NOT NULL UNION ALL "
+                         "SELECT id_hash FROM events_waiting",
                          &q));
     heed_err err;
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
-        HD_TRY_OUT(hd_seen_add(&door->load.seen, hd_query_text(q, 0), &maybe));
+        HD_TRY_OUT(hd_seen_add(&door->load.seen, hd_query_blob(q, 0), &maybe));
     }
 out:
     hd_query_close(q);
@@ -105,8 +105,8 @@ static heed_err switch_when_due(hd_door *door) {
 // Lets those in that waited. *repeats: how many were known after all.
 static heed_err admit_waiting(hd_door *door, int64_t *repeats) {
     HD_TRY(hd_store_exec(door->store, "INSERT INTO events SELECT * FROM events_waiting WHERE true "
-                                      "ORDER BY key ON CONFLICT (event_id) "
-                                      "WHERE event_id IS NOT NULL DO NOTHING"));
+                                      "ORDER BY key ON CONFLICT (id_hash) "
+                                      "WHERE id_hash IS NOT NULL DO NOTHING"));
     *repeats = door->load.n_waiting - hd_store_changes(door->store);
     return HEED_OK;
 }
@@ -143,18 +143,25 @@ heed_err hd_load_end(hd_door *door, int64_t *repeats) {
 
 // ── One event ──
 
-#define INTO                                                                             \
-    "(key, user_key, item_key, type, time, value, quantity, currency, batch, event_id, " \
+#define INTO                                                                            \
+    "(key, user_key, item_key, type, time, value, quantity, currency, batch, id_hash, " \
     "session, properties) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 
 static const char insert_single[] =
-    "INSERT INTO events" INTO " ON CONFLICT (event_id) WHERE event_id IS NOT NULL DO NOTHING";
+    "INSERT INTO events" INTO " ON CONFLICT (id_hash) WHERE id_hash IS NOT NULL DO NOTHING";
 static const char insert_bulk[] = "INSERT INTO events" INTO;
 static const char insert_waiting[] = "INSERT INTO events_waiting" INTO;
 
 typedef struct event_keys {
     int64_t key, user, item, type, batch;
+    uint8_t hash[HD_HASH_BYTES]; // of the event_id, if there is one
 } event_keys;
+
+static heed_err bind_sealed(hd_door *door, hd_query *q, const hd_event_record *event,
+                            const event_keys *keys) {
+    HD_TRY(hd_seal_bind(door, q, 11, HD_FIELD_SESSION, keys->user, keys->key, event->session));
+    return hd_seal_bind(door, q, 12, HD_FIELD_PROPERTIES, keys->user, keys->key, event->properties);
+}
 
 static heed_err insert(hd_door *door, const char *sql, const hd_event_record *event,
                        const event_keys *keys) {
@@ -169,10 +176,9 @@ static heed_err insert(hd_door *door, const char *sql, const hd_event_record *ev
     hd_query_bind_f64(q, 7, event->quantity);
     hd_query_bind_text(q, 8, event->currency);
     hd_query_bind_i64(q, 9, keys->batch);
-    hd_query_bind_text(q, 10, event->event_id);
-    hd_query_bind_text(q, 11, event->session);
-    hd_query_bind_text(q, 12, event->properties);
-    heed_err err = hd_query_run(q);
+    hd_query_bind_blob(q, 10, event->event_id.p ? keys->hash : NULL, HD_HASH_BYTES);
+    heed_err err = bind_sealed(door, q, event, keys);
+    if (err == HEED_OK) err = hd_query_run(q);
     hd_query_close(q);
     return err;
 }
@@ -192,11 +198,12 @@ static heed_err check(const hd_event_record *event) {
 }
 
 // How to write it: in bulk, an id that may be known waits.
-static heed_err choose(hd_door *door, hd_slice event_id, const char **sql) {
+static heed_err choose(hd_door *door, const uint8_t *hash, const char **sql) {
     bool maybe = false;
     *sql = insert_single;
     if (!door->load.bulk) return HEED_OK;
-    if (event_id.p) HD_TRY(hd_seen_add(&door->load.seen, event_id, &maybe));
+    hd_slice id = {(const char *)hash, HD_HASH_BYTES};
+    if (hash) HD_TRY(hd_seen_add(&door->load.seen, id, &maybe));
     *sql = maybe ? insert_waiting : insert_bulk;
     if (maybe) door->load.n_waiting++;
     return HEED_OK;
@@ -213,7 +220,8 @@ heed_err hd_load_put(hd_door *door, int64_t batch, const hd_record *record, int6
     if (!load->ready) HD_TRY(get_ready(door));
     HD_TRY(hd_types_key(door, event->type, &keys.type));
     HD_TRY(hd_users_make(door, event->user, &keys.user, &made));
-    HD_TRY(choose(door, event->event_id, &sql));
+    if (event->event_id.p) HD_TRY(hd_seal_hash(door, HD_HASH_EVENT, event->event_id, keys.hash));
+    HD_TRY(choose(door, event->event_id.p ? keys.hash : NULL, &sql));
     keys.key = load->next_key;
     HD_TRY(insert(door, sql, event, &keys));
     if (sql == insert_single && hd_store_changes(door->store) == 0) {

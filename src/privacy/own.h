@@ -8,6 +8,7 @@
 #include "privacy/consent.h"
 #include "privacy/door.h"
 #include "privacy/idcache.h"
+#include "privacy/seal.h"
 #include "privacy/seen.h"
 
 // What can be read, as bits: see the table in door.h.
@@ -26,7 +27,7 @@ heed_err hd_purpose_check(hd_purpose purpose, hd_may what) HEED_CHECK; // else H
     "CREATE INDEX events_by_user ON events(user_key, time, key, item_key, type, value, " \
     "quantity, currency) WHERE user_key IS NOT NULL;"
 #define HD_SQL_EVENTS_BY_ID \
-    "CREATE UNIQUE INDEX events_by_id ON events(event_id) WHERE event_id IS NOT NULL;"
+    "CREATE UNIQUE INDEX events_by_id ON events(id_hash) WHERE id_hash IS NOT NULL;"
 
 // How the events of the batch at hand are written (load.c).
 typedef struct hd_load {
@@ -40,8 +41,9 @@ typedef struct hd_load {
 } hd_load;
 
 struct hd_door {
-    hd_store *store;    // borrowed
-    uint64_t epoch;     // the store's, when the caches below were begun
+    hd_store *store; // borrowed
+    uint64_t epoch;  // the store's, when the caches below were begun
+    hd_seals seals;
     hd_idcache users;   // external id -> key of that id
     hd_map names;       // every type's name met so far: keeps the bytes for the door's life
     hd_map types;       // name -> key
@@ -64,6 +66,8 @@ heed_err hd_run_keys(hd_door *door, const char *sql, const int64_t *keys, size_t
 #define HD_RUN(door, sql, ...)                                 \
     hd_run_keys((door), (sql), (const int64_t[]){__VA_ARGS__}, \
                 sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+// The key that the table's next row will have: it is bound into what the row seals.
+heed_err hd_next_key(hd_door *door, const char *table, int64_t *key) HEED_CHECK;
 // Binds 0 as NULL.
 void hd_bind_key(hd_query *q, int i, int64_t key);
 
@@ -79,6 +83,8 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
                       hd_put *what) HEED_CHECK;
 // The person behind a key, and whether other ids lead to it. HEED_NOT_FOUND: no such key.
 heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *joined) HEED_CHECK;
+// The id of a key, in the arena.
+heed_err hd_users_id(hd_door *door, int64_t key, hd_arena *arena, hd_slice *out) HEED_CHECK;
 // Takes back the joins of a batch. *n is raised by how many.
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
 // Joins the ids of what was one person anew, by the pairs that are left.
@@ -113,6 +119,11 @@ heed_err hd_consent_joined(hd_door *door) HEED_CHECK;
 heed_err hd_types_key(hd_door *door, hd_slice name, int64_t *key) HEED_CHECK; // made when new
 heed_err hd_types_name(hd_door *door, int64_t key, const char **name) HEED_CHECK;
 
+// ── upgrade.c, reseal.c ──
+
+// Brings the rows of version 1 over, within the step that made the tables; ctx: hd_privacy_keys.
+heed_err hd_upgrade_run(hd_store *store, void *ctx) HEED_CHECK;
+
 // ── load.c, feedback.c: writing ──
 
 heed_err hd_load_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
@@ -131,9 +142,10 @@ heed_err hd_tickets_put(hd_door *door, int64_t batch, const hd_record *record, i
 // The columns that hd_event_read reads, from `at` on.
 #define HD_EVENT_COLUMNS "key, item_key, type, value, quantity, time, currency"
 heed_err hd_event_read(hd_door *door, hd_query *q, int at, hd_door_event *out) HEED_CHECK;
-// The columns that hd_review_read reads. ?2: whether texts may be read.
+// The columns that hd_review_read reads. ?2: whether texts are wanted.
 #define HD_REVIEW_COLUMNS "key, item_key, rating, time, iif(?2, title, NULL), iif(?2, text, NULL)"
-heed_err hd_review_read(hd_query *q, int at, hd_arena *arena, hd_door_review *out) HEED_CHECK;
+heed_err hd_review_read(hd_door *door, hd_query *q, int at, hd_arena *arena,
+                        hd_door_review *out) HEED_CHECK;
 // By time, then key; without a time first.
 void hd_reviews_sort(hd_door_review *reviews, size_t n);
 
@@ -149,7 +161,7 @@ typedef struct hd_review_list {
     hd_door_review *reviews;
     size_t n, cap;
 } hd_review_list;
-heed_err hd_reviews_collect(hd_door *door, hd_purpose purpose, int64_t person, hd_arena *arena,
+heed_err hd_reviews_collect(hd_door *door, bool texts, int64_t person, hd_arena *arena,
                             hd_review_list *list) HEED_CHECK;
 
 #endif

@@ -123,7 +123,7 @@ static heed_err read_reviews(hd_door *door, hd_purpose purpose, hd_query *q, siz
         if (!row) return HEED_OK;
         HD_TRY(read_owner(door, purpose, hd_query_i64(q, 0), arena, &lets, &out[*n].user));
         if (!lets) continue;
-        HD_TRY(hd_review_read(q, 1, arena, &out[*n].review));
+        HD_TRY(hd_review_read(door, q, 1, arena, &out[*n].review));
         ++*n;
     }
     return HEED_OK;
@@ -152,7 +152,7 @@ heed_err hd_door_reviews_page(hd_door *door, hd_purpose purpose, int64_t user_ke
 
 // ?2: whether texts may be read.
 #define TICKET_COLUMNS                                                  \
-    "SELECT key, user_key, ticket_id, iif(?2, subject, NULL), status,"  \
+    "SELECT key, user_key, id_box, iif(?2, subject, NULL), status,"     \
     " (SELECT count(*) FROM messages WHERE ticket_key = tickets.key),"  \
     " (SELECT min(time) FROM messages WHERE ticket_key = tickets.key)," \
     " (SELECT max(time) FROM messages WHERE ticket_key = tickets.key) FROM tickets WHERE "
@@ -160,7 +160,7 @@ static const char all_tickets[] = TICKET_COLUMNS "key < ?1 ORDER BY key DESC";
 static const char tickets_of_user[] =
     TICKET_COLUMNS "key < ?1 AND user_key IN (SELECT ?3 UNION ALL SELECT key FROM users "
                    "WHERE person = ?3) ORDER BY key DESC";
-static const char ticket_of_id[] = TICKET_COLUMNS "ticket_id = ?1";
+static const char ticket_of_id[] = TICKET_COLUMNS "id_hash = ?1";
 
 static heed_err read_ticket(hd_door *door, hd_purpose purpose, hd_query *q, hd_arena *arena,
                             bool *lets, hd_door_ticket *out) {
@@ -169,8 +169,11 @@ static heed_err read_ticket(hd_door *door, hd_purpose purpose, hd_query *q, hd_a
                             .first = hd_query_time(q, 6),
                             .last = hd_query_time(q, 7)};
     HD_TRY(read_owner(door, purpose, hd_query_i64(q, 1), arena, lets, &out->user));
-    HD_TRY(copy_text(hd_query_text(q, 2), arena, &out->id));
-    HD_TRY(copy_text(hd_query_text(q, 3), arena, &out->subject));
+    hd_slice id, subject;
+    HD_TRY(hd_seal_open(door, HD_FIELD_TICKET_ID, out->key, hd_query_blob(q, 2), arena, &id));
+    HD_TRY(hd_seal_open(door, HD_FIELD_SUBJECT, out->key, hd_query_blob(q, 3), arena, &subject));
+    out->id = id.p;
+    out->subject = subject.p;
     return copy_text(hd_query_text(q, 4), arena, &out->status);
 }
 
@@ -215,8 +218,10 @@ static heed_err find_ticket(hd_door *door, hd_purpose purpose, hd_slice id, hd_a
                             hd_door_ticket *out) {
     hd_query *q;
     bool row, lets = true;
+    uint8_t hash[HD_HASH_BYTES];
+    HD_TRY(hd_seal_hash(door, HD_HASH_TICKET, id, hash));
     HD_TRY(hd_query_open(door->store, ticket_of_id, &q));
-    hd_query_bind_text(q, 1, id);
+    hd_query_bind_blob(q, 1, hash, sizeof hash);
     hd_query_bind_i64(q, 2, hd_purpose_may(purpose, HD_MAY_TEXTS));
     heed_err err = hd_query_step(q, &row);
     if (err == HEED_OK && !row) err = unknown_ticket(id);
@@ -231,17 +236,20 @@ static heed_err find_ticket(hd_door *door, hd_purpose purpose, hd_slice id, hd_a
     return err;
 }
 
-static heed_err read_messages(hd_query *q, hd_arena *arena, hd_door_message *out, size_t cap,
-                              size_t *n) {
+static heed_err read_messages(hd_door *door, hd_query *q, hd_arena *arena, hd_door_message *out,
+                              size_t cap, size_t *n) {
     bool row;
     while (*n < cap) {
         HD_TRY(hd_query_step(q, &row));
         if (!row) return HEED_OK;
         hd_door_message *message = &out[*n];
+        hd_slice text;
         message->key = hd_query_i64(q, 0);
         message->time = hd_query_time(q, 3);
         HD_TRY(copy_text(hd_query_text(q, 1), arena, &message->role));
-        HD_TRY(copy_text(hd_query_text(q, 2), arena, &message->text));
+        HD_TRY(
+            hd_seal_open(door, HD_FIELD_MESSAGE, message->key, hd_query_blob(q, 2), arena, &text));
+        message->text = text.p;
         ++*n;
     }
     return HEED_OK;
@@ -265,7 +273,7 @@ heed_err hd_door_ticket_get(hd_door *door, hd_purpose purpose, hd_slice id, size
     hd_query_bind_i64(q, 1, out->key);
     hd_query_bind_i64(q, 2, hd_purpose_may(purpose, HD_MAY_TEXTS));
     hd_query_bind_i64(q, 3, (int64_t)cap);
-    heed_err err = read_messages(q, arena, *messages, cap, n);
+    heed_err err = read_messages(door, q, arena, *messages, cap, n);
     hd_query_close(q);
     return err;
 }

@@ -32,14 +32,22 @@ static heed_err add_attributes(json_t *all, hd_slice text) {
     return rc == 0 ? HEED_OK : HD_FAIL_MEMORY(text.n);
 }
 
-static heed_err read_ids(hd_query *q, json_t *all, hd_arena *arena, hd_door_user *out) {
+static heed_err read_ids(hd_door *door, hd_query *q, json_t *all, hd_arena *arena,
+                         hd_door_user *out) {
     bool row;
     for (;;) {
         HD_TRY(hd_query_step(q, &row));
         if (!row) return HEED_OK;
-        if (!out->id) HD_TRY(copy_text(hd_query_text(q, 0), "", arena, &out->id));
-        HD_TRY(add_attributes(all, hd_query_text(q, 1)));
-        hd_time created = hd_query_time(q, 2);
+        hd_slice id, attributes;
+        int64_t key = hd_query_i64(q, 0);
+        if (!out->id) {
+            HD_TRY(hd_seal_open(door, HD_FIELD_USER_ID, key, hd_query_blob(q, 1), arena, &id));
+            out->id = id.p;
+        }
+        HD_TRY(
+            hd_seal_open(door, HD_FIELD_ATTRIBUTES, key, hd_query_blob(q, 2), arena, &attributes));
+        HD_TRY(add_attributes(all, attributes));
+        hd_time created = hd_query_time(q, 3);
         if (created == HD_TIME_NONE) continue;
         if (out->created == HD_TIME_NONE || created < out->created) out->created = created;
     }
@@ -49,11 +57,11 @@ static heed_err read_user(hd_door *door, int64_t person, json_t *all, hd_arena *
                           hd_door_user *out) {
     hd_query *q;
     HD_TRY(hd_query_open(door->store,
-                         "SELECT external_id, attributes, created FROM users "
+                         "SELECT key, id_box, attributes, created FROM users "
                          "WHERE key = ?1 OR person = ?1 ORDER BY key <> ?1, key",
                          &q));
     hd_query_bind_i64(q, 1, person);
-    heed_err err = read_ids(q, all, arena, out);
+    heed_err err = read_ids(door, q, all, arena, out);
     hd_query_close(q);
     return err;
 }
@@ -98,19 +106,12 @@ heed_err hd_door_user_id(hd_door *door, hd_purpose purpose, int64_t user_key, hd
                          char **out) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_IDS));
     int64_t person;
-    bool joined, row;
-    hd_query *q;
+    bool joined;
+    hd_slice id;
     HD_TRY(hd_users_person_for(door, purpose, user_key, &person, &joined));
-    HD_TRY(hd_query_open(door->store, "SELECT external_id FROM users WHERE key = ?1", &q));
-    hd_query_bind_i64(q, 1, person);
-    heed_err err;
-    HD_TRY_OUT(hd_query_step(q, &row));
-    hd_slice id = hd_query_text(q, 0);
-    *out = hd_arena_strndup(arena, id.p, id.n);
-    if (!*out) err = HD_FAIL_MEMORY(id.n);
-out:
-    hd_query_close(q);
-    return err;
+    HD_TRY(hd_users_id(door, person, arena, &id));
+    *out = (char *)(uintptr_t)id.p;
+    return HEED_OK;
 }
 
 // ── Events ──
@@ -241,13 +242,17 @@ heed_err hd_door_scan_events_after(hd_door *door, hd_purpose purpose, int64_t af
 
 // ── Reviews ──
 
-heed_err hd_review_read(hd_query *q, int at, hd_arena *arena, hd_door_review *out) {
+heed_err hd_review_read(hd_door *door, hd_query *q, int at, hd_arena *arena, hd_door_review *out) {
     *out = (hd_door_review){.key = hd_query_i64(q, at),
                             .item_key = hd_query_i64(q, at + 1),
                             .rating = hd_query_f64(q, at + 2),
                             .time = hd_query_time(q, at + 3)};
-    HD_TRY(copy_text(hd_query_text(q, at + 4), NULL, arena, &out->title));
-    return copy_text(hd_query_text(q, at + 5), NULL, arena, &out->text);
+    hd_slice title, text;
+    HD_TRY(hd_seal_open(door, HD_FIELD_TITLE, out->key, hd_query_blob(q, at + 4), arena, &title));
+    HD_TRY(hd_seal_open(door, HD_FIELD_REVIEW, out->key, hd_query_blob(q, at + 5), arena, &text));
+    out->title = title.p;
+    out->text = text.p;
+    return HEED_OK;
 }
 
 static int by_time(const void *a, const void *b) {
@@ -260,7 +265,7 @@ void hd_reviews_sort(hd_door_review *reviews, size_t n) {
     if (n > 1) qsort(reviews, n, sizeof *reviews, by_time);
 }
 
-heed_err hd_reviews_collect(hd_door *door, hd_purpose purpose, int64_t person, hd_arena *arena,
+heed_err hd_reviews_collect(hd_door *door, bool texts, int64_t person, hd_arena *arena,
                             hd_review_list *list) {
     hd_query *q;
     bool row;
@@ -271,12 +276,12 @@ heed_err hd_reviews_collect(hd_door *door, hd_purpose purpose, int64_t person, h
                          "(SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)",
                          &q));
     hd_query_bind_i64(q, 1, person);
-    hd_query_bind_i64(q, 2, hd_purpose_may(purpose, HD_MAY_TEXTS));
+    hd_query_bind_i64(q, 2, texts);
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
         HD_TRY_OUT(hd_grow(&list->reviews, &list->cap, list->n + 1, sizeof *list->reviews));
-        HD_TRY_OUT(hd_review_read(q, 0, arena, &list->reviews[list->n]));
+        HD_TRY_OUT(hd_review_read(door, q, 0, arena, &list->reviews[list->n]));
         list->n++;
     }
     hd_reviews_sort(list->reviews, list->n);
@@ -293,7 +298,8 @@ heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd
     hd_review_list list = {0};
     heed_err err;
     HD_TRY_OUT(hd_users_person_for(door, purpose, user_key, &person, &joined));
-    HD_TRY_OUT(hd_reviews_collect(door, purpose, person, arena, &list));
+    HD_TRY_OUT(
+        hd_reviews_collect(door, hd_purpose_may(purpose, HD_MAY_TEXTS), person, arena, &list));
     *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
     if (!*out) {
         err = HD_FAIL_MEMORY(list.n * sizeof **out);
@@ -364,23 +370,22 @@ heed_err hd_door_count(hd_door *door, hd_purpose purpose, hd_door_counts *out) {
 }
 
 static const char busiest_first[] =
-    "SELECT (SELECT external_id FROM users WHERE key = p), p FROM"
+    "SELECT p FROM"
     " (SELECT coalesce(u.person, u.key) AS p, sum(c) AS total FROM"
     "   (SELECT user_key, count(*) AS c FROM events WHERE user_key IS NOT NULL"
     "    GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
     "  GROUP BY p ORDER BY total DESC, p LIMIT ?1)";
 
-static heed_err take_busiest(hd_query *q, const hd_gate *gate, size_t limit, hd_arena *arena,
-                             char **ids, size_t *n) {
+static heed_err take_busiest(hd_door *door, hd_query *q, const hd_gate *gate, size_t limit,
+                             hd_arena *arena, char **ids, size_t *n) {
     bool row;
     while (*n < limit) {
         HD_TRY(hd_query_step(q, &row));
         if (!row) break;
-        if (!hd_gate_lets(gate, hd_query_i64(q, 1))) continue;
-        hd_slice id = hd_query_text(q, 0);
-        ids[*n] = hd_arena_strndup(arena, id.p, id.n);
-        if (!ids[*n]) return HD_FAIL_MEMORY(id.n);
-        ++*n;
+        hd_slice id;
+        if (!hd_gate_lets(gate, hd_query_i64(q, 0))) continue;
+        HD_TRY(hd_users_id(door, hd_query_i64(q, 0), arena, &id));
+        ids[(*n)++] = (char *)(uintptr_t)id.p;
     }
     return HEED_OK;
 }
@@ -394,7 +399,7 @@ static heed_err busiest(hd_door *door, hd_purpose purpose, size_t limit, hd_aren
     if (err == HEED_OK) {
         bool few = hd_gate_lets_all(&gate) && limit < INT64_MAX;
         hd_query_bind_i64(q, 1, few ? (int64_t)limit : -1);
-        err = take_busiest(q, &gate, limit, arena, ids, n);
+        err = take_busiest(door, q, &gate, limit, arena, ids, n);
     }
     hd_query_close(q);
     hd_gate_close(&gate);

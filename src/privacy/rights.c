@@ -51,9 +51,7 @@ static heed_err add_id(hd_arena *arena, hd_slice id, char ***ids, size_t *n, siz
         if (*n > 0) memcpy(more, *ids, *n * sizeof *more);
         *ids = more;
     }
-    (*ids)[*n] = hd_arena_strndup(arena, id.p ? id.p : "", id.n);
-    if (!(*ids)[*n]) return HD_FAIL_MEMORY(id.n);
-    ++*n;
+    (*ids)[(*n)++] = (char *)(uintptr_t)id.p;
     return HEED_OK;
 }
 
@@ -65,14 +63,17 @@ heed_err hd_rights_ids(hd_door *door, int64_t person, hd_arena *arena, char ***i
     *ids = NULL;
     *n = 0;
     HD_TRY(hd_query_open(door->store,
-                         "SELECT external_id FROM users WHERE key = ?1 OR person = ?1"
+                         "SELECT key, id_box FROM users WHERE key = ?1 OR person = ?1"
                          " ORDER BY key <> ?1, key",
                          &q));
     hd_query_bind_i64(q, 1, person);
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
-        HD_TRY_OUT(add_id(arena, hd_query_text(q, 0), ids, n, &cap));
+        hd_slice id;
+        HD_TRY_OUT(hd_seal_open(door, HD_FIELD_USER_ID, hd_query_i64(q, 0), hd_query_blob(q, 1),
+                                arena, &id));
+        HD_TRY_OUT(add_id(arena, id, ids, n, &cap));
     }
 out:
     hd_query_close(q);
@@ -155,9 +156,10 @@ static heed_err write_attributes(hd_door *door, const char *sql, int64_t key, in
     if (err == HEED_OK) {
         hd_query_bind_i64(q, 1, key);
         hd_query_bind_i64(q, 2, by);
-        hd_query_bind_text(q, 3, (hd_slice){hd_str_get(&text), text.len});
-        err = hd_query_run(q);
+        err = hd_seal_bind(door, q, 3, HD_FIELD_ATTRIBUTES, key, key,
+                           (hd_slice){hd_str_get(&text), text.len});
     }
+    if (err == HEED_OK) err = hd_query_run(q);
     hd_query_close(q);
     hd_str_clear(&text);
     return err;
@@ -187,12 +189,15 @@ typedef struct standing_list {
     size_t n, cap;
 } standing_list;
 
-static heed_err add_standing(standing_list *list, hd_query *q, int64_t person) {
+static heed_err add_standing(hd_door *door, standing_list *list, hd_query *q, int64_t person,
+                             hd_arena *arena) {
     HD_TRY(hd_grow(&list->rows, &list->cap, list->n + 1, sizeof *list->rows));
     standing *row = &list->rows[list->n];
     *row = (standing){.key = hd_query_i64(q, 0), .by = hd_query_i64(q, 1)};
     row->place = row->by != 0 ? BEFORE : row->key == person ? MAIN : OTHER;
-    hd_slice text = hd_query_is_null(q, 2) ? hd_slice_of("{}") : hd_query_text(q, 2);
+    hd_slice text;
+    HD_TRY(hd_seal_open(door, HD_FIELD_ATTRIBUTES, row->key, hd_query_blob(q, 2), arena, &text));
+    if (!text.p) text = hd_slice_of("{}");
     heed_err err = hd_json_parse(text.p, text.n, "attributes", &row->attributes);
     if (err == HEED_OK) list->n++;
     if (err == HEED_OK || err == HEED_MEMORY) return err;
@@ -209,13 +214,16 @@ static heed_err list_standing(hd_door *door, int64_t person, standing_list *list
                          " UNION ALL SELECT key, by_batch, attributes FROM users_before"
                          " WHERE attributes IS NOT NULL AND key IN " HIS,
                          &q));
+    hd_arena arena;
+    hd_arena_init(&arena);
     hd_query_bind_i64(q, 1, person);
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
-        HD_TRY_OUT(add_standing(list, q, person));
+        HD_TRY_OUT(add_standing(door, list, q, person, &arena));
     }
 out:
+    hd_arena_clear(&arena);
     hd_query_close(q);
     return err;
 }

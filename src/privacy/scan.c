@@ -5,6 +5,9 @@
 // all columns), reviews. Whoever has several ids is read by the single-person queries when the main
 // id's turn comes; the cursors pass over those rows. Memory is one person's rows.
 //
+// Texts stay sealed: nobody who reads all persons needs what they wrote, and opening it would cost
+// more than all else.
+//
 // Rejected: a query per person (a million of them), and joining persons in SQL (sorts all events).
 #include "base/mem.h"
 #include "privacy/own.h"
@@ -45,7 +48,7 @@ static heed_err take_rows(scan *s, int64_t user, bool keep) {
         if (keep) {
             hd_review_list *list = &s->review_list;
             HD_TRY(hd_grow(&list->reviews, &list->cap, list->n + 1, sizeof *list->reviews));
-            HD_TRY(hd_review_read(s->reviews, 1, &s->arena, &list->reviews[list->n]));
+            HD_TRY(hd_review_read(s->door, s->reviews, 1, &s->arena, &list->reviews[list->n]));
             list->n++;
         }
         HD_TRY(next(s->reviews, &s->review_user));
@@ -63,7 +66,7 @@ static heed_err read_rows(scan *s, int64_t user, bool *skip) {
     HD_TRY(take_rows(s, user, !*skip && !joined));
     if (*skip || !joined) return HEED_OK;
     HD_TRY(hd_events_collect(s->door, user, true, 0, &s->event_list));
-    return hd_reviews_collect(s->door, s->purpose, user, &s->arena, &s->review_list);
+    return hd_reviews_collect(s->door, false, user, &s->arena, &s->review_list);
 }
 
 static heed_err run(scan *s, bool with_empty, hd_door_user_fn fn, void *ctx) {
@@ -96,7 +99,7 @@ static heed_err open_cursors(scan *s) {
                          " WHERE user_key IS NOT NULL AND ?1 = 0 ORDER BY user_key",
                          &s->reviews));
     hd_query_bind_i64(s->reviews, 1, 0);
-    hd_query_bind_i64(s->reviews, 2, hd_purpose_may(s->purpose, HD_MAY_TEXTS));
+    hd_query_bind_i64(s->reviews, 2, false);
     return HEED_OK;
 }
 

@@ -11,6 +11,7 @@
 // aliases makes every look-up long).
 #include "base/json.h"
 #include "base/mem.h"
+#include "privacy/keyring_own.h"
 #include "privacy/own.h"
 
 // More ids than this for one person are a wrong column ("guest" as everybody's alias).
@@ -48,10 +49,12 @@ static heed_err unknown(hd_slice id) {
 static heed_err find(hd_door *door, hd_slice id, int64_t *key, int64_t *person) {
     hd_query *q;
     bool row;
+    uint8_t hash[HD_HASH_BYTES];
     *key = *person = 0;
-    HD_TRY(hd_query_open(
-        door->store, "SELECT key, coalesce(person, key) FROM users WHERE external_id = ?1", &q));
-    hd_query_bind_text(q, 1, id.p ? id : hd_slice_of(""));
+    HD_TRY(hd_seal_hash(door, HD_HASH_USER, id, hash));
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT key, coalesce(person, key) FROM users WHERE id_hash = ?1", &q));
+    hd_query_bind_blob(q, 1, hash, sizeof hash);
     heed_err err = hd_query_step(q, &row);
     if (err == HEED_OK && row) {
         *key = hd_query_i64(q, 0);
@@ -61,20 +64,29 @@ static heed_err find(hd_door *door, hd_slice id, int64_t *key, int64_t *person) 
     return err;
 }
 
-// Inserts the id with the record's fields (batch 0: without a record). *added: it was new.
-static heed_err insert(hd_door *door, const hd_user_record *user, int64_t batch, bool *added) {
+// Inserts a new id with the record's fields (batch 0: without a record).
+static heed_err insert(hd_door *door, const hd_user_record *user, int64_t batch, int64_t *key) {
     hd_query *q;
+    uint8_t hash[HD_HASH_BYTES];
+    int64_t subject;
+    heed_err err;
+    HD_TRY(hd_seal_hash(door, HD_HASH_USER, user->id, hash));
+    HD_TRY(hd_next_key(door, "users", key));
+    HD_TRY(hd_seal_user(door, *key, &subject));
     HD_TRY(hd_query_open(door->store,
-                         "INSERT INTO users(external_id, attributes, created, batch) "
-                         "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (external_id) DO NOTHING",
+                         "INSERT INTO users(key, subject, id_hash, id_box, attributes, created, "
+                         "batch) VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6)",
                          &q));
-    hd_query_bind_text(q, 1, user->id);
-    hd_query_bind_text(q, 2, user->attributes);
-    hd_query_bind_time(q, 3, user->created);
-    hd_bind_key(q, 4, batch);
-    heed_err err = hd_query_run(q);
+    hd_query_bind_i64(q, 1, *key);
+    hd_query_bind_blob(q, 2, hash, sizeof hash);
+    HD_TRY_OUT(hd_seal_bind(door, q, 3, HD_FIELD_USER_ID, *key, *key, user->id));
+    HD_TRY_OUT(hd_seal_bind(door, q, 4, HD_FIELD_ATTRIBUTES, *key, *key, user->attributes));
+    hd_query_bind_time(q, 5, user->created);
+    hd_bind_key(q, 6, batch);
+    hd_query_bind_i64(q, 7, subject);
+    HD_TRY_OUT(hd_query_run(q));
+out:
     hd_query_close(q);
-    if (err == HEED_OK) *added = hd_store_changes(door->store) == 1;
     return err;
 }
 
@@ -85,17 +97,18 @@ heed_err hd_users_make(hd_door *door, hd_slice id, int64_t *key, bool *made) {
     int64_t person;
     HD_TRY(find(door, id, key, &person));
     if (*key == 0) {
-        bool added;
         hd_user_record bare = {.id = id, .created = HD_TIME_NONE};
-        HD_TRY(insert(door, &bare, 0, &added));
-        *key = hd_store_last_key(door->store);
+        HD_TRY(insert(door, &bare, 0, key));
         if (made) *made = true;
     }
     return hd_idcache_put(&door->users, id, *key);
 }
 
 heed_err hd_users_unmake(hd_door *door, hd_slice id, int64_t key) {
+    int64_t subject;
+    HD_TRY(hd_door_subject(door, key, &subject));
     HD_TRY(HD_RUN(door, "DELETE FROM users WHERE key = ?1", key));
+    HD_TRY(hd_subject_unmake(door->seals.keyring, subject));
     return hd_idcache_put(&door->users, id, 0); // as good as forgotten
 }
 
@@ -115,6 +128,20 @@ heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *join
     if (err == HEED_OK) {
         *person = hd_query_i64(q, 0);
         *joined = hd_query_i64(q, 1) != 0;
+    }
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_users_id(hd_door *door, int64_t key, hd_arena *arena, hd_slice *out) {
+    hd_query *q;
+    bool row;
+    *out = (hd_slice){0};
+    HD_TRY(hd_query_open(door->store, "SELECT id_box FROM users WHERE key = ?1", &q));
+    hd_query_bind_i64(q, 1, key);
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && row) {
+        err = hd_seal_open(door, HD_FIELD_USER_ID, key, hd_query_blob(q, 0), arena, out);
     }
     hd_query_close(q);
     return err;
@@ -276,8 +303,8 @@ heed_err hd_users_sweep(hd_door *door) {
 
 typedef struct standing {
     int64_t key;
-    hd_slice attributes; // borrowed from the query
-    int64_t batch;       // 0: no record
+    hd_slice attributes;
+    int64_t batch; // 0: no record
     hd_time created;
 } standing;
 
@@ -331,10 +358,10 @@ static heed_err overwrite(hd_door *door, int64_t key, hd_slice attributes, hd_ti
                          "created = coalesce(?3, created), batch = ?4 WHERE key = ?1",
                          &q));
     hd_query_bind_i64(q, 1, key);
-    hd_query_bind_text(q, 2, attributes);
     hd_query_bind_time(q, 3, created);
     hd_query_bind_i64(q, 4, batch);
-    heed_err err = hd_query_run(q);
+    heed_err err = hd_seal_bind(door, q, 2, HD_FIELD_ATTRIBUTES, key, key, attributes);
+    if (err == HEED_OK) err = hd_query_run(q);
     hd_query_close(q);
     return err;
 }
@@ -361,22 +388,31 @@ out:
     return err;
 }
 
-static heed_err put_known(hd_door *door, int64_t batch, const hd_user_record *user, int64_t *key,
-                          hd_put *what) {
+// The row of a key, its attributes opened into the arena.
+static heed_err read_standing(hd_door *door, int64_t key, hd_arena *arena, standing *out) {
     hd_query *q;
     bool row;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT key, attributes, created, batch FROM users WHERE external_id = ?1",
+    HD_TRY(hd_query_open(door->store, "SELECT attributes, created, batch FROM users WHERE key = ?1",
                          &q));
-    hd_query_bind_text(q, 1, user->id);
+    hd_query_bind_i64(q, 1, key);
     heed_err err = hd_query_step(q, &row);
+    *out = (standing){key, {0}, hd_query_i64(q, 2), hd_query_time(q, 1)};
     if (err == HEED_OK) {
-        standing now = {hd_query_i64(q, 0), hd_query_text(q, 1), hd_query_i64(q, 3),
-                        hd_query_time(q, 2)};
-        *key = now.key;
-        err = update(door, batch, user, &now, what);
+        err = hd_seal_open(door, HD_FIELD_ATTRIBUTES, key, hd_query_blob(q, 0), arena,
+                           &out->attributes);
     }
     hd_query_close(q);
+    return err;
+}
+
+static heed_err put_known(hd_door *door, int64_t batch, const hd_user_record *user, int64_t key,
+                          hd_put *what) {
+    hd_arena arena;
+    standing now;
+    hd_arena_init(&arena);
+    heed_err err = read_standing(door, key, &arena, &now);
+    if (err == HEED_OK) err = update(door, batch, user, &now, what);
+    hd_arena_clear(&arena);
     return err;
 }
 
@@ -394,18 +430,17 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
                       hd_put *what) {
     (void)item_key;
     const hd_user_record *user = &record->user;
-    bool added;
-    int64_t key;
+    int64_t key, person;
     if (!user->id.p) return HD_FAIL(HEED_INPUT, "a user without an id", "用户没有 id");
     HD_TRY(hd_id_check(user->id, "the user's id", "用户 id "));
     HD_TRY(hd_id_check(user->alias, "the user's alias", "用户别名"));
     if (user->alias.p) HD_TRY(check_join(door, user->alias, user->id));
-    HD_TRY(insert(door, user, batch, &added));
-    if (added) {
+    HD_TRY(find(door, user->id, &key, &person));
+    if (key == 0) {
         *what = HD_PUT_NEW;
-        key = hd_store_last_key(door->store);
+        HD_TRY(insert(door, user, batch, &key));
     } else {
-        HD_TRY(put_known(door, batch, user, &key, what));
+        HD_TRY(put_known(door, batch, user, key, what));
     }
     return user->alias.p ? put_alias(door, batch, user, key, what) : HEED_OK;
 }

@@ -81,7 +81,7 @@ static heed_err take_step(hd_store *store, const hd_migration *row) {
                        "第 %d 步不能接在版本 %d 之后", row->version, version);
     }
     if (row->sql) HD_TRY(hd_store_exec(store, row->sql));
-    if (row->run) HD_TRY(row->run(store));
+    if (row->run) HD_TRY(row->run(store, row->ctx));
     return record_step(store, row);
 }
 

@@ -95,8 +95,9 @@ void hd_store_hook_remove(hd_store *store, hd_store_hook *hook); // not there: n
 typedef struct hd_migration {
     const char *component;
     int version;
-    const char *sql;                  // may be NULL
-    heed_err (*run)(hd_store *store); // after sql; may be NULL
+    const char *sql;                             // may be NULL
+    heed_err (*run)(hd_store *store, void *ctx); // after sql; may be NULL
+    void *ctx;                                   // what run is given
 } hd_migration;
 
 // Brings the database up to the rows' versions, each step in a transaction of its own, in the rows'

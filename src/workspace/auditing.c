@@ -69,7 +69,7 @@ static heed_err record_by(heed_workspace *writer, const hd_audit *own, const hd_
     char *path;
     HD_TRY(hd_workspace_path(writer, arena, "heed.db", &path));
     HD_TRY(hd_store_open(path, HD_STORE_WRITE, CACHE, NULL, &writer->store));
-    heed_err err = hd_workspace_keys_open(writer, arena);
+    heed_err err = hd_keys_open(writer, arena, (hd_passphrase){0});
     if (err == HEED_OK && !hd_keyring_locked(writer->keyring)) err = hd_auditing_open(writer);
     if (!writer->audit) err = hd_audit_open_beside(own, writer->store, &writer->audit);
     HD_TRY(err);
@@ -85,7 +85,7 @@ static heed_err record_beside(heed_workspace *ws, const hd_audit_entry *entry) {
     heed_err err = record_by(&writer, ws->audit, entry, &arena);
     hd_auditing_close(&writer);
     hd_store_close(writer.store);
-    hd_workspace_keys_close(&writer);
+    hd_keys_close(&writer);
     hd_arena_clear(&arena);
     return err;
 }

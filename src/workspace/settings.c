@@ -12,6 +12,7 @@
 
 static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const encrypt_choices[] = {"on", "off", NULL};
 static const char *const text_choices[] = {"keep", "redact", NULL};
 static const char *const basis_choices[] = {"legitimate_interest", "consent", NULL};
 static const char *const format_choices[] = {"logfmt", "json", NULL};
@@ -61,6 +62,22 @@ const hd_setting hd_settings_rows[] = {
     {"import.keep_rejects_days", HD_SETTING_INT, "30", 0, 3650,
      .doc = HD_TEXT("days after which reject files are removed; 0: never",
                     "拒绝文件保留的天数；0 表示不删除")},
+    {"keys.folder", HD_SETTING_TEXT, "",
+     .doc =
+         HD_TEXT("folder in which each workspace has a folder of its name with its keys; empty: "
+                 "keys/ in the workspace",
+                 "存放各工作区密钥的文件夹，每个工作区在其中有一个同名文件夹；为空则用工作区内的 "
+                 "keys/")},
+    {"keys.passphrase_file", HD_SETTING_TEXT, "",
+     .doc = HD_TEXT("file whose first line is the passphrase of the keys; empty: HEED_PASSPHRASE, "
+                    "or asked for",
+                    "第一行是密钥口令的文件；为空则用 HEED_PASSPHRASE，或询问")},
+    {"privacy.encrypt", HD_SETTING_CHOICE, "on", .choices = encrypt_choices,
+     .doc =
+         HD_TEXT("seal ids, attributes and free text of persons with keys of their own; what was "
+                 "written before a change follows with `heed privacy seal`",
+                 "用每个人自己的密钥加密其 id、属性和文字；改动之前写入的内容用 heed privacy seal "
+                 "跟进")},
     {"privacy.text", HD_SETTING_CHOICE, "keep", .choices = text_choices,
      .doc = HD_TEXT("personal data in the free text of reviews and tickets: keep it, or redact it "
                     "as it is imported",

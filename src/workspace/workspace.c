@@ -172,6 +172,10 @@ static heed_err open_store(heed_workspace *ws, hd_arena *arena, hd_store_mode mo
     return HEED_OK;
 }
 
+static bool encrypts(const heed_workspace *ws) {
+    return strcmp(hd_settings_text(ws->settings, "privacy.encrypt"), "on") == 0;
+}
+
 // Runs what is pending when writing; *steps: how much that was.
 static heed_err migrate(heed_workspace *ws, size_t *steps) {
     hd_migration *rows = NULL;
@@ -182,6 +186,9 @@ static heed_err migrate(heed_workspace *ws, size_t *steps) {
         err = HD_FAIL(HEED_VERSION,
                       "'%s' was made by an older heed; 'heed migrate' brings it up to date",
                       "“%s”由较旧的 heed 创建；请用“heed migrate”升级", ws->folder);
+    hd_privacy_keys keys = {ws->keyring, encrypts(ws)};
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].component, "privacy") == 0) rows[i].ctx = &keys;
     if (err == HEED_OK && *steps > 0) err = hd_store_migrate(ws->store, rows, n);
     hd_free(rows);
     return err;
@@ -204,7 +211,10 @@ static void set_bases(heed_workspace *ws) {
 
 static heed_err open_doors(heed_workspace *ws) {
     HD_TRY(hd_catalog_open(ws->store, &ws->catalog));
-    HD_TRY(hd_door_open(ws->store, &ws->door));
+    if (ws->mode == HEED_WRITE && !hd_keyring_locked(ws->keyring))
+        HD_TRY(hd_privacy_bind(ws->store, ws->keyring));
+    HD_TRY(hd_door_open(ws->store, ws->keyring, &ws->door));
+    hd_door_encrypt(ws->door, encrypts(ws));
     set_bases(ws);
     HD_TRY(hd_zone_open(hd_settings_text(ws->settings, "time.zone"), &ws->zone));
     hd_signal_rules_init(&ws->signal_rules, ws->settings);
@@ -231,8 +241,8 @@ static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params
     ws->cache = ws->own_cache ? ws->own_cache : params->cache;
     HD_TRY(open_settings(ws, arena, params->settings));
     HD_TRY(open_store(ws, arena, mode));
+    HD_TRY(hd_keys_open(ws, arena, params->passphrase));
     HD_TRY(migrate(ws, steps));
-    HD_TRY(hd_workspace_keys_open(ws, arena));
     HD_TRY(open_doors(ws));
     return hd_auditing_open(ws);
 }
@@ -314,7 +324,7 @@ void heed_workspace_close(heed_workspace *ws) {
     hd_catalog_close(ws->catalog);
     hd_auditing_close(ws);
     hd_store_close(ws->store);
-    hd_workspace_keys_close(ws);
+    hd_keys_close(ws);
     if (ws->own_settings) hd_settings_free(ws->settings);
     hd_lock_release(ws->lock);
     hd_free(ws->folder);

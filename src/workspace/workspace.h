@@ -26,8 +26,8 @@ struct heed_workspace {
     hd_stop *stop; // own_stop, or the caller's
     hd_stop own_stop;
     hd_store *store;
-    hd_store *subjects;  // the subjects' keys; NULL: not here
-    hd_keyring *keyring; // may be locked
+    hd_store *subjects;  // subjects.db of the keys; NULL: there is none
+    hd_keyring *keyring; // never NULL; locked where the keys are not here
     struct hd_audit *audit;
     hd_catalog *catalog;
     hd_door *door;
@@ -58,6 +58,7 @@ typedef struct hd_workspace_params {
     // A descriptor of heed.lock that holds the lock already: lent by the parent process (runner.h),
     // or of the handle before. Taken over, also when opening fails. 0: the lock is taken anew.
     int lock_fd;
+    hd_passphrase passphrase; // asks a person for it; .ask NULL: nobody can be asked
 } hd_workspace_params;
 heed_err hd_workspace_open(const hd_workspace_params *params, heed_workspace **out) HEED_CHECK;
 

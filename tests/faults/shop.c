@@ -152,12 +152,18 @@ heed_err shop_train(heed_workspace *ws, int64_t seed) {
 
 // ── State ───────────────────────────────────────────────────────────────────────────────────────
 
+// What is sealed differs whenever it is sealed: of blobs the length counts. Numbers of subjects,
+// which a crash can use up, don't count at all.
 static void hash_row(sqlite3_stmt *stmt, crypto_generichash_state *hash) {
     for (int col = 0; col < sqlite3_column_count(stmt); col++) {
-        const unsigned char *text = sqlite3_column_text(stmt, col);
-        unsigned char type = (unsigned char)sqlite3_column_type(stmt, col);
+        unsigned char type = (unsigned char)sqlite3_column_type(stmt, col); // as it is stored
+        bool number =
+            strcmp(sqlite3_column_name(stmt, col), "subject") == 0 && type == SQLITE_INTEGER;
+        const unsigned char *text = number ? NULL : sqlite3_column_text(stmt, col);
+        int bytes = number ? 0 : sqlite3_column_bytes(stmt, col);
         crypto_generichash_update(hash, &type, 1);
-        if (text) crypto_generichash_update(hash, text, (size_t)sqlite3_column_bytes(stmt, col));
+        crypto_generichash_update(hash, (const unsigned char *)&bytes, sizeof bytes);
+        if (text && type != SQLITE_BLOB) crypto_generichash_update(hash, text, (size_t)bytes);
     }
 }
 
@@ -238,9 +244,12 @@ heed_err shop_model(heed_workspace *ws, char out[SHOP_STATE]) {
 
 static heed_err try_recommend(heed_workspace *ws) {
     heed_recommendations *list = NULL;
+    const char *session[] = {"i1"};
     heed_recommend_params params = heed_recommend_default();
     params.exclude_seen = 0;
-    HD_TRY(heed_recommend(ws, "u1", &params, &list));
+    params.session = session; // works without keys too
+    params.n_session = 1;
+    HD_TRY(heed_recommend(ws, NULL, &params, &list));
     size_t n = list->n;
     heed_recommendations_free(list);
     return n > 0 ? HEED_OK : HD_FAIL(HEED_CORRUPT, "recommends nothing", "没有推荐");

@@ -174,7 +174,8 @@ static void a_store_that_does_not_sync_is_found_out(void **state) {
 
 // ── Migrations ──────────────────────────────────────────────────────────────────────────────────
 
-static heed_err double_values(hd_store *store) {
+static heed_err double_values(hd_store *store, void *ctx) {
+    (void)ctx;
     return hd_store_exec(store, "UPDATE m SET v = 2 * v");
 }
 

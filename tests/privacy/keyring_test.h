@@ -32,7 +32,7 @@
     } while (0)
 #endif
 
-typedef struct keys {
+typedef struct key_files {
     char dir[64];
     char folder[80]; // keys/ in it
     char subjects[96];
@@ -40,10 +40,10 @@ typedef struct keys {
     hd_keyring *keyring;
     const char *passphrase; // NULL: nobody answers
     int asked;
-} keys;
+} key_files;
 
 static inline heed_err keys_ask(void *ctx, bool fresh, hd_str *out) {
-    keys *k = ctx;
+    key_files *k = ctx;
     (void)fresh;
     k->asked++;
     if (!k->passphrase) return HD_FAIL(HEED_NOT_FOUND, "nobody is there", "没有人");
@@ -51,11 +51,11 @@ static inline heed_err keys_ask(void *ctx, bool fresh, hd_str *out) {
     return HEED_OK;
 }
 
-static inline hd_passphrase keys_passphrase(keys *k) {
+static inline hd_passphrase keys_passphrase(key_files *k) {
     return (hd_passphrase){keys_ask, k};
 }
 
-static inline void keys_close(keys *k) {
+static inline void keys_close(key_files *k) {
     hd_keyring_close(k->keyring);
     hd_store_close(k->store);
     k->keyring = NULL;
@@ -63,7 +63,7 @@ static inline void keys_close(keys *k) {
 }
 
 // Opens what stands in the folder, or makes it.
-static inline heed_err keys_open(keys *k, bool write, const uint8_t *workspace) {
+static inline heed_err keys_open(key_files *k, bool write, const uint8_t *workspace) {
     hd_keyring_params params = {.folder = k->folder,
                                 .workspace = workspace,
                                 .passphrase = keys_passphrase(k),
@@ -78,8 +78,8 @@ static inline heed_err keys_open(keys *k, bool write, const uint8_t *workspace) 
     return exists ? hd_keyring_open(&params, &k->keyring) : hd_keyring_create(&params, &k->keyring);
 }
 
-static inline void keys_init(keys *k) {
-    *k = (keys){0};
+static inline void keys_init(key_files *k) {
+    *k = (key_files){0};
     snprintf(k->dir, sizeof k->dir, "%s/heed-keys-XXXXXX",
              access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     assert_non_null(mkdtemp(k->dir));
@@ -89,16 +89,16 @@ static inline void keys_init(keys *k) {
     assert_ok(keys_open(k, true, NULL));
 }
 
-static inline void keys_clear(keys *k) {
+static inline void keys_clear(key_files *k) {
     keys_close(k);
     assert_ok(hd_fs_remove(k->dir));
 }
 
-static inline void keys_path(const keys *k, const char *name, char out[128]) {
+static inline void keys_path(const key_files *k, const char *name, char out[128]) {
     snprintf(out, 128, "%s/%s", k->folder, name);
 }
 
-static inline hd_str keys_read(const keys *k, const char *name) {
+static inline hd_str keys_read(const key_files *k, const char *name) {
     char path[128];
     hd_str text = {0};
     keys_path(k, name, path);
@@ -106,13 +106,13 @@ static inline hd_str keys_read(const keys *k, const char *name) {
     return text;
 }
 
-static inline void keys_write(const keys *k, const char *name, const void *data, size_t n) {
+static inline void keys_write(const key_files *k, const char *name, const void *data, size_t n) {
     char path[128];
     keys_path(k, name, path);
     assert_ok(hd_fs_write(path, data, n, 0600));
 }
 
-static inline int64_t keys_subject(keys *k) {
+static inline int64_t keys_subject(key_files *k) {
     int64_t subject;
     assert_ok(hd_subject_make(k->keyring, &subject));
     return subject;

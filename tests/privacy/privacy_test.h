@@ -18,6 +18,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "privacy/consent.h"
+#include "keyring_test.h"
 #include "privacy/door.h"
 #include "store/open.h"
 
@@ -27,6 +28,7 @@ typedef struct fixture {
     hd_store *store;
     hd_door *door;
     hd_arena arena;
+    key_files keys;
 } fixture;
 
 #define assert_ok(expr)                                                                \
@@ -52,7 +54,9 @@ static inline int fixture_setup(void **state) {
     assert_ok(hd_store_open(f->path, HD_STORE_CREATE, 4 << 20, NULL, &f->store));
     assert_ok(hd_store_migrate(f->store, hd_privacy_migrations, hd_privacy_n_migrations));
     assert_ok(hd_store_migrate(f->store, hd_consent_migrations, hd_consent_n_migrations));
-    assert_ok(hd_door_open(f->store, &f->door));
+    keys_init(&f->keys);
+    assert_ok(hd_privacy_bind(f->store, f->keys.keyring));
+    assert_ok(hd_door_open(f->store, f->keys.keyring, &f->door));
     hd_arena_init(&f->arena);
     *state = f;
     return 0;
@@ -63,6 +67,7 @@ static inline int fixture_teardown(void **state) {
     hd_door_close(f->door);
     hd_store_close(f->store);
     hd_arena_clear(&f->arena);
+    keys_clear(&f->keys);
     assert_ok(hd_fs_remove(f->dir));
     test_free(f);
     return 0;

@@ -5,27 +5,27 @@
 #include "keyring_test.h"
 
 static int setup(void **state) {
-    keys *k = test_calloc(1, sizeof *k);
+    key_files *k = test_calloc(1, sizeof *k);
     keys_init(k);
     *state = k;
     return 0;
 }
 
 static int teardown(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     keys_clear(k);
     test_free(k);
     return 0;
 }
 #define KEYS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-static void reopen(keys *k) {
+static void reopen(key_files *k) {
     assert_ok(keys_open(k, true, NULL));
     assert_false(hd_keyring_locked(k->keyring));
 }
 
 static void secrets_stay(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     static const char *const names[] = {"index", "audit", "api", "token", "ledger"};
     uint8_t first[5][HD_KEY_BYTES], again[HD_KEY_BYTES], id[HD_WORKSPACE_ID_BYTES];
     memcpy(id, hd_keyring_workspace(k->keyring), sizeof id);
@@ -44,7 +44,7 @@ static void secrets_stay(void **state) {
 }
 
 static void files_are_private(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     static const char *const names[] = {".", "keyring.json", "master.key", "subjects.db"};
     for (int i = 0; i < 4; i++) {
         struct stat st;
@@ -64,7 +64,7 @@ static void files_are_private(void **state) {
 }
 
 static void without_keys_it_is_locked(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t out[HD_KEY_BYTES];
     int64_t subject;
     char path[128];
@@ -74,13 +74,13 @@ static void without_keys_it_is_locked(void **state) {
     assert_ok(keys_open(k, true, NULL));
     assert_true(hd_keyring_locked(k->keyring));
     assert_null(hd_keyring_workspace(k->keyring));
-    assert_fails(HEED_DENIED, hd_keyring_need(k->keyring));
-    assert_fails(HEED_DENIED, hd_keyring_secret(k->keyring, "index", out));
-    assert_fails(HEED_DENIED, hd_subject_make(k->keyring, &subject));
-    assert_fails(HEED_DENIED, hd_subject_key(k->keyring, 1, out));
-    assert_fails(HEED_DENIED, hd_keyring_rotate(k->keyring));
-    assert_fails(HEED_DENIED, hd_keyring_need(NULL));
-    assert_fails(HEED_DENIED, hd_keyring_secret(NULL, "index", out));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_need(k->keyring));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_secret(k->keyring, "index", out));
+    assert_fails(HEED_UNAVAILABLE, hd_subject_make(k->keyring, &subject));
+    assert_fails(HEED_UNAVAILABLE, hd_subject_key(k->keyring, 1, out));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_rotate(k->keyring));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_need(NULL));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_secret(NULL, "index", out));
     assert_true(hd_keyring_locked(NULL));
     assert_ok(hd_keyring_commit(NULL));
     hd_keyring_rollback(NULL);
@@ -88,7 +88,7 @@ static void without_keys_it_is_locked(void **state) {
 }
 
 static void a_wrong_key_opens_nothing(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t other[HD_WORKSPACE_ID_BYTES] = {1};
     hd_str own = keys_read(k, "master.key");
     assert_int_equal(own.len, 65);
@@ -108,7 +108,7 @@ static void a_wrong_key_opens_nothing(void **state) {
 
 // Every bit pattern of one flip per byte: nothing opens, nothing crashes.
 static void every_byte_of_keyring_json_counts(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     keys_close(k);
     hd_str own = keys_read(k, "keyring.json");
     for (size_t i = 0; i < own.len; i++) {
@@ -136,7 +136,7 @@ static void every_byte_of_keyring_json_counts(void **state) {
 // ── Subjects ──
 
 static void subjects_have_keys_of_their_own(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t a[HD_KEY_BYTES], b[HD_KEY_BYTES], nobody[HD_KEY_BYTES], again[HD_KEY_BYTES];
     bool exists;
     int64_t one = keys_subject(k), two = keys_subject(k);
@@ -159,7 +159,7 @@ static void subjects_have_keys_of_their_own(void **state) {
 }
 
 static void what_is_not_committed_is_not_there(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t out[HD_KEY_BYTES];
     int64_t lost = keys_subject(k);
     hd_keyring_rollback(k->keyring);
@@ -174,7 +174,7 @@ static void what_is_not_committed_is_not_there(void **state) {
 }
 
 static void numbers_are_not_used_again(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     int64_t one = keys_subject(k), two = keys_subject(k);
     assert_ok(hd_keyring_commit(k->keyring));
     assert_ok(hd_subject_destroy(k->keyring, (int64_t[]){one, two, two}, 3));
@@ -186,7 +186,7 @@ static void numbers_are_not_used_again(void **state) {
     assert_ok(hd_keyring_commit(k->keyring));
 }
 
-static bool file_holds(const keys *k, const char *name, const void *bytes, size_t n) {
+static bool file_holds(const key_files *k, const char *name, const void *bytes, size_t n) {
     char path[128];
     hd_str text = {0};
     keys_path(k, name, path);
@@ -197,7 +197,7 @@ static bool file_holds(const keys *k, const char *name, const void *bytes, size_
     return found;
 }
 
-static void wrapped_of(keys *k, int64_t subject, uint8_t box[72]) {
+static void wrapped_of(key_files *k, int64_t subject, uint8_t box[72]) {
     hd_query *q;
     bool row;
     assert_ok(hd_query_open(k->store, "SELECT box FROM subjects WHERE key = ?1", &q));
@@ -211,7 +211,7 @@ static void wrapped_of(keys *k, int64_t subject, uint8_t box[72]) {
 }
 
 static void a_destroyed_key_leaves_no_trace(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t box[72], out[HD_KEY_BYTES];
     for (int i = 0; i < 300; i++) keys_subject(k);
     assert_ok(hd_keyring_commit(k->keyring));
@@ -231,7 +231,7 @@ static void a_destroyed_key_leaves_no_trace(void **state) {
 
 // The table's bytes, changed one by one through SQL; a box in another row.
 static void every_byte_of_a_subject_counts(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t out[HD_KEY_BYTES];
     int64_t one = keys_subject(k), two = keys_subject(k);
     assert_ok(hd_keyring_commit(k->keyring));
@@ -264,8 +264,8 @@ static void every_byte_of_a_subject_counts(void **state) {
 }
 
 static void databases_of_others_are_refused(void **state) {
-    keys *k = *state;
-    keys other;
+    key_files *k = *state;
+    key_files other;
     keys_init(&other);
     keys_close(&other);
     keys_close(k);
@@ -278,13 +278,13 @@ static void databases_of_others_are_refused(void **state) {
 
 // ── The ledger and marks ──
 
-static void add_erasure(keys *k, int64_t subject) {
+static void add_erasure(key_files *k, int64_t subject) {
     hd_erasure e = {.subject = subject, .time = 1000 + subject};
     memset(e.receipt, (int)subject, sizeof e.receipt);
     assert_ok(hd_erasure_add(k->keyring, &e));
 }
 
-static heed_err list(keys *k, int64_t after, hd_erasure *out, size_t *n) {
+static heed_err list(key_files *k, int64_t after, hd_erasure *out, size_t *n) {
     hd_arena arena;
     hd_erasure *erasures;
     hd_arena_init(&arena);
@@ -295,7 +295,7 @@ static heed_err list(keys *k, int64_t after, hd_erasure *out, size_t *n) {
 }
 
 static void the_ledger_remembers(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     hd_erasure e[8];
     size_t n;
     assert_ok(list(k, 0, e, &n));
@@ -341,7 +341,7 @@ static void the_ledger_remembers(void **state) {
 }
 
 static void marks_only_rise(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     hd_str value = {0};
     uint64_t count;
     bool found;
@@ -380,7 +380,7 @@ static void marks_only_rise(void **state) {
 }
 
 static void readers_do_not_write(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     int64_t subject;
     uint8_t out[HD_KEY_BYTES];
     assert_ok(keys_open(k, false, NULL));
@@ -394,7 +394,7 @@ static void readers_do_not_write(void **state) {
 // ── Other keys ──
 
 static void rotation_rewrites_keys_alone(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t before[3][HD_KEY_BYTES], after[HD_KEY_BYTES], old[72], fresh[72];
     for (int i = 0; i < 600; i++) keys_subject(k);
     assert_ok(hd_keyring_commit(k->keyring));
@@ -418,8 +418,8 @@ static void rotation_rewrites_keys_alone(void **state) {
 
 // A reader that was open before finds what was sealed since.
 static void readers_follow_a_rotation(void **state) {
-    keys *k = *state;
-    keys reader = *k;
+    key_files *k = *state;
+    key_files reader = *k;
     uint8_t a[HD_KEY_BYTES], b[HD_KEY_BYTES];
     int64_t one = keys_subject(k);
     assert_ok(hd_keyring_commit(k->keyring));
@@ -437,7 +437,7 @@ static void readers_follow_a_rotation(void **state) {
 }
 
 static void a_passphrase_takes_the_key_files_place(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     uint8_t before[HD_KEY_BYTES], after[HD_KEY_BYTES];
     char path[128];
     hd_passphrase ask = keys_passphrase(k);
@@ -462,7 +462,7 @@ static void a_passphrase_takes_the_key_files_place(void **state) {
     k->passphrase = NULL;
     assert_ok(keys_open(k, true, NULL));
     assert_true(hd_keyring_locked(k->keyring));
-    assert_fails(HEED_DENIED, hd_keyring_need(k->keyring));
+    assert_fails(HEED_UNAVAILABLE, hd_keyring_need(k->keyring));
     assert_non_null(strstr(heed_error_message(HEED_EN), "HEED_PASSPHRASE"));
     k->passphrase = "correct horse battery";
     reopen(k);
@@ -479,7 +479,7 @@ static void a_passphrase_takes_the_key_files_place(void **state) {
 
 // The credential of a service manager: beside the folder, and of a mode that heed doesn't judge.
 static void a_credential_holds_the_key(void **state) {
-    keys *k = *state;
+    key_files *k = *state;
     char credential[128], path[128];
     hd_str key = keys_read(k, "master.key");
     snprintf(credential, sizeof credential, "%s/heed-shop.key", k->dir);
@@ -498,7 +498,7 @@ static void a_credential_holds_the_key(void **state) {
 
 // ── Copies ──
 
-static heed_err unpack(keys *into, const char *copy, const uint8_t *workspace) {
+static heed_err unpack(key_files *into, const char *copy, const uint8_t *workspace) {
     hd_keyring_params params = {.folder = into->folder,
                                 .workspace = workspace,
                                 .passphrase = keys_passphrase(into),
@@ -515,8 +515,8 @@ static heed_err unpack(keys *into, const char *copy, const uint8_t *workspace) {
 }
 
 static void a_copy_brings_all_keys(void **state) {
-    keys *k = *state;
-    keys other;
+    key_files *k = *state;
+    key_files other;
     hd_passphrase ask = keys_passphrase(k);
     uint8_t a[HD_KEY_BYTES], b[HD_KEY_BYTES], id[HD_WORKSPACE_ID_BYTES];
     char copy[128];

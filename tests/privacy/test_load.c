@@ -97,7 +97,7 @@ static void test_end_by_another_door(void **state) {
     put_many(f, 1, 0, MANY);
     put_many(f, 1, 0, 1);
     hd_door_close(f->door);
-    assert_ok(hd_door_open(f->store, &f->door));
+    assert_ok(hd_door_open(f->store, f->keys.keyring, &f->door));
     assert_int_equal(end(f, 1), 1);
     assert_int_equal(indexes(f), 2);
     assert_int_equal(counts(f).events, MANY);

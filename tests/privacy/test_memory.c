@@ -6,6 +6,7 @@
 #include "privacy_test.h"
 
 typedef struct life {
+    key_files keys;
     const char *path;
     hd_store *store;
     hd_door *door;
@@ -86,7 +87,11 @@ static heed_err read_all(life *l, hd_arena *arena) {
 static heed_err live(life *l, int n) {
     int64_t rows;
     HD_TRY(hd_store_open(l->path, HD_STORE_WRITE, 1 << 20, NULL, &l->store));
-    HD_TRY(hd_door_open(l->store, &l->door));
+    HD_TRY(hd_store_open(l->keys.subjects, HD_STORE_WRITE, 1 << 20, NULL, &l->keys.store));
+    const hd_keyring_params params = {
+        .folder = l->keys.folder, .subjects = l->keys.store, .write = true};
+    HD_TRY(hd_keyring_open(&params, &l->keys.keyring));
+    HD_TRY(hd_door_open(l->store, l->keys.keyring, &l->door));
     HD_TRY(import_whole(l, n));
     hd_arena arena;
     hd_arena_init(&arena);
@@ -101,12 +106,14 @@ static heed_err live(life *l, int n) {
 static void leave(fixture *f) {
     hd_door_close(f->door);
     hd_store_close(f->store);
+    keys_close(&f->keys);
     f->door = NULL;
     f->store = NULL;
 }
 static void enter(fixture *f) {
     assert_ok(hd_store_open(f->path, HD_STORE_WRITE, 1 << 20, NULL, &f->store));
-    assert_ok(hd_door_open(f->store, &f->door));
+    assert_ok(keys_open(&f->keys, true, NULL));
+    assert_ok(hd_door_open(f->store, f->keys.keyring, &f->door));
 }
 
 // What stands afterwards.
@@ -134,13 +141,14 @@ static void clean(fixture *f) {
 static void fail_each(fixture *f, int n, uint64_t step) {
     for (uint64_t at = 1;; at += step) {
         leave(f);
-        life l = {.path = f->path};
+        life l = {.path = f->path, .keys = f->keys};
         size_t before = hd_mem_used();
         hd_mem_fail_at(at, true);
         heed_err err = live(&l, n);
         hd_mem_fail_at(0, true);
         hd_door_close(l.door);
         hd_store_close(l.store);
+        keys_close(&l.keys);
         if (hd_mem_used() != before) fail_msg("allocation %d leaves memory behind", (int)at);
         if (err != HEED_OK && err != HEED_MEMORY) {
             fail_msg("allocation %d: %s", (int)at, heed_error_message(HEED_EN));

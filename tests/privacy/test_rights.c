@@ -73,29 +73,10 @@ static void test_export(void **s) {
     int64_t ann = person_of(f, "cn-anna");
     assert_ok(hd_door_consent(f->door, ann, HD_PURPOSE_NEED, false, "cn-source", NULL));
     static const char *const canaries[] = {
-        "cn-ann\"",
-        "cn-anna",
-        "cn-city",
-        "cn-old-city",
-        "cn-other-city",
-        "cn-tel",
-        "cn-event",
-        "cn-session",
-        "cn-property",
-        "cn-review",
-        "cn-title",
-        "cn-text",
-        "cn-old-text",
-        "cn-ticket",
-        "cn-subject",
-        "cn-status",
-        "cn-old-status",
-        "cn-message",
-        "cn-said",
-        "cn-source",
-        "\"tea\"",
-        "\"view\"",
-        "1970-01-01T00:00:05",
+        "cn-ann\"",    "cn-anna",    "cn-city",     "cn-old-city", "cn-other-city",
+        "cn-tel",      "cn-session", "cn-property", "cn-title",    "cn-text",
+        "cn-old-text", "cn-ticket",  "cn-subject",  "cn-status",   "cn-old-status",
+        "cn-said",     "cn-source",  "\"tea\"",     "\"view\"",    "1970-01-01T00:00:05",
         "\"user\"",
     };
     json_t *out = export_of(f, "cn-ann");
@@ -103,6 +84,9 @@ static void test_export(void **s) {
     dump(out, &text);
     for (size_t i = 0; i < sizeof canaries / sizeof *canaries; i++)
         if (!strstr(hd_str_get(&text), canaries[i])) fail_msg("%s is missing", canaries[i]);
+    // Ids that are only compared are kept as keyed hashes.
+    static const char *const hashed[] = {"cn-event", "cn-review", "cn-message"};
+    for (int i = 0; i < 3; i++) assert_null(strstr(hd_str_get(&text), hashed[i]));
     assert_null(strstr(hd_str_get(&text), "ben"));
     assert_null(strstr(hd_str_get(&text), "Oslo"));
     hd_str_clear(&text);
@@ -135,7 +119,7 @@ static void test_every_table(void **s) {
     hd_str_init(&known);
     // Of these nothing is one person's, or (events_waiting) it is empty outside of an import.
     static const char *const others = " migrations import_batches event_types events_mark"
-                                      " events_waiting consent_mark sqlite_sequence ";
+                                      " events_waiting consent_mark privacy sqlite_sequence ";
     static const char *const exported = " users users_before user_links events reviews"
                                         " reviews_before tickets tickets_before messages consents"
                                         " consent_history ";
@@ -353,7 +337,7 @@ static void test_erase_part(void **s) {
     put(f, 1, event_record("e2", "d", "view", 2), 11);
     end(f, 1);
     int64_t a = person_of(f, "a");
-    int64_t b = ask(f, "SELECT key FROM users WHERE external_id = 'b'");
+    int64_t b = ask(f, "SELECT key FROM users ORDER BY key LIMIT 1 OFFSET 1");
     assert_int_equal(person_of(f, "d"), a);
     assert_ok(hd_rights_erase(f->door, &a, 1, NULL)); // the main id
     hd_door_event *events;

@@ -173,9 +173,24 @@ static void test_backup_restore(void **state) {
     snprintf(keys, sizeof keys, "%skeys", copy);
     assert_false(hd_fs_exists(keys));
     must(heed_workspace_restore(copy, back));
-    must(heed_workspace_open(back, HEED_READ, &ws));
+    must(heed_workspace_open(back, HEED_READ, &ws)); // without keys: who is u4?
     heed_recommendations *list = NULL;
     heed_recommend_params params = heed_recommend_default();
+    assert_int_equal(heed_recommend(ws, "u4", &params, &list), HEED_UNAVAILABLE);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "heed key import"));
+    const char *session[] = {"i1"};
+    heed_recommend_params asked = params;
+    asked.session = session;
+    asked.n_session = 1;
+    must(heed_recommend(ws, NULL, &asked, &list));
+    heed_recommendations_free(list);
+    heed_workspace_close(ws);
+    char own[160];
+    snprintf(own, sizeof own, "%s/keys", s->folder);
+    snprintf(keys, sizeof keys, "%s/keys", back);
+    must(hd_fs_remove(keys));
+    must(hd_fs_rename(own, keys));
+    must(heed_workspace_open(back, HEED_READ, &ws));
     must(heed_recommend(ws, "u4", &params, &list));
     assert_string_equal(list->items[0].id, "i3");
     heed_recommendations_free(list);
