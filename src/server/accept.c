@@ -144,12 +144,39 @@ static void turn_away(hd_exchange *x) {
         hd_conn_refuse(x, 503, "too many connections; try again in a moment");
 }
 
+static void on_connection(uv_stream_t *server, int status);
+
+static void on_sunk(uv_handle_t *handle) {
+    hd_listener *listener = handle->data;
+    listener->sinking = false;
+    if (listener->waiting && listener->open) on_connection(&listener->io.stream, 0);
+}
+
+static void sink(hd_listener *listener) {
+    listener->waiting = listener->sinking;
+    if (listener->sinking) return;
+    if (listener->local)
+        uv_pipe_init(&listener->loop->uv, &listener->sink.pipe, 0);
+    else
+        uv_tcp_init(&listener->loop->uv, &listener->sink.tcp);
+    listener->sink.handle.data = listener;
+    listener->sinking = true;
+    // Whether or not there was one to take, the handle is given back.
+    (void)uv_accept(&listener->io.stream, &listener->sink.stream);
+    uv_close(&listener->sink.handle, on_sunk);
+    hd_count_up(&listener->loop->counts.turned_away, 1);
+}
+
 static void on_connection(uv_stream_t *server, int status) {
     hd_listener *listener = server->data;
     hd_loop *loop = listener->loop;
     if (status < 0) return;
     hd_exchange *x = hd_conn_new(loop, listener->local);
-    if (!x) return;
+    if (!x) {
+        sink(listener);
+        return;
+    }
+    listener->waiting = false;
     if (uv_accept(server, &x->io.stream) != 0) {
         hd_conn_hang_up(x);
         return;

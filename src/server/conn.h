@@ -96,9 +96,19 @@ typedef struct hd_listener {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } io;
+    // Takes, to close it, a connection for which there is no memory: one that isn't taken would
+    // stop the listening.
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } sink;
     hd_loop *loop;
     bool open;
     bool local;
+    bool sinking; // the sink isn't closed yet
+    bool waiting; // and another connection waits for it
 } hd_listener;
 
 struct hd_loop {
