@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// heed config show: the settings in force and where each comes from.
+// heed config show, set, unset: the settings in force and where each comes from; changes in
+// heed.yaml. A server changes the same file for whoever has the scope, and opens its handles anew.
+#include "workspace/config.h"
+
 #include "api/call.h"
 #include "api/list.h"
 #include "api/show.h"
@@ -78,7 +81,7 @@ const hd_op hd_op_config_show = {
                       "值依次取自 --set 或其他选项、环境变量 HEED_*、heed.yaml，最后是默认值。"),
     .examples = (const char *const[]){"heed config show --origin", NULL},
     .method = "GET",
-    .path = "/api/v1/config",
+    .path = "/api/v1/settings",
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_ANY,
     .params = config_params,
@@ -86,4 +89,145 @@ const hd_op hd_op_config_show = {
     .result_doc = "config",
     .run = config_run,
     .text = config_text,
+};
+
+// ── Changing ──
+
+static heed_err need_folder(const hd_call *call) {
+    if (call->workspace) return HEED_OK;
+    return HD_FAIL(HEED_NOT_FOUND,
+                   "there is no workspace here; 'heed init' makes one, --workspace names one",
+                   "这里没有工作区；可用“heed init”创建，或用 --workspace 指定");
+}
+
+// {"changed": ["recommend.n"]}
+static heed_err change(hd_call *call, const json_t *changes, bool running, json_t **result) {
+    json_t *names = json_array();
+    const char *name;
+    json_t *value;
+    heed_err err = names ? need_folder(call) : HD_FAIL_MEMORY(0);
+    if (err == HEED_OK) err = hd_json_pack(result, "{s:O}", "changed", names);
+    json_object_foreach((json_t *)(uintptr_t)changes, name, value) if (err == HEED_OK) err =
+        hd_json_append(names, json_string(name));
+    if (err == HEED_OK) err = hd_config_change(call->workspace, changes, running);
+    if (err != HEED_OK) hd_json_drop(result);
+    json_decref(names);
+    return err;
+}
+
+static heed_err change_one(hd_call *call, json_t *value, json_t **result) {
+    json_t *changes = NULL;
+    HD_TRY(hd_json_pack(&changes, "{s:o}", hd_call_text(call, "key"), value));
+    heed_err err = change(call, changes, false, result);
+    json_decref(changes);
+    return err;
+}
+
+static heed_err set_run(hd_call *call, json_t **result) {
+    json_t *value = json_string(hd_call_text(call, "value"));
+    return value ? change_one(call, value, result) : HD_FAIL_MEMORY(0);
+}
+
+static heed_err unset_run(hd_call *call, json_t **result) {
+    return change_one(call, json_null(), result);
+}
+
+static heed_err patch_run(hd_call *call, json_t **result) {
+    const json_t *changes = json_object_get(call->params, "changes");
+    if (!json_is_object(changes) || json_object_size(changes) == 0)
+        return HD_FAIL(HEED_USAGE, "changes: give an object of settings and their new values",
+                       "changes：请给出由设置及其新值组成的对象");
+    HD_TRY(change(call, changes, true, result));
+    call->settings_changed = true;
+    return HEED_OK;
+}
+
+static heed_err change_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    size_t i;
+    json_t *name;
+    (void)width;
+    json_array_foreach(json_object_get(result, "changed"), i, name) hd_str_addf(
+        out, hd_say(lang, "heed.yaml: %s\n", "heed.yaml：%s\n"), json_string_value(name));
+    return hd_str_check(out);
+}
+
+static heed_err change_next(const json_t *result, heed_lang lang, hd_str *out) {
+    (void)result;
+    hd_str_add(out, hd_say(lang,
+                           "next: a server that runs reads it when told (kill -HUP) or at its next "
+                           "start",
+                           "下一步：运行中的服务器收到 SIGHUP 或下次启动时读取"));
+    return hd_str_check(out);
+}
+
+static const hd_param set_params[] = {
+    {"key", HD_PARAM_TEXT, .positional = true, .required = true,
+     .doc = HD_TEXT("the setting", "设置项")},
+    {"value", HD_PARAM_TEXT, .positional = true, .required = true,
+     .doc = HD_TEXT("its value, as --set takes it", "值，写法与 --set 相同")},
+};
+
+static const hd_param patch_params[] = {
+    {"changes", HD_PARAM_JSON, .required = true, .body = true,
+     .schema = "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":{\"type\":["
+               "\"string\",\"number\",\"boolean\",\"object\",\"null\"]}}",
+     .doc = HD_TEXT("settings and their new values; null: the default again",
+                    "设置及其新值；null 表示恢复默认")},
+};
+
+const hd_op hd_op_config_set = {
+    .name = "config set",
+    .chapter = HD_CHAPTER_CARE,
+    .only = HD_ONLY_CLI,
+    .doc = HD_TEXT("change a setting in heed.yaml", "修改 heed.yaml 中的设置"),
+    .detail = HD_TEXT("Changes that one line: comments and order stay. A wrong name or value is "
+                      "refused.",
+                      "只改那一行：注释和顺序不变。名称或值有误则拒绝。"),
+    .examples = (const char *const[]){"heed config set recommend.n 20",
+                                      "heed config set recommend.signals view=1,cart=4", NULL},
+    .scope = HD_SCOPE_ADMIN,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_NEVER,
+    .params = set_params,
+    .n_params = 2,
+    .result_doc = "config",
+    .run = set_run,
+    .text = change_text,
+    .next = change_next,
+};
+
+const hd_op hd_op_config_unset = {
+    .name = "config unset",
+    .chapter = HD_CHAPTER_CARE,
+    .only = HD_ONLY_CLI,
+    .doc = HD_TEXT("take a setting out of heed.yaml: the default holds again",
+                   "从 heed.yaml 中删去设置：恢复默认值"),
+    .scope = HD_SCOPE_ADMIN,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_NEVER,
+    .params = set_params,
+    .n_params = 1,
+    .result_doc = "config",
+    .run = unset_run,
+    .text = change_text,
+    .next = change_next,
+};
+
+const hd_op hd_op_config_change = {
+    .name = "config change",
+    .chapter = HD_CHAPTER_CARE,
+    .only = HD_ONLY_HTTP,
+    .doc = HD_TEXT("change settings while the server runs", "在服务器运行时修改设置"),
+    .method = "PATCH",
+    .path = "/api/v1/settings",
+    .scope = HD_SCOPE_ADMIN,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_ALONE,
+    .schema = "{\"type\":\"object\",\"properties\":{\"changed\":{\"type\":\"array\",\"items\":{"
+              "\"type\":\"string\"}}},\"required\":[\"changed\"]}",
+    .params = patch_params,
+    .n_params = 1,
+    .result_doc = "config",
+    .run = patch_run,
+    .text = change_text,
 };

@@ -110,6 +110,8 @@ typedef struct hd_call {
     void *ctx;
     // Set by the handler: what is metered of it besides the request itself.
     int64_t used_events, used_tokens;
+    // Set by the handler: the workspace's settings are others now, so handles are opened anew.
+    bool settings_changed;
 } hd_call;
 
 typedef struct hd_op {

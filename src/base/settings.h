@@ -30,6 +30,7 @@ typedef struct hd_setting {
     double min, max;            // for numbers; both 0: no bound
     const char *const *choices; // NULL-terminated, for CHOICE
     hd_text doc;                // one sentence
+    bool at_start;              // read when the program starts: what runs keeps what it began with
 } hd_setting;
 
 typedef enum hd_origin {

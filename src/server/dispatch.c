@@ -108,6 +108,7 @@ static heed_err run_task(hd_task *task, heed_workspace *ws) {
     heed_err err = hd_host_call(request->op, &call, ws, &request->body);
     request->used_events = call.used_events;
     request->used_tokens = call.used_tokens;
+    if (call.settings_changed) hd_host_refresh(request->tenant->host);
     // whoever may administer may have made or revoked a key: it counts from the next request on
     if (err == HEED_OK && task->kind == HD_TASK_ALONE && request->op->scope == HD_SCOPE_ADMIN)
         err = hd_host_keys_changed(request->tenant->host, ws);
