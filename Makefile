@@ -4,7 +4,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 MESON_FLAGS ?=
 
-.PHONY: all demo test check fuzz bench docs install help clean deps-build deps-test deps-check
+.PHONY: all demo test check fuzz bench docs deb install help clean deps-build deps-test deps-check
 
 all: deps-build  ## build build/heed
 	@tools/build.sh $(BUILD) $(MESON_FLAGS)
@@ -30,6 +30,10 @@ bench: deps-test  ## figures as ratios against what the machine has
 docs: all  ## reference pages, man page and completions from the operation table
 	@tools/docs.sh $(BUILD)
 
+deb: deps-build  ## a Debian package: build-deb/heed_<version>_<arch>.deb
+	@tools/build.sh build-deb --buildtype=release --prefix=/usr -Dtests=disabled
+	@tools/deb.sh build-deb
+
 install: all  ## install under PREFIX (default /usr/local), DESTDIR honoured
 	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local) && meson install -C $(BUILD) --no-rebuild
 
@@ -37,7 +41,7 @@ deps-build deps-test deps-check:
 	@tools/install-deps.sh $(@:deps-%=%)
 
 clean:  ## remove what was built
-	@rm -rf $(BUILD) build-release build-asan build-cov build-fuzz
+	@rm -rf $(BUILD) build-release build-asan build-cov build-fuzz build-deb
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | sort | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'

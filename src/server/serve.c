@@ -21,7 +21,9 @@
 #include "api/serve.h"
 #include "api/start.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "server/dispatch.h"
+#include "server/notify.h"
 #include "server/openapi.h"
 
 extern char **environ;
@@ -314,9 +316,15 @@ static void reload(hd_server *server) {
 
 static void *tick(void *arg) {
     listening *l = arg;
+    int64_t watchdog = hd_notify_watchdog_ms();
+    int64_t told = 0;
     for (size_t n = 0; !atomic_load(&l->ended); n++) {
         const struct timespec wait = {.tv_nsec = 100000000};
         (void)nanosleep(&wait, NULL);
+        if (watchdog && hd_time_monotonic() - told >= watchdog / 3) {
+            hd_notify("WATCHDOG=1");
+            told = hd_time_monotonic();
+        }
         if (atomic_exchange(&l->server->reload, false)) reload(l->server);
         if (n % (TICK_SECONDS * 10) != 0) continue;
         for (size_t i = 0; i < l->server->n_tenants; i++) hd_host_tick(l->server->tenants[i].host);
@@ -367,7 +375,9 @@ static heed_err serve(listening *l) {
     heed_err err = start_loops(l);
     l->ticking = err == HEED_OK && pthread_create(&l->ticker, NULL, tick, l) == 0;
     int64_t drain = hd_settings_int(server->settings, "serve.drain") * 1000;
+    if (err == HEED_OK) hd_notify("READY=1");
     if (err == HEED_OK) err = hd_loop_run(server->loops[0], drain);
+    hd_notify("STOPPING=1");
     stop_loops(server);
     hd_streams_end(server->streams);
     for (size_t i = 0; i < l->n_threads; i++) pthread_join(l->thread[i], NULL);
