@@ -49,6 +49,7 @@ const hd_op *const hd_ops[] = {
     &hd_op_train,
     &hd_op_eval,
     &hd_op_model_list,
+    &hd_op_model_show,
     &hd_op_model_activate,
     &hd_op_model_rollback,
     &hd_op_recommend,

@@ -49,6 +49,7 @@ extern const hd_op hd_op_posthog_event;
 extern const hd_op hd_op_train;
 extern const hd_op hd_op_eval;
 extern const hd_op hd_op_model_list;
+extern const hd_op hd_op_model_show;
 extern const hd_op hd_op_model_activate;
 extern const hd_op hd_op_model_rollback;
 extern const hd_op hd_op_recommend;

@@ -222,6 +222,59 @@ static const hd_param activate_params[] = {
      .doc = HD_TEXT("the version; none: the newest", "版本；不给则取最新的")},
 };
 
+static heed_err show_run(hd_call *call, json_t **result) {
+    heed_workspace *ws = NULL;
+    HD_TRY(hd_call_open(call, HEED_READ, "heed model show", &ws));
+    heed_err err =
+        hd_model_show(ws, hd_call_text(call, "model"), hd_call_text(call, "model_version"), result);
+    hd_call_close(call, ws);
+    return err;
+}
+
+static heed_err show_text(const json_t *model, heed_lang lang, size_t width, hd_str *out) {
+    hd_grid grid;
+    hd_grid_init(&grid, "ll");
+    hd_str parameters;
+    hd_str_init(&parameters);
+    add_parameters(json_object_get(model, "parameters"), &grid.arena, &parameters);
+    hd_grid_row(&grid, hd_say(lang, "model", "模型"), hd_json_text(model, "method"));
+    hd_grid_row(&grid, hd_say(lang, "version", "版本"), hd_json_text(model, "version"));
+    hd_grid_row(&grid, hd_say(lang, "in force", "启用"),
+                json_is_true(json_object_get(model, "active")) ? hd_say(lang, "yes", "是")
+                                                               : hd_say(lang, "no", "否"));
+    hd_grid_row(&grid, hd_say(lang, "made (UTC)", "时间（UTC）"), hd_json_text(model, "created"));
+    hd_grid_row(&grid, hd_say(lang, "events", "事件"),
+                hd_show_int(&grid.arena, hd_json_int(model, "events")));
+    hd_grid_row(&grid, "NDCG@10", hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4));
+    hd_grid_row(&grid, hd_say(lang, "parameters", "参数"), hd_str_get(&parameters));
+    grid.failed |= parameters.failed;
+    heed_err err = hd_grid_print(&grid, width, out);
+    hd_str_clear(&parameters);
+    hd_grid_clear(&grid);
+    return err;
+}
+
+const hd_op hd_op_model_show = {
+    .name = "model show",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc =
+        HD_TEXT("show a trained model and how it was chosen", "显示某个训练好的模型及其选择经过"),
+    .examples = (const char *const[]){"heed model show markov",
+                                      "heed model show markov 000003 --json", NULL},
+    .method = "GET",
+    .path = "/api/v1/models/{model}/{model_version}",
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_WORKSPACE,
+    .schema = "{\"type\":\"object\",\"properties\":{\"method\":{\"type\":\"string\"},\"version\":{"
+              "\"type\":\"string\"},\"active\":{\"type\":\"boolean\"},\"report\":{\"type\":"
+              "\"object\"}},\"required\":[\"method\",\"version\",\"active\",\"report\"]}",
+    .params = activate_params,
+    .n_params = sizeof activate_params / sizeof activate_params[0],
+    .result_doc = "model",
+    .run = show_run,
+    .text = show_text,
+};
+
 const hd_op hd_op_model_activate = {
     .name = "model activate",
     .chapter = HD_CHAPTER_MODELS,

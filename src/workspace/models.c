@@ -336,15 +336,25 @@ heed_err hd_models_open(const heed_workspace *ws, const char *task, hd_model_ref
     return err;
 }
 
-heed_err hd_models_manifest(const heed_workspace *ws, const char *task, hd_model_ref ref,
-                            json_t **out) {
+static heed_err read_part(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                          const char *name, json_t **out) {
     hd_arena arena;
     hd_arena_init(&arena);
     char *path;
-    heed_err err = path_of(ws, task, ref, "manifest.json", &arena, &path);
+    heed_err err = path_of(ws, task, ref, name, &arena, &path);
     if (err == HEED_OK) err = read_json(path, out);
     hd_arena_clear(&arena);
     return err;
+}
+
+heed_err hd_models_manifest(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                            json_t **out) {
+    return read_part(ws, task, ref, "manifest.json", out);
+}
+
+heed_err hd_models_report(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                          json_t **out) {
+    return read_part(ws, task, ref, "report.json", out);
 }
 
 typedef struct list_run {

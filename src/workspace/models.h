@@ -59,6 +59,8 @@ heed_err hd_models_open(const heed_workspace *ws, const char *task, hd_model_ref
                         hd_safetensors **out) HEED_CHECK;
 heed_err hd_models_manifest(const heed_workspace *ws, const char *task, hd_model_ref ref,
                             json_t **out) HEED_CHECK;
+heed_err hd_models_report(const heed_workspace *ws, const char *task, hd_model_ref ref,
+                          json_t **out) HEED_CHECK;
 bool hd_models_has(const heed_workspace *ws, const char *task, hd_model_ref ref);
 
 // [{"task", "method", "version", "active", …manifest}], newest first, for all tasks.

@@ -496,6 +496,39 @@ heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *ver
     return err;
 }
 
+static heed_err add_standing(heed_workspace *ws, hd_arena *arena, hd_model_ref ref, json_t *out) {
+    hd_model_ref active = {0};
+    hd_model_ref previous;
+    json_t *report = NULL;
+    heed_err err = hd_models_active(ws, TASK, arena, &active, &previous);
+    if (err != HEED_OK && err != HEED_NOT_FOUND) return err;
+    bool in_force = active.method && strcmp(active.method, ref.method) == 0 &&
+                    strcmp(active.version, ref.version) == 0;
+    HD_TRY(hd_json_set(out, "active", json_boolean(in_force)));
+    HD_TRY(hd_models_report(ws, TASK, ref, &report));
+    return hd_json_set(out, "report", report);
+}
+
+static heed_err show_in(heed_workspace *ws, hd_arena *arena, hd_model_ref ref, json_t **out) {
+    if (!ref.version) HD_TRY(hd_models_newest(ws, TASK, ref.method, arena, &ref.version));
+    if (!hd_models_has(ws, TASK, ref))
+        return HD_FAIL(HEED_NOT_FOUND,
+                       "there is no version '%s' of model '%s'; see 'heed model list'",
+                       "没有版本“%s”的模型“%s”；见“heed model list”", ref.version, ref.method);
+    HD_TRY(hd_models_manifest(ws, TASK, ref, out));
+    heed_err err = add_standing(ws, arena, ref, *out);
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}
+
+heed_err hd_model_show(heed_workspace *ws, const char *method, const char *version, json_t **out) {
+    hd_arena arena;
+    hd_arena_init(&arena);
+    heed_err err = show_in(ws, &arena, (hd_model_ref){method, version}, out);
+    hd_arena_clear(&arena);
+    return err;
+}
+
 heed_err heed_model_activate(heed_workspace *ws, const char *method, const char *version) {
     json_t *out = NULL;
     HD_TRY(hd_model_switch(ws, method, version, &out));

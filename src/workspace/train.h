@@ -16,6 +16,11 @@ heed_err hd_evaluate_workspace(heed_workspace *ws, const heed_evaluate_params *p
 heed_err hd_model_switch(heed_workspace *ws, const char *method, const char *version,
                          json_t **out) HEED_CHECK; // method NULL: back to the one before
 
+// A version's manifest, whether it is in force ("active"), and "report": how it was chosen. version
+// NULL: the method's newest. HEED_NOT_FOUND: there is none.
+heed_err hd_model_show(heed_workspace *ws, const char *method, const char *version,
+                       json_t **out) HEED_CHECK;
+
 // Methods by name, "all" for every one; *out (n): in the arena, in the order of the list, each
 // once. HEED_INPUT names the unknown one.
 heed_err hd_methods_named(const char *const *names, size_t n_names, hd_arena *arena,
