@@ -76,6 +76,7 @@ const hd_op *const hd_ops[] = {
     &hd_op_job_wait,
     &hd_op_job_run,
     &hd_op_privacy_audit,
+    &hd_op_privacy_reveal,
     &hd_op_doctor,
     &hd_op_migrate,
     &hd_op_backup,

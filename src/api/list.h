@@ -72,6 +72,7 @@ extern const hd_op hd_op_job_wait;
 extern const hd_op hd_op_job_run;
 extern const hd_op hd_op_doctor;
 extern const hd_op hd_op_privacy_audit;
+extern const hd_op hd_op_privacy_reveal;
 extern const hd_op hd_op_migrate;
 extern const hd_op hd_op_backup;
 extern const hd_op hd_op_restore;

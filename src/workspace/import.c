@@ -204,7 +204,7 @@ static heed_err open_rejects(import_run *run, import_file *file) {
                                      strcmp(file->path, "-") ? file->name : "stdin");
         if (!name) return HD_FAIL_MEMORY(0);
     }
-    return hd_rejects_init(&file->rejects, run->ws, run->arena, name);
+    return hd_rejects_init(&file->rejects, run->ws, &run->redactor, run->arena, name);
 }
 
 static heed_err finish_file(import_run *run, import_file *file) {
@@ -349,7 +349,7 @@ static heed_err run_import(import_run *run, heed_import_result *out, bool *told)
     int64_t rejects = 0;
     HD_TRY(hd_workspace_need_write(run->ws));
     HD_TRY(open_files(run));
-    HD_TRY(hd_redactor_init(&run->redactor, run->ws->settings));
+    HD_TRY(hd_redactor_init(&run->redactor, run->ws));
     HD_TRY(hd_rejects_expire(run->ws));
     HD_TRY(hd_store_begin(run->ws->store));
     heed_err err = import_all(run, &rejects);

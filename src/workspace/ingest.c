@@ -100,7 +100,7 @@ static heed_err need_redactor(heed_workspace *ws) {
     if (in->redacting && strcmp(in->redacting, mode) == 0) return HEED_OK;
     hd_redactor_clear(&in->redactor);
     in->redacting = NULL;
-    HD_TRY(hd_redactor_init(&in->redactor, ws->settings));
+    HD_TRY(hd_redactor_init(&in->redactor, ws));
     return keep_text(&in->arena, mode, &in->redacting);
 }
 

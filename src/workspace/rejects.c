@@ -11,9 +11,9 @@
 
 enum { FLUSH_BYTES = 64 * 1024 };
 
-heed_err hd_rejects_init(hd_rejects *rejects, const heed_workspace *ws, hd_arena *arena,
-                         const char *name) {
-    *rejects = (hd_rejects){.arena = arena};
+heed_err hd_rejects_init(hd_rejects *rejects, const heed_workspace *ws, hd_redactor *redactor,
+                         hd_arena *arena, const char *name) {
+    *rejects = (hd_rejects){.arena = arena, .redactor = redactor};
     rejects->max_shown = (size_t)hd_settings_int(ws->settings, "import.max_rejects_shown");
     hd_str_init(&rejects->line);
     size_t bytes = (rejects->max_shown + 1) * sizeof *rejects->shown;
@@ -50,9 +50,24 @@ static heed_err flush(hd_rejects *rejects) {
     return err;
 }
 
+// In place of what is given, until the next row.
+static heed_err redact(hd_rejects *rejects, const char **en, const char **zh, hd_slice *raw) {
+    const hd_slice given[3] = {hd_slice_of(*en), hd_slice_of(*zh), *raw};
+    if (!rejects->redactor) return HEED_OK;
+    for (size_t i = 0; i < 3; i++) {
+        hd_str_reset(&rejects->texts[i]);
+        HD_TRY(hd_redactor_text(rejects->redactor, given[i], &rejects->texts[i]));
+    }
+    *en = hd_str_get(&rejects->texts[0]);
+    *zh = hd_str_get(&rejects->texts[1]);
+    *raw = (hd_slice){hd_str_get(&rejects->texts[2]), rejects->texts[2].len};
+    return HEED_OK;
+}
+
 heed_err hd_rejects_add(hd_rejects *rejects, uint64_t line, const char *en, const char *zh,
                         hd_slice raw) {
     rejects->count++;
+    HD_TRY(redact(rejects, &en, &zh, &raw));
     if (rejects->n_shown < rejects->max_shown) HD_TRY(keep_shown(rejects, line, en, zh));
     if (!rejects->path) return HEED_OK;
     HD_TRY(make_file(rejects));
@@ -78,6 +93,7 @@ heed_err hd_rejects_commit(hd_rejects *rejects) {
 void hd_rejects_clear(hd_rejects *rejects) {
     hd_file_abort(rejects->file);
     hd_str_clear(&rejects->line);
+    for (size_t i = 0; i < 3; i++) hd_str_clear(&rejects->texts[i]);
     *rejects = (hd_rejects){0};
 }
 

@@ -13,7 +13,7 @@
 static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const encrypt_choices[] = {"on", "off", NULL};
-static const char *const text_choices[] = {"keep", "redact", NULL};
+static const char *const text_choices[] = {"keep", "redact", "tokenize", NULL};
 static const char *const basis_choices[] = {"legitimate_interest", "consent", NULL};
 static const char *const format_choices[] = {"logfmt", "json", NULL};
 
@@ -79,9 +79,14 @@ const hd_setting hd_settings_rows[] = {
                  "用每个人自己的密钥加密其 id、属性和文字；改动之前写入的内容用 heed privacy seal "
                  "跟进")},
     {"privacy.text", HD_SETTING_CHOICE, "keep", .choices = text_choices,
-     .doc = HD_TEXT("personal data in the free text of reviews and tickets: keep it, or redact it "
-                    "as it is imported",
-                    "评论和工单的文字中的个人信息：keep 保留，redact 在导入时去除")},
+     .doc =
+         HD_TEXT("personal data in the free text of reviews and tickets, as it is imported: keep "
+                 "it, redact it, or tokenize it so that the keys can turn it back",
+                 "导入时评论和工单文字中的个人信息：keep 保留，redact 去除，"
+                 "tokenize 换成可用密钥还原的标记")},
+    {"privacy.attributes", HD_SETTING_CHOICE, "keep", .choices = text_choices,
+     .doc = HD_TEXT("the same in users' attributes and events' properties",
+                    "用户属性和事件属性中的个人信息，取值同上")},
     BASIS("recommend", "recommending", "推荐"),
     BASIS("profile", "profiling", "画像"),
     BASIS("need", "finding needs", "需求分析"),
