@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,10 +97,47 @@ static void test_failures(void **state) {
     hd_lock_release(lock);
 }
 
+// A lock that is lent is held until both have let go of it.
+static void test_lending(void **state) {
+    (void)state;
+    hd_lock *lock, *lent = NULL, *other = NULL;
+    assert_int_equal(hd_lock_take(path, "server", &lock), HEED_OK);
+    assert_int_equal(hd_lock_adopt(path, dup(hd_lock_fd(lock)), &lent), HEED_OK);
+    hd_lock_release(lock);
+    assert_int_equal(hd_lock_take(path, "other", &other), HEED_BUSY);
+    hd_lock_release(lent);
+    assert_int_equal(hd_lock_take(path, "other", &other), HEED_OK);
+
+    int stranger = open(path, O_RDWR); // the same file, but not the lock
+    assert_int_equal(hd_lock_adopt(path, stranger, &lent), HEED_BUSY);
+    assert_int_equal(fcntl(stranger, F_GETFD), -1); // taken over all the same
+    assert_int_equal(hd_lock_adopt(path, open("/dev/null", O_RDWR), &lent), HEED_BUSY);
+    hd_mem_fail_at(1, true);
+    assert_int_equal(hd_lock_adopt(path, dup(hd_lock_fd(other)), &lent), HEED_MEMORY);
+    hd_mem_fail_at(0, false);
+    hd_lock_release(other);
+}
+
+static void test_waiting(void **state) {
+    (void)state;
+    hd_lock *lock, *second = NULL;
+    assert_int_equal(hd_lock_wait(path, "me", 0, &lock), HEED_OK);
+    assert_int_equal(hd_lock_wait(path, "you", 20, &second), HEED_BUSY);
+    pid_t child = fork();
+    if (child == 0) {
+        hd_lock_release(lock); // what a fork inherits holds it too
+        _exit(hd_lock_wait(path, "child", 60000, &second) == HEED_OK ? 0 : 1);
+    }
+    hd_lock_release(lock);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_holder),
-        cmocka_unit_test(test_ends_with_its_process),
+        cmocka_unit_test(test_lending),    cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_one_holder), cmocka_unit_test(test_ends_with_its_process),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
