@@ -147,6 +147,13 @@ typedef struct hd_door_event {
 heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, size_t limit,
                         hd_arena *arena, hd_door_event **out, size_t *n) HEED_CHECK;
 
+// What recommending reads at every request, in one: the user behind an id (HEED_NOT_FOUND as
+// above), and their events at items in time order, with item_key, type, value and time alone;
+// with_keys: and key.
+heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, bool with_keys,
+                         hd_arena *arena, int64_t *user_key, hd_door_event **out,
+                         size_t *n) HEED_CHECK;
+
 typedef struct hd_door_review {
     int64_t key;
     int64_t item_key;

@@ -85,6 +85,9 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
 heed_err hd_users_person(hd_door *door, int64_t key, int64_t *person, bool *joined) HEED_CHECK;
 // The id of a key, in the arena.
 heed_err hd_users_id(hd_door *door, int64_t key, hd_arena *arena, hd_slice *out) HEED_CHECK;
+// The person behind an id, if they are in the purpose. HEED_NOT_FOUND: no such id.
+heed_err hd_users_find_for(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *person,
+                           bool *joined) HEED_CHECK;
 // Takes back the joins of a batch. *n is raised by how many.
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
 // Joins the ids of what was one person anew, by the pairs that are left.

@@ -2,6 +2,7 @@
 //
 // Reading one person, and counting all. A person's rows are those of all its ids; the common case
 // of a single id is one range of events_by_user, which holds every column asked for.
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -161,6 +162,15 @@ heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t li
     return err;
 }
 
+static heed_err give_events(const hd_event_list *list, hd_arena *arena, hd_door_event **out,
+                            size_t *n) {
+    *out = hd_arena_alloc(arena, (list->n ? list->n : 1) * sizeof **out);
+    if (!*out) return HD_FAIL_MEMORY(list->n * sizeof **out);
+    if (list->n > 0) memcpy(*out, list->events, list->n * sizeof **out);
+    *n = list->n;
+    return HEED_OK;
+}
+
 heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, size_t limit,
                         hd_arena *arena, hd_door_event **out, size_t *n) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
@@ -171,13 +181,66 @@ heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, siz
     heed_err err;
     HD_TRY_OUT(hd_users_person_for(door, purpose, user_key, &person, &joined));
     HD_TRY_OUT(hd_events_collect(door, person, joined, limit, &list));
-    *out = hd_arena_alloc(arena, (list.n ? list.n : 1) * sizeof **out);
-    if (!*out) {
-        err = HD_FAIL_MEMORY(list.n * sizeof **out);
-        goto out;
+    err = give_events(&list, arena, out, n);
+out:
+    hd_free(list.events);
+    return err;
+}
+
+// A history has hundreds of events and is read at every request: only the columns that are needed,
+// forwards, and the key (which costs as much as two others) only for who names the evidence.
+#define HISTORY_OF(who, key)                                                    \
+    "SELECT item_key, type, time, value" key " FROM events WHERE user_key " who \
+    " AND item_key IS NOT NULL ORDER BY time, key"
+#define ONE_ID "= ?1"
+#define ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
+static const char history_of_id[] = HISTORY_OF(ONE_ID, "");
+static const char history_of_ids[] = HISTORY_OF(ALL_IDS, "");
+static const char history_of_id_with_keys[] = HISTORY_OF(ONE_ID, ", key");
+static const char history_of_ids_with_keys[] = HISTORY_OF(ALL_IDS, ", key");
+
+static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_event_list *list) {
+    bool row;
+    int64_t last = 0; // most events are of one type
+    const char *type = NULL;
+    for (;;) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) return HEED_OK;
+        HD_TRY(hd_grow(&list->events, &list->cap, list->n + 1, sizeof *list->events));
+        int64_t type_key = hd_query_i64(q, 1);
+        if (!type || type_key != last) HD_TRY(hd_types_name(door, type_key, &type));
+        last = type_key;
+        list->events[list->n++] = (hd_door_event){.key = with_keys ? hd_query_i64(q, 4) : 0,
+                                                  .item_key = hd_query_i64(q, 0),
+                                                  .type = type,
+                                                  .value = hd_query_f64(q, 3),
+                                                  .quantity = (double)NAN,
+                                                  .time = hd_query_time(q, 2)};
     }
-    if (list.n > 0) memcpy(*out, list.events, list.n * sizeof **out);
-    *n = list.n;
+}
+
+static heed_err collect_history(hd_door *door, int64_t person, bool joined, bool with_keys,
+                                hd_event_list *list) {
+    hd_query *q;
+    const char *lean = joined ? history_of_ids : history_of_id;
+    const char *full = joined ? history_of_ids_with_keys : history_of_id_with_keys;
+    HD_TRY(hd_query_open(door->store, with_keys ? full : lean, &q));
+    hd_query_bind_i64(q, 1, person);
+    heed_err err = read_history(door, q, with_keys, list);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, bool with_keys,
+                         hd_arena *arena, int64_t *user_key, hd_door_event **out, size_t *n) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    hd_door_sync(door);
+    bool joined;
+    hd_event_list list = {0};
+    heed_err err;
+    HD_TRY_OUT(hd_users_find_for(door, purpose, id, user_key, &joined));
+    HD_TRY_OUT(collect_history(door, *user_key, joined, with_keys, &list));
+    err = give_events(&list, arena, out, n);
 out:
     hd_free(list.events);
     return err;

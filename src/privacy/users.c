@@ -447,11 +447,16 @@ heed_err hd_users_put(hd_door *door, int64_t batch, const hd_record *record, int
 
 // ── Finding ──
 
-heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *user_key) {
-    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+heed_err hd_users_find_for(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *person,
+                           bool *joined) {
     int64_t key;
-    bool joined;
-    HD_TRY(find(door, id, &key, user_key));
+    HD_TRY(find(door, id, &key, person));
     if (key == 0) return unknown(id);
-    return hd_users_person_for(door, purpose, key, user_key, &joined);
+    return hd_users_person_for(door, purpose, key, person, joined);
+}
+
+heed_err hd_door_user_find(hd_door *door, hd_purpose purpose, hd_slice id, int64_t *user_key) {
+    bool joined;
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    return hd_users_find_for(door, purpose, id, user_key, &joined);
 }

@@ -70,15 +70,15 @@ static heed_err ask_attributes(void *ctx, const char **out) {
 static heed_err add_history(request *r, const char *user) {
     hd_door_event *events = NULL;
     size_t n = 0;
-    HD_TRY(hd_door_user_find(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), &r->user));
-    HD_TRY(hd_door_events(r->ws->door, HD_PURPOSE_RECOMMEND, r->user, 0, r->arena, &events, &n));
+    bool evidence = r->params->reasons > 0; // which names events by their keys
+    HD_TRY(hd_door_history(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), evidence, r->arena,
+                           &r->user, &events, &n));
     r->serve.ask_attributes = ask_attributes;
     r->serve.ctx = r;
     HD_TRY(room_for(r, n + r->params->n_session));
     for (size_t i = 0; i < n; i++)
-        if (events[i].item_key != 0)
-            add_event(r, events[i].item_key, events[i].type, events[i].value, events[i].time,
-                      events[i].key);
+        add_event(r, events[i].item_key, events[i].type, events[i].value, events[i].time,
+                  events[i].key);
     return HEED_OK;
 }
 

@@ -100,6 +100,15 @@ static heed_err read_events(fixture *f, hd_purpose purpose, hd_str *seen) {
     return hd_door_events(f->door, purpose, key_for_rights(f, "bob"), 0, &f->arena, &events, &n);
 }
 
+static heed_err read_history(fixture *f, hd_purpose purpose, hd_str *seen) {
+    (void)seen;
+    int64_t key;
+    hd_door_event *events;
+    size_t n;
+    return hd_door_history(f->door, purpose, hd_slice_of("bob"), false, &f->arena, &key, &events,
+                           &n);
+}
+
 static heed_err read_reviews(fixture *f, hd_purpose purpose, hd_str *seen) {
     hd_door_review *reviews;
     size_t n;
@@ -139,6 +148,10 @@ static heed_err see_event(void *ctx, int64_t user, const hd_door_event *event) {
 
 static heed_err read_scan_events(fixture *f, hd_purpose purpose, hd_str *seen) {
     return hd_door_scan_events(f->door, purpose, see_event, seen);
+}
+
+static heed_err read_events_after(fixture *f, hd_purpose purpose, hd_str *seen) {
+    return hd_door_scan_events_after(f->door, purpose, 0, see_event, seen);
 }
 
 static heed_err read_snapshot(fixture *f, hd_purpose purpose, hd_str *seen) {
@@ -182,10 +195,12 @@ static const struct {
     {"attributes", HD_MAY_ATTRIBUTES, false, read_attributes},
     {"id", HD_MAY_IDS, false, read_id},
     {"events", HD_MAY_PERSON, false, read_events},
+    {"history", HD_MAY_PERSON, false, read_history},
     {"reviews", HD_MAY_PERSON, false, read_reviews},
     {"scan", HD_MAY_WHOLE, true, read_scan},
     {"scan_empty", HD_MAY_WHOLE, true, read_scan_empty},
     {"scan_events", HD_MAY_WHOLE, true, read_scan_events},
+    {"scan_events_after", HD_MAY_WHOLE, true, read_events_after},
     {"snapshot", HD_MAY_WHOLE, true, read_snapshot},
     {"count", 0, true, read_counts},
     {"busiest", HD_MAY_WHOLE | HD_MAY_IDS, true, read_busiest},

@@ -387,6 +387,30 @@ static void compare_reviews(fixture *f) {
     }
 }
 
+// A history is what the events at items are, with and without their keys.
+static void check_history(fixture *f, int64_t person, const hd_door_event *events, size_t n) {
+    char *id;
+    assert_ok(hd_door_user_id(f->door, HD_PURPOSE_RECOMMEND, person, &f->arena, &id));
+    for (int with_keys = 0; with_keys < 2; with_keys++) {
+        hd_door_event *history;
+        int64_t key;
+        size_t n_history, at = 0;
+        assert_ok(hd_door_history(f->door, HD_PURPOSE_RECOMMEND, hd_slice_of(id), with_keys,
+                                  &f->arena, &key, &history, &n_history));
+        assert_int_equal(key, person);
+        for (size_t i = 0; i < n; i++) {
+            if (events[i].item_key == 0) continue;
+            assert_true(at < n_history);
+            const hd_door_event *e = &history[at++];
+            assert_int_equal(e->key, with_keys ? events[i].key : 0);
+            assert_ptr_equal(e->type, events[i].type);
+            assert_true(e->time == events[i].time && e->item_key == events[i].item_key);
+            assert_true(e->value == events[i].value || (isnan(e->value) && isnan(events[i].value)));
+        }
+        assert_int_equal(at, n_history);
+    }
+}
+
 // The scan yields, in key order, what reading person by person does.
 typedef struct scan_check {
     fixture *f;
@@ -412,6 +436,7 @@ static heed_err scan_one(void *ctx, int64_t key, const hd_door_event *events, si
         assert_ptr_equal(events[i].type, want[i].type);
         assert_true(events[i].time == want[i].time && events[i].item_key == want[i].item_key);
     }
+    check_history(s->f, key, want, want_n);
     assert_ok(hd_door_reviews(s->f->door, HD_PURPOSE_NEED, key, &s->f->arena, &want_reviews,
                               &want_n_reviews));
     assert_int_equal(n_reviews, want_n_reviews);
