@@ -36,7 +36,7 @@ sanitizers() { # every test under ASan and UBSan; the faults and the allocations
 }
 
 faults() {
-    HEED_FAULTS=500 HEED_ALLOCATIONS=all tools/test.sh build --suite faults --timeout-multiplier 20
+    HEED_FAULTS=300 HEED_ALLOCATIONS=all tools/test.sh build --suite faults --timeout-multiplier 20
 }
 
 coverage() {

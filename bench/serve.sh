@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# serve.sh BUILD [SECONDS]: a server on MovieLens 1M with the load generator beside it on the same machine:
+#   1. as many recommendations as 64 connections can ask for (wrk)
+#   2. a fixed 2,000 recommendations a second (autocannon, from npm): latencies, resident memory
+#   3. the same while 1,000 events a second are posted, and while a training job runs
+#   4. events posted in batches of 100, each batch acknowledged when it is durable
+# Needs wrk, curl, python3, node with npm, and the data sets in HEED_TEST_DATA or ../shared/data. BENCH_DIR: on which disk (default /tmp).
+set -eu
+build=$(cd "$1" && pwd)
+seconds=${2:-10}
+here=$(cd "$(dirname "$0")" && pwd)
+data=${HEED_TEST_DATA:-$here/../../shared/data}
+heed=$build/heed
+[ -d "$data/movielens-1m-seq" ] || { echo "skipped: no data sets in $data"; exit 0; }
+dir=$(mktemp -d "${BENCH_DIR:-/tmp}/heed-serve-XXXXXX")
+server=
+trap '[ -z "$server" ] || kill "$server"; wait; rm -rf "$dir"' EXIT INT TERM
+
+"$heed" init "$dir/shop" >/dev/null
+"$heed" --workspace "$dir/shop" import --preset sequence "$data/movielens-1m-seq/ml1m_seq.txt.gz" >/dev/null
+"$heed" --workspace "$dir/shop" train --methods markov --set train.tune=false >/dev/null
+key=$("$heed" --workspace "$dir/shop" key create --name bench --scope all --json | grep -o 'heed_[a-z0-9]*_[a-z0-9]*' | head -1)
+"$heed" --workspace "$dir/shop" serve --listen 127.0.0.1:0 2>"$dir/log" >/dev/null &
+server=$!
+until grep -q 'serving at' "$dir/log"; do sleep 0.1; done
+url=$(sed -n 's/.*serving at \(http[^ ]*\).*/\1/p' "$dir/log")
+
+cat >"$dir/users.lua" <<LUA
+math.randomseed(1)
+wrk.headers["X-API-Key"] = "$key"
+request = function() return wrk.format("GET", "/api/v1/recommend/" .. math.random(1, 6040) .. "?n=10") end
+done = function(summary, latency)
+  io.write(string.format("%.0f requests/s, p50 %.2f ms, p99 %.2f ms, errors %d\n", summary.requests / summary.duration * 1e6,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.errors.status + summary.errors.connect +
+    summary.errors.read + summary.errors.timeout))
+end
+LUA
+resident() { awk '/VmRSS|VmHWM/ { printf "%s %.0f MB  ", $1, $2 / 1024 }' "/proc/$server/status"; echo; }
+wrk_run() { wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1; }
+npm install --silent --no-audit --no-fund --prefix "$dir/npm" autocannon@7 >/dev/null 2>&1 || echo "autocannon could not be fetched"
+cat >"$dir/rate.cjs" <<'JS'
+const autocannon = require(process.argv[2] + '/node_modules/autocannon');
+const [url, key, rate, seconds] = process.argv.slice(3);
+let x = 1;
+const user = () => 1 + (x = (x * 48271) % 2147483647) % 6040;
+const requests = Array.from({length: 500}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
+autocannon({url, connections: 64, duration: +seconds, overallRate: +rate, requests}).then((d) =>
+  console.log(`${d.requests.average.toFixed(0)} requests/s, p50 ${d.latency.p50} ms, p99 ${d.latency.p99} ms, errors ${d.errors + d.non2xx}`));
+JS
+cannon() { node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds"; } # latencies at a fixed rate
+
+echo "recommendations, 64 connections (wrk): $(wrk_run)"
+echo "recommendations, 2,000/s (autocannon): $(cannon 2000)"
+echo "memory: $(resident)"
+python3 "$here/post.py" "$url" "$key" 1000 $((seconds + 4)) >"$dir/posted" &
+poster=$!
+sleep 1
+echo "  while 1,000 events/s are posted:     $(cannon 2000)"
+wait $poster
+echo "  meanwhile: $(cat "$dir/posted")"
+curl -s -X POST -H "X-API-Key: $key" -H 'Content-Type: application/json' -d '{"methods": ["item_knn"]}' "$url/api/v1/train" >"$dir/job"
+sleep 0.5
+echo "  while a training job runs:           $(cannon 2000)"
+echo "  the job: $(curl -s -H "X-API-Key: $key" "$url/api/v1/jobs" | grep -o '"state":"[a-z]*"' | head -1)"
+echo "events in batches of 100:              $(python3 "$here/post.py" "$url" "$key" 0 "$seconds")"
+echo "memory: $(resident)"
+kill "$server"
+wait "$server" || true
+server=

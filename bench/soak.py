@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""soak.py HEED [MINUTES] [REQUESTS_PER_SECOND]: a server under mixed load, its memory by the minute.
+
+Reads, posts, new items, mistakes, exports, a training every ten minutes. Prints a line a minute and at the end the
+growth of resident memory after the first tenth; exits 1 when anything answered 5xx or was answered wrongly.
+"""
+import http.client
+import json
+import pathlib
+import random
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "serve"))
+import serving  # noqa: E402
+
+
+def resident(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main():
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 60
+    rate = float(sys.argv[3]) if len(sys.argv) > 3 else 100
+    rng = random.Random(1)
+    shop = serving.Shop().start("--set", "serve.failures=0")
+    key = shop.keys["all"]
+    connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=60)
+    counts, samples, n = {}, [], 0
+    begun = time.monotonic()
+
+    def ask(method, path, body=None, auth=True, expect=(200, 201, 202)):
+        nonlocal n
+        headers = {"Authorization": f"Bearer {key}"} if auth else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, body=json.dumps(body) if body is not None else None, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        n += 1
+        counts[answer.status] = counts.get(answer.status, 0) + 1
+        if answer.status not in expect:
+            counts["unexpected"] = counts.get("unexpected", 0) + 1
+            print(f"{method} {path}: {answer.status}", flush=True)
+
+    def event(k):
+        return {"event_id": f"s{n}-{k}", "user": f"u{rng.randint(1, 40)}", "item": f"i{rng.randint(1, 30)}",
+                "type": rng.choice(["view", "purchase", "cart"])}
+
+    def turn():
+        what = rng.random()
+        if what < 0.6:
+            ask("GET", f"/api/v1/recommend/u{rng.randint(1, 40)}?n=10")
+        elif what < 0.85:
+            ask("POST", "/api/v1/events", [event(k) for k in range(rng.randint(1, 20))])
+        elif what < 0.9:
+            ask("PUT", f"/api/v1/items/i{rng.randint(1, 40)}", {"title": f"Item {n}", "categories": [f"c{n % 3}"]})
+        elif what < 0.94:
+            ask("GET", f"/api/v1/profile/u{rng.randint(1, 40)}")
+        elif what < 0.96:
+            ask("GET", "/metrics")
+        elif what < 0.98:
+            ask("GET", f"/api/v1/recommend/u1?n={rng.choice(['x', '0', ''])}", expect=(400,))
+        else:
+            ask("GET", "/api/v1/recommend/u1", auth=False, expect=(401,))
+
+    next_minute, trained = 0, 0
+    try:
+        while time.monotonic() - begun < minutes * 60:
+            turn()
+            at = time.monotonic() - begun
+            if at >= next_minute * 60:
+                rss = resident(shop.process.pid)
+                samples.append((at / 60, rss))
+                print(f"minute {next_minute}: {n} requests, {rss:.1f} MB", flush=True)
+                next_minute += 1
+            if at >= (trained + 1) * 600:
+                ask("POST", "/api/v1/train", {"methods": ["popular", "markov"]})
+                trained += 1
+            time.sleep(max(0.0, n / rate - (time.monotonic() - begun)))
+        settled = [s for s in samples if s[0] >= minutes / 10] or samples
+        growth = settled[-1][1] - settled[0][1]
+        print(f"{n} requests in {minutes:g} minutes: {counts}; {trained} trainings; resident {settled[0][1]:.1f} MB at "
+              f"minute {settled[0][0]:.0f}, {settled[-1][1]:.1f} MB at the end ({growth:+.1f} MB)")
+        code = shop.stop()
+        return 1 if counts.get("unexpected") or code != 0 else 0
+    finally:
+        shop.close()
+
+
+sys.exit(main())
