@@ -20,7 +20,8 @@ heed_err hd_call_open(hd_call *call, heed_mode mode, const char *who, heed_works
                                         .mode = mode,
                                         .who = who,
                                         .settings = call->settings,
-                                        .stop = call->stop};
+                                        .stop = call->stop,
+                                        .passphrase = {call->secret, call->ctx}};
     HD_TRY(call->lender ? call->lender->open(call->lender->ctx, mode, out)
                         : hd_workspace_open(&params, out));
     heed_workspace_on_progress(*out, pass_progress, call);

@@ -145,8 +145,14 @@ static heed_err restore_run(hd_call *call, json_t **result) {
 
 static heed_err restore_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     (void)width;
-    hd_str_addf(out, hd_say(lang, "restored %s to %s\n", "已将 %s 恢复到 %s\n"),
-                hd_json_text(result, "backup"), hd_json_text(result, "folder"));
+    hd_str_addf(
+        out,
+        hd_say(lang,
+               "restored %s to %s; its keys are not in the backup: 'heed key import' brings "
+               "them, or put its keys/ folder back\n",
+               "已将 %s 恢复到 %s；备份不含密钥：请用“heed key import”导入，或放回其 "
+               "keys/ 文件夹\n"),
+        hd_json_text(result, "backup"), hd_json_text(result, "folder"));
     return hd_str_check(out);
 }
 
@@ -161,8 +167,11 @@ const hd_op hd_op_restore = {
     .name = "restore",
     .chapter = HD_CHAPTER_CARE,
     .doc = HD_TEXT("make a workspace from a backup", "由备份恢复出工作区"),
-    .detail = HD_TEXT("The backup is checked first. Put the keys back into keys/ by hand.",
-                      "先检查备份。密钥请自行放回 keys/。"),
+    .detail =
+        HD_TEXT("The backup is checked first. It holds no keys: bring them with 'heed key import', "
+                "or put the keys/ folder back. Without them, names and texts stay sealed.",
+                "先检查备份。备份不含密钥：请用“heed key import”导入，或放回 keys/ 文件夹；"
+                "否则 id 和文字仍是加密的。"),
     .examples = (const char *const[]){"heed restore /mnt/backup/shop-monday shop", NULL},
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_NONE,

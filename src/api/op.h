@@ -107,6 +107,9 @@ typedef struct hd_call {
     bool terminal; // a person reads what note says
     // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
     bool (*confirm)(void *ctx, hd_text question);
+    // Asks a person for a passphrase, for a fresh one twice; HEED_NOT_FOUND where nobody can
+    // answer. NULL: nobody may be asked.
+    heed_err (*secret)(void *ctx, bool fresh, hd_str *out);
     void *ctx;
     // Set by the handler: what is metered of it besides the request itself.
     int64_t used_events, used_tokens;

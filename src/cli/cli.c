@@ -194,6 +194,7 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal, serve_fn 
                     .serve = serve,
                     .terminal = terminal->err_tty,
                     .confirm = hd_cli_global_bool(line, "no_input") ? NULL : hd_terminal_confirm,
+                    .secret = hd_cli_global_bool(line, "no_input") ? NULL : hd_terminal_secret,
                     .ctx = terminal};
     heed_err err = gather(line, &arena, &call, terminal);
     hd_error failure;

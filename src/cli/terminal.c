@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -89,6 +90,55 @@ bool hd_terminal_confirm(void *ctx, hd_text question) {
     fprintf(stderr, "%s [y/N] ", hd_text_get(question, terminal->lang));
     char answer[16];
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+// One line without its end; false at the end of input.
+static bool read_line(hd_str *out) {
+    int c = getc(stdin);
+    if (c == EOF) return false;
+    for (; c != EOF && c != '\n'; c = getc(stdin)) hd_str_addc(out, (char)c);
+    return true;
+}
+
+static bool ask_unseen(hd_terminal *terminal, hd_text question, hd_str *out) {
+    struct termios seen, unseen;
+    fprintf(stderr, "%s", hd_text_get(question, terminal->lang));
+    bool hidden = tcgetattr(STDIN_FILENO, &seen) == 0;
+    if (hidden) {
+        unseen = seen;
+        unseen.c_lflag &= ~(tcflag_t)ECHO;
+        hidden = tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) == 0;
+    }
+    bool answered = hidden && read_line(out);
+    if (hidden) (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &seen);
+    fputc('\n', stderr);
+    return answered && !out->failed;
+}
+
+static void forget(hd_str *text) {
+    if (text->data) explicit_bzero(text->data, text->cap);
+    hd_str_clear(text);
+}
+
+heed_err hd_terminal_secret(void *ctx, bool fresh, hd_str *out) {
+    static const hd_text first = HD_TEXT("passphrase of the keys: ", "密钥口令：");
+    static const hd_text new_one = HD_TEXT("new passphrase: ", "新口令：");
+    static const hd_text again = HD_TEXT("once more: ", "再次输入：");
+    hd_terminal *terminal = ctx;
+    if (!terminal->err_tty || isatty(STDIN_FILENO) != 1)
+        return HD_FAIL(HEED_NOT_FOUND, "there is no terminal to ask for the passphrase on",
+                       "没有可用于输入口令的终端");
+    hd_terminal_progress_end(terminal);
+    if (!ask_unseen(terminal, fresh ? new_one : first, out))
+        return HD_FAIL(HEED_NOT_FOUND, "no passphrase was given", "没有输入口令");
+    if (!fresh) return HEED_OK;
+    hd_str second = {0};
+    bool same = ask_unseen(terminal, again, &second) && second.len == out->len &&
+                memcmp(hd_str_get(&second), hd_str_get(out), out->len) == 0;
+    forget(&second);
+    return same ? HEED_OK
+                : HD_FAIL(HEED_INPUT, "the two are not the same: try again",
+                          "两次输入不一致：请重试");
 }
 
 static void error_json(heed_lang lang) {

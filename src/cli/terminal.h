@@ -30,6 +30,8 @@ void hd_terminal_log(hd_terminal *terminal, const hd_settings *settings);
 void hd_terminal_progress(void *ctx, hd_text what, double share);
 void hd_terminal_note(void *ctx, hd_text line);
 bool hd_terminal_confirm(void *ctx, hd_text question); // false when stdin or stderr is no terminal
+// A passphrase, typed unseen; a fresh one twice. HEED_NOT_FOUND without a terminal.
+heed_err hd_terminal_secret(void *ctx, bool fresh, hd_str *out) HEED_CHECK;
 void hd_terminal_progress_end(hd_terminal *terminal);
 
 // The thread's last failure: "heed: message", or one line of JSON with --json:

@@ -64,7 +64,12 @@ typedef struct hd_privacy_keys {
 heed_err hd_privacy_workspace(hd_store *store, uint8_t out[HD_WORKSPACE_ID_BYTES],
                               bool *bound) HEED_CHECK;
 // Notes whose keys it is, once; within or outside a transaction. HEED_DENIED: another workspace's.
-heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring) HEED_CHECK;
+// encrypt: how the first rows are written.
+heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring, bool encrypt) HEED_CHECK;
+// Whether what stands is sealed, by what was noted; hd_privacy_note: it is written so from now on.
+typedef enum hd_sealed_state { HD_SEALED_NONE, HD_SEALED_ALL, HD_SEALED_MIXED } hd_sealed_state;
+heed_err hd_privacy_sealed(hd_store *store, hd_sealed_state *out) HEED_CHECK;
+heed_err hd_privacy_note(hd_store *store, bool encrypt) HEED_CHECK;
 
 typedef struct hd_door hd_door;
 // store and keyring: borrowed. A keyring that is NULL or locked: what is sealed or looked up by id
@@ -72,6 +77,10 @@ typedef struct hd_door hd_door;
 heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) HEED_CHECK;
 // Whether what is written from now on is sealed (as at the start) or plain.
 void hd_door_encrypt(hd_door *door, bool on);
+// Brings all that stands into that form, in many transactions; go_on (may be NULL) is asked before
+// each, and its failure ends it. *changed: how many values.
+heed_err hd_door_reseal(hd_door *door, heed_err (*go_on)(void *ctx), void *ctx,
+                        int64_t *changed) HEED_CHECK;
 void hd_door_close(hd_door *door);
 
 // ── Writing (import and, later, the API): inside the caller's transaction
@@ -166,7 +175,8 @@ heed_err hd_door_reviews(hd_door *door, hd_purpose purpose, int64_t user_key, hd
                          hd_door_review **out, size_t *n) HEED_CHECK;
 
 // Calls fn for every user who has events (all users when with_empty), in key order, with the events
-// in time order; reviews come without their texts. The arrays are lent for the call. A failing fn ends the scan.
+// in time order; reviews come without their texts. The arrays are lent for the call. A failing fn
+// ends the scan.
 typedef heed_err (*hd_door_user_fn)(void *ctx, int64_t user_key, const hd_door_event *events,
                                     size_t n_events, const hd_door_review *reviews,
                                     size_t n_reviews);

@@ -280,6 +280,7 @@ heed_err hd_seal_bind(hd_door *door, hd_query *q, int i, hd_field field, int64_t
         hd_query_bind_null(q, i);
         return HEED_OK;
     }
+    hd_door_sync(door);
     bool plain = door->seals.plain;
     size_t n = text.n + (plain ? PLAIN_HEAD : HEAD + HD_BOX_EXTRA);
     HD_TRY(scratch(&door->seals, field, n, &out));
@@ -333,6 +334,7 @@ heed_err hd_seal_open(hd_door *door, hd_field field, int64_t row, hd_slice box, 
                       hd_slice *out) {
     *out = (hd_slice){0};
     if (!box.p) return HEED_OK;
+    hd_door_sync(door);
     char *text = hd_arena_alloc(arena, box.n + 1);
     if (!text) return HD_FAIL_MEMORY(box.n + 1);
     size_t n = 0;

@@ -174,7 +174,7 @@ static heed_err bring_over(hd_store *store, const hd_privacy_keys *keys) {
     HD_TRY_OUT(hd_store_exec(store, drop_old));
     HD_TRY_OUT(hd_store_exec(store, HD_SQL_EVENTS_BY_USER HD_SQL_EVENTS_BY_ID));
     if (keys && !hd_keyring_locked(keys->keyring))
-        HD_TRY_OUT(hd_privacy_bind(store, keys->keyring));
+        HD_TRY_OUT(hd_privacy_bind(store, keys->keyring, keys->encrypt));
     if (keys) HD_TRY_OUT(hd_keyring_commit(keys->keyring)); // before the rows that need them
 out:
     if (err != HEED_OK && keys) hd_keyring_rollback(keys->keyring);
@@ -210,7 +210,7 @@ heed_err hd_privacy_workspace(hd_store *store, uint8_t out[HD_WORKSPACE_ID_BYTES
     return err;
 }
 
-heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring) {
+heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring, bool encrypt) {
     uint8_t id[HD_WORKSPACE_ID_BYTES];
     bool bound;
     HD_TRY(hd_keyring_need(keyring));
@@ -221,8 +221,9 @@ heed_err hd_privacy_bind(hd_store *store, hd_keyring *keyring) {
                        "这些密钥不是加密此数据库时所用的密钥");
     }
     hd_query *q;
-    HD_TRY(hd_query_open(store, "UPDATE privacy SET workspace = ?1", &q));
+    HD_TRY(hd_query_open(store, "UPDATE privacy SET workspace = ?1, sealed = ?2", &q));
     hd_query_bind_blob(q, 1, hd_keyring_workspace(keyring), HD_WORKSPACE_ID_BYTES);
+    hd_query_bind_i64(q, 2, encrypt);
     heed_err err = hd_query_run(q);
     hd_query_close(q);
     return err;

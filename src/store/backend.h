@@ -58,6 +58,6 @@ struct hd_query {
 
 // SQLite, the only back end so far (store/sqlite.c).
 heed_err hd_sqlite_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
-                        hd_store **out) HEED_CHECK;
+                        const char *spill, hd_store **out) HEED_CHECK;
 
 #endif

@@ -12,6 +12,9 @@ typedef enum hd_store_mode { HD_STORE_READ, HD_STORE_WRITE, HD_STORE_CREATE } hd
 // a folder that can't be written too. vfs: NULL, or the name of a registered VFS (tests).
 heed_err hd_store_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
                        hd_store **out) HEED_CHECK;
+// The same, with temporary files in the folder `spill`, which must be there while it is open.
+heed_err hd_store_open_spilling(const char *path, hd_store_mode mode, size_t cache_bytes,
+                                const char *spill, hd_store **out) HEED_CHECK;
 void hd_store_close(hd_store *store); // NULL is fine; rolls back what is open
 
 // A long statement returns HEED_INTERRUPTED soon after this. From any thread or a signal handler.

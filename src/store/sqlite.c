@@ -91,6 +91,7 @@ static void sqlite_close(hd_store *store) {
         hd_sqlite_query_forget(s);
         sqlite3_close_v2(s->db);
     }
+    hd_sqlite_spill_free(s->spill);
     hd_free(s->path);
     hd_free(s->vfs);
     hd_free(s);
@@ -144,7 +145,8 @@ static heed_err immutable_uri(const char *path, hd_str *out) {
 
 static heed_err connect(hd_sqlite *s, const char *name, int flags) {
     flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int rc = sqlite3_open_v2(name, &s->db, flags, s->vfs);
+    const char *vfs = s->spill ? hd_sqlite_spill_name(s->spill) : s->vfs;
+    int rc = sqlite3_open_v2(name, &s->db, flags, vfs);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(s->db, BUSY_MS);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -254,15 +256,16 @@ static heed_err open_mode(hd_sqlite *s, hd_store_mode mode, size_t cache_bytes) 
 }
 
 heed_err hd_sqlite_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
-                        hd_store **out) {
+                        const char *spill, hd_store **out) {
     *out = NULL;
     hd_sqlite *s = hd_calloc(1, sizeof *s);
     if (!s) return HD_FAIL_MEMORY(sizeof *s);
     s->base.backend = &sqlite_backend;
     s->path = hd_strdup(path);
     s->vfs = vfs ? hd_strdup(vfs) : NULL;
-    heed_err err = !s->path || (vfs && !s->vfs) ? HD_FAIL_MEMORY(strlen(path))
-                                                : open_mode(s, mode, cache_bytes);
+    heed_err err = !s->path || (vfs && !s->vfs) ? HD_FAIL_MEMORY(strlen(path)) : HEED_OK;
+    if (err == HEED_OK && spill) err = hd_sqlite_spill_new(spill, vfs, &s->spill);
+    if (err == HEED_OK) err = open_mode(s, mode, cache_bytes);
     if (err != HEED_OK) {
         sqlite_close(&s->base);
         return err;

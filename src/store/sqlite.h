@@ -23,11 +23,18 @@ typedef struct hd_sqlite_query {
     bool done;       // no more rows: a further step must not run it again
 } hd_sqlite_query;
 
+// Gives temporary files a folder (sqlite_spill.c).
+typedef struct hd_sqlite_spill hd_sqlite_spill;
+heed_err hd_sqlite_spill_new(const char *folder, const char *vfs, hd_sqlite_spill **out) HEED_CHECK;
+const char *hd_sqlite_spill_name(const hd_sqlite_spill *spill);
+void hd_sqlite_spill_free(hd_sqlite_spill *spill); // after its connection was closed
+
 typedef struct hd_sqlite {
     hd_store base; // first
     sqlite3 *db;
     char *path;
-    char *vfs; // name, NULL: the default
+    char *vfs;              // name, NULL: the default
+    hd_sqlite_spill *spill; // NULL: temporary files go where SQLite likes
     uint64_t clock;
     hd_sqlite_query *cache[HD_SQLITE_CACHE_SETS][HD_SQLITE_CACHE_WAYS];
 } hd_sqlite;

@@ -101,7 +101,7 @@ static heed_err check_copy(hd_store *copy, const char *path) {
 
 static heed_err copy_to(hd_sqlite *from, const char *path) {
     hd_store *copy = NULL;
-    HD_TRY(hd_sqlite_open(path, HD_STORE_CREATE, 4 << 20, from->vfs, &copy));
+    HD_TRY(hd_sqlite_open(path, HD_STORE_CREATE, 4 << 20, from->vfs, NULL, &copy));
     heed_err err = hd_sqlite_exec(copy, "PRAGMA journal_mode = DELETE");
     if (err == HEED_OK) err = copy_pages(from, hd_sqlite_of(copy));
     if (err == HEED_OK) err = hd_sqlite_exec(copy, "PRAGMA journal_mode = DELETE");

@@ -21,7 +21,12 @@ enum { SAVEPOINT_SQL = 64 };
 
 heed_err hd_store_open(const char *path, hd_store_mode mode, size_t cache_bytes, const char *vfs,
                        hd_store **out) {
-    return hd_sqlite_open(path, mode, cache_bytes, vfs, out);
+    return hd_sqlite_open(path, mode, cache_bytes, vfs, NULL, out);
+}
+
+heed_err hd_store_open_spilling(const char *path, hd_store_mode mode, size_t cache_bytes,
+                                const char *spill, hd_store **out) {
+    return hd_sqlite_open(path, mode, cache_bytes, NULL, spill, out);
 }
 
 void hd_store_close(hd_store *store) {

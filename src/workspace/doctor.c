@@ -200,6 +200,32 @@ static heed_err check_model(visit *v) {
     return err;
 }
 
+static heed_err check_keys(visit *v) {
+    hd_sealed_state sealed;
+    if (!v->ws) return HEED_OK;
+    bool on = strcmp(hd_settings_text(v->settings, "privacy.encrypt"), "on") == 0;
+    if (hd_keyring_locked(v->ws->keyring)) {
+        heed_err err = hd_keyring_need(v->ws->keyring);
+        hd_error failure;
+        hd_error_get(&failure);
+        HD_TRY(err == HEED_MEMORY ? err : HEED_OK);
+        return found(v, STATE_WARNING, "%s%.0s", "%.0s%s", failure.text[HEED_EN],
+                     failure.text[HEED_ZH]);
+    }
+    HD_TRY(hd_privacy_sealed(v->ws->store, &sealed));
+    HD_TRY(found(v, STATE_OK, "the keys fit, and only their owner can read them",
+                 "密钥与数据相符，且只有所有者可读"));
+    if (!on)
+        return found(v, STATE_WARNING,
+                     "privacy.encrypt is off: ids, attributes and texts of persons are readable in "
+                     "heed.db and in its backups",
+                     "privacy.encrypt 为 off：个人的 id、属性和文字在 heed.db 及其备份中是明文");
+    if (sealed == HD_SEALED_ALL) return HEED_OK;
+    return found(v, STATE_WARNING,
+                 "some of what was written before is not sealed: 'heed privacy seal' does it",
+                 "之前写入的部分内容尚未加密：请运行“heed privacy seal”");
+}
+
 static const struct {
     const char *name;
     heed_err (*run)(visit *v);
@@ -207,6 +233,7 @@ static const struct {
     {"memory", check_memory},       {"threads", check_threads}, {"settings", check_settings},
     {"workspace", check_workspace}, {"disk", check_disk},       {"writer", check_writable},
     {"integrity", check_integrity}, {"data", check_data},       {"model", check_model},
+    {"keys", check_keys},
 };
 
 heed_err hd_doctor(const char *folder, hd_settings *settings, hd_stop *stop, json_t **out) {

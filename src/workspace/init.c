@@ -21,7 +21,7 @@ static heed_err make_folders(const char *folder, hd_arena *arena) {
 
 // What must not be published with the rest of a repository.
 static heed_err write_gitignore(const char *folder, hd_arena *arena) {
-    static const char text[] = "heed.db*\nheed.lock\nkeys/\nmodels/\nrejects/\nruns/\n";
+    static const char text[] = "heed.db*\nheed.lock\nkeys/\nmodels/\nrejects/\nruns/\ntmp/\n";
     char *path = hd_fs_join(arena, folder, ".gitignore");
     if (!path) return HD_FAIL_MEMORY(0);
     if (hd_fs_exists(path)) return HEED_OK;

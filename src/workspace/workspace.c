@@ -160,6 +160,16 @@ static heed_err open_settings(heed_workspace *ws, hd_arena *arena, hd_settings *
     return hd_settings_load_env(ws->settings, environ);
 }
 
+// Where sorts spill to: tmp/ in the workspace, for its owner alone. A writer makes it; a reader of
+// a folder that nobody can write has none (*out NULL), and no need of one.
+static heed_err spill_folder(heed_workspace *ws, hd_arena *arena, char **out) {
+    HD_TRY(hd_workspace_path(ws, arena, "tmp", out));
+    if (hd_fs_is_dir(*out)) return HEED_OK;
+    if (ws->mode == HEED_WRITE) return hd_fs_mkdirs(*out, 0700);
+    *out = NULL;
+    return HEED_OK;
+}
+
 static heed_err open_store(heed_workspace *ws, hd_arena *arena, hd_store_mode mode) {
     char *path;
     HD_TRY(hd_workspace_path(ws, arena, "heed.db", &path));
@@ -167,7 +177,10 @@ static heed_err open_store(heed_workspace *ws, hd_arena *arena, hd_store_mode mo
         return HD_FAIL(HEED_NOT_FOUND, "'%s' holds no data yet; 'heed import' brings some in",
                        "“%s”里还没有数据；请先用“heed import”导入", ws->folder);
     size_t cache = (size_t)hd_settings_int(ws->settings, "store.cache");
-    HD_TRY(hd_store_open(path, mode, cache, NULL, &ws->store));
+    char *spill;
+    HD_TRY(spill_folder(ws, arena, &spill));
+    HD_TRY(spill ? hd_store_open_spilling(path, mode, cache, spill, &ws->store)
+                 : hd_store_open(path, mode, cache, NULL, &ws->store));
     atomic_store(&ws->stop->store, ws->store);
     return HEED_OK;
 }
@@ -212,7 +225,8 @@ static void set_bases(heed_workspace *ws) {
 static heed_err open_doors(heed_workspace *ws) {
     HD_TRY(hd_catalog_open(ws->store, &ws->catalog));
     if (ws->mode == HEED_WRITE && !hd_keyring_locked(ws->keyring))
-        HD_TRY(hd_privacy_bind(ws->store, ws->keyring));
+        HD_TRY(hd_privacy_bind(ws->store, ws->keyring, encrypts(ws)));
+    if (ws->mode == HEED_WRITE) HD_TRY(hd_privacy_note(ws->store, encrypts(ws)));
     HD_TRY(hd_door_open(ws->store, ws->keyring, &ws->door));
     hd_door_encrypt(ws->door, encrypts(ws));
     set_bases(ws);

@@ -55,7 +55,7 @@ static inline int fixture_setup(void **state) {
     assert_ok(hd_store_migrate(f->store, hd_privacy_migrations, hd_privacy_n_migrations));
     assert_ok(hd_store_migrate(f->store, hd_consent_migrations, hd_consent_n_migrations));
     keys_init(&f->keys);
-    assert_ok(hd_privacy_bind(f->store, f->keys.keyring));
+    assert_ok(hd_privacy_bind(f->store, f->keys.keyring, true));
     assert_ok(hd_door_open(f->store, f->keys.keyring, &f->door));
     hd_arena_init(&f->arena);
     *state = f;
