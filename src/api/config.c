@@ -2,6 +2,7 @@
 //
 // heed config show, set, unset: the settings in force and where each comes from; changes in
 // heed.yaml. A server changes the same file for whoever has the scope, and opens its handles anew.
+#include "workspace/auditing.h"
 #include "workspace/config.h"
 
 #include "api/call.h"
@@ -100,6 +101,18 @@ static heed_err need_folder(const hd_call *call) {
                    "这里没有工作区；可用“heed init”创建，或用 --workspace 指定");
 }
 
+// Which settings were changed, by whom; values may say too much. Where there is no data yet there
+// is no log either.
+static void record(hd_call *call, const json_t *changes) {
+    heed_workspace *ws = NULL;
+    const char *name;
+    json_t *value;
+    if (hd_call_open(call, HEED_READ, "heed config", &ws) != HEED_OK) return;
+    json_object_foreach((json_t *)(uintptr_t)changes, name, value) hd_workspace_record_gladly(
+        ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name});
+    hd_call_close(call, ws);
+}
+
 // {"changed": ["recommend.n"]}
 static heed_err change(hd_call *call, const json_t *changes, bool running, json_t **result) {
     json_t *names = json_array();
@@ -110,6 +123,7 @@ static heed_err change(hd_call *call, const json_t *changes, bool running, json_
     json_object_foreach((json_t *)(uintptr_t)changes, name, value) if (err == HEED_OK) err =
         hd_json_append(names, json_string(name));
     if (err == HEED_OK) err = hd_config_change(call->workspace, changes, running);
+    if (err == HEED_OK) record(call, changes);
     if (err != HEED_OK) hd_json_drop(result);
     json_decref(names);
     return err;
