@@ -50,6 +50,20 @@ typedef struct heed_correction {
 HEED_API heed_err heed_users_correct(heed_workspace *ws, const char *user,
                                      const heed_correction *what) HEED_CHECK;
 
+// Erases the person: every row, the keys that sealed them, what files beside the database say.
+// Models that learned from them are marked, and leave them out when trained again. It can't be
+// taken back, and holds for older backups that are restored with these keys. *json: what went, and
+// a signed receipt. HEED_DENIED: the keys aren't here.
+HEED_API heed_err heed_users_erase(heed_workspace *ws, const char *user, char **json) HEED_CHECK;
+
+// Verifies a receipt: signed by this workspace, and not a byte of it changed (HEED_INPUT). ws NULL:
+// one piece, whoever signed it. *json: what it says.
+HEED_API heed_err heed_receipt_verify(heed_workspace *ws, const char *receipt,
+                                      char **json) HEED_CHECK;
+
+// Removes what is past its time by the settings retention.*; dry_run: only counts it.
+HEED_API heed_err heed_privacy_retain(heed_workspace *ws, bool dry_run, char **json) HEED_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

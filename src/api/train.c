@@ -159,10 +159,10 @@ static heed_err list_run(hd_call *call, json_t **result) {
 
 static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     hd_grid grid;
-    hd_grid_init(&grid, "llllrl");
+    hd_grid_init(&grid, "llllrll");
     hd_grid_head(&grid, "", hd_say(lang, "task", "任务"), hd_say(lang, "method", "方法"),
                  hd_say(lang, "version", "版本"), "NDCG@10",
-                 hd_say(lang, "made (UTC)", "时间（UTC）"));
+                 hd_say(lang, "made (UTC)", "时间（UTC）"), "");
     size_t i;
     json_t *model;
     json_array_foreach(json_object_get(result, "models"), i, model) {
@@ -170,7 +170,10 @@ static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd
                     hd_json_text(model, "task"), hd_json_text(model, "method"),
                     hd_json_text(model, "version"),
                     hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4),
-                    hd_json_text(model, "created"));
+                    hd_json_text(model, "created"),
+                    json_is_true(json_object_get(model, "holds_erased"))
+                        ? hd_say(lang, "learned from persons erased since", "曾从已删除的人学习")
+                        : "");
     }
     heed_err err = hd_grid_print(&grid, width, out);
     hd_grid_clear(&grid);

@@ -22,7 +22,7 @@ enum {
 
 typedef struct hd_receipt {
     const uint8_t *workspace; // (HD_RECEIPT_WORKSPACE)
-    const uint8_t *person;    // (HD_RECEIPT_PERSON) a pseudonym: the audit log's
+    const uint8_t *person;    // (HD_RECEIPT_PERSON) the audit log's pseudonym
     hd_time time;
     hd_rights_counts removed;
 } hd_receipt;

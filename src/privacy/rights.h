@@ -65,4 +65,22 @@ heed_err hd_rights_keys(hd_door *door, int64_t person, hd_arena *arena, int64_t 
 heed_err hd_rights_erase(hd_door *door, const int64_t *keys, size_t n,
                          hd_rights_counts *out) HEED_CHECK;
 
+// ── Retention ──
+
+// Instants before which what stands is past its time; HD_TIME_NONE: it is kept.
+typedef struct hd_retention {
+    hd_time events, reviews, tickets, users;
+} hd_retention;
+typedef struct hd_expired {
+    int64_t events, reviews, tickets, messages, users;
+} hd_expired;
+// How much is past its time (users: persons of whom nothing newer is known).
+heed_err hd_rights_expired(hd_door *door, const hd_retention *before, hd_expired *out) HEED_CHECK;
+// Removes events, reviews and tickets that are, and ids that nothing refers to any more; what
+// imports overwrote goes with it. Persons are for the caller to erase.
+heed_err hd_rights_expire(hd_door *door, const hd_retention *before, hd_expired *out) HEED_CHECK;
+// The keys of the ids of up to `limit` persons of whom nothing newer is known: (n), of n_persons.
+heed_err hd_rights_idle(hd_door *door, hd_time before, size_t limit, hd_arena *arena,
+                        int64_t **keys, size_t *n, size_t *n_persons) HEED_CHECK;
+
 #endif

@@ -182,6 +182,26 @@ static heed_err found_model_age(visit *v, hd_model_ref ref) {
     return err;
 }
 
+// Of both tasks: what is in force and learned from somebody who was erased since.
+static heed_err check_erased(visit *v) {
+    if (!v->ws) return HEED_OK;
+    size_t i, n = 0;
+    json_t *list = NULL, *one;
+    heed_err err = hd_models_list(v->ws, &list);
+    if (err != HEED_OK) return err == HEED_MEMORY ? err : HEED_OK; // check_model says it
+    json_array_foreach(list, i, one) {
+        n += json_is_true(json_object_get(one, "holds_erased"));
+    }
+    json_decref(list);
+    if (n == 0) return HEED_OK;
+    return found(v, STATE_WARNING,
+                 "%zu model versions learned from persons erased since; 'heed train' makes one "
+                 "without them and removes these",
+                 "有 %zu 个模型版本曾从已删除的人的数据中学习；“heed train”会训练不含他们的模型，"
+                 "并移除这些版本",
+                 n);
+}
+
 static heed_err check_model(visit *v) {
     if (!v->ws) return HEED_OK;
     hd_arena arena;
@@ -234,6 +254,7 @@ static const struct {
     {"workspace", check_workspace}, {"disk", check_disk},       {"writer", check_writable},
     {"integrity", check_integrity}, {"data", check_data},       {"model", check_model},
     {"keys", check_keys},
+    {"erased", check_erased},
 };
 
 heed_err hd_doctor(const char *folder, hd_settings *settings, hd_stop *stop, json_t **out) {

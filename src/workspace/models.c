@@ -269,6 +269,70 @@ heed_err hd_models_activate(const heed_workspace *ws, const char *task, hd_model
     return same ? HEED_OK : write_active(ws, task, ref, active, arena);
 }
 
+// ── Erased persons ──
+
+static const char MARK[] = "erased.json";
+
+bool hd_models_marked(const heed_workspace *ws, const char *task, hd_model_ref ref) {
+    char path[PATH_MAX];
+    int n = hd_snprintf(path, sizeof path, "%s/models/%s/%s/%s/%s", ws->folder, task, ref.method,
+                        ref.version, MARK);
+    return n > 0 && (size_t)n < sizeof path && hd_fs_exists(path);
+}
+
+heed_err hd_models_mark(const heed_workspace *ws, const char *task, hd_model_ref ref) {
+    char now[32];
+    char *path;
+    json_t *json = NULL;
+    hd_arena arena;
+    hd_arena_init(&arena);
+    hd_time_format(hd_time_now(), NULL, now);
+    heed_err err = path_of(ws, task, ref, MARK, &arena, &path);
+    if (err == HEED_OK) err = hd_json_pack(&json, "{s:s}", "noted", now);
+    if (err == HEED_OK) err = write_json(path, json);
+    json_decref(json);
+    hd_arena_clear(&arena);
+    return err;
+}
+
+typedef struct mark_run {
+    const heed_workspace *ws;
+    const char *task;
+    hd_models_fn fn;
+    void *ctx;
+    size_t n;
+} mark_run;
+
+static heed_err mark_version(void *ctx, hd_model_ref ref) {
+    mark_run *run = ctx;
+    bool yes = true;
+    json_t *manifest = NULL;
+    if (hd_models_marked(run->ws, run->task, ref) || !hd_models_has(run->ws, run->task, ref))
+        return HEED_OK;
+    if (run->fn) {
+        HD_TRY(hd_models_manifest(run->ws, run->task, ref, &manifest));
+        heed_err err = run->fn(run->ctx, manifest, &yes);
+        json_decref(manifest);
+        HD_TRY(err);
+    }
+    run->n += yes;
+    return yes ? hd_models_mark(run->ws, run->task, ref) : HEED_OK;
+}
+
+heed_err hd_models_mark_those(const heed_workspace *ws, hd_models_fn fn, void *ctx, size_t *n) {
+    hd_arena arena;
+    hd_arena_init(&arena);
+    mark_run run = {.ws = ws, .fn = fn, .ctx = ctx};
+    heed_err err = HEED_OK;
+    for (size_t i = 0; err == HEED_OK && tasks[i]; i++) {
+        run.task = tasks[i];
+        err = each_version(ws, run.task, &arena, mark_version, &run);
+    }
+    hd_arena_clear(&arena);
+    *n = run.n;
+    return err;
+}
+
 // ── Pruning ──
 
 typedef struct prune_run {
@@ -282,8 +346,10 @@ typedef struct prune_run {
 static heed_err prune_version(void *ctx, hd_model_ref ref) {
     prune_run *run = ctx;
     int64_t number = 0;
-    if (!hd_slice_i64(hd_slice_of(ref.version), &number) || number >= run->oldest) return HEED_OK;
-    for (size_t i = 0; i < 2; i++) // the fallback beside a kept version is kept as well
+    bool erased = hd_models_marked(run->ws, run->task, ref);
+    if (!hd_slice_i64(hd_slice_of(ref.version), &number)) return HEED_OK;
+    if (number >= run->oldest && !erased) return HEED_OK;
+    for (size_t i = 0; i < (erased ? 1 : 2); i++) // the fallback beside a kept one is kept as well
         if (run->keep[i].version && strcmp(run->keep[i].version, ref.version) == 0) return HEED_OK;
     char *path;
     HD_TRY(path_of(run->ws, run->task, ref, "", run->arena, &path));
@@ -357,6 +423,24 @@ heed_err hd_models_report(const heed_workspace *ws, const char *task, hd_model_r
     return read_part(ws, task, ref, "report.json", out);
 }
 
+hd_time hd_model_made(const json_t *manifest) {
+    const char *created = json_string_value(json_object_get(manifest, "created"));
+    hd_time time;
+    if (!created || !hd_time_parse(hd_slice_of(created), HD_TIME_ISO, NULL, &time))
+        return HD_TIME_NONE;
+    return time;
+}
+
+static const char *word_of(const json_t *manifest, const char *name) {
+    const char *text = json_string_value(json_object_get(manifest, name));
+    return text ? text : "";
+}
+
+void hd_model_name(const json_t *manifest, char *out, size_t n) {
+    hd_snprintf(out, n, "%s/%s/%s", word_of(manifest, "task"), word_of(manifest, "method"),
+                word_of(manifest, "version"));
+}
+
 typedef struct list_run {
     const heed_workspace *ws;
     const char *task;
@@ -371,8 +455,10 @@ static bool same_ref(hd_model_ref a, hd_model_ref b) {
 static heed_err list_version(void *ctx, hd_model_ref ref) {
     list_run *run = ctx;
     json_t *manifest = NULL;
+    bool erased = hd_models_marked(run->ws, run->task, ref);
     HD_TRY(hd_models_manifest(run->ws, run->task, ref, &manifest));
     heed_err err = hd_json_set(manifest, "active", json_boolean(same_ref(run->active, ref)));
+    if (err == HEED_OK) err = hd_json_set(manifest, "holds_erased", json_boolean(erased));
     if (err == HEED_OK && json_array_insert_new(run->out, 0, json_incref(manifest)) != 0)
         err = HD_FAIL_MEMORY(0);
     json_decref(manifest);

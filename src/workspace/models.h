@@ -50,7 +50,24 @@ heed_err hd_models_activate(const heed_workspace *ws, const char *task, hd_model
 heed_err hd_models_newest(const heed_workspace *ws, const char *task, const char *method,
                           hd_arena *arena, const char **version) HEED_CHECK;
 
-// By whoever holds models.lock: removes versions that are neither among the newest `train.keep` of
+// When a version was made, by its manifest; HD_TIME_NONE: it doesn't say.
+hd_time hd_model_made(const json_t *manifest);
+// "task/method/version" by its manifest.
+void hd_model_name(const json_t *manifest, char *out, size_t n);
+
+// ── Erased persons ──
+
+// Notes in the version's folder (erased.json) that it learned from somebody who was erased since.
+heed_err hd_models_mark(const heed_workspace *ws, const char *task, hd_model_ref ref) HEED_CHECK;
+bool hd_models_marked(const heed_workspace *ws, const char *task, hd_model_ref ref);
+// Marks those of all tasks that fn says so of; fn NULL: all. By whoever holds models.lock. *n: how
+// many are marked now that weren't.
+typedef heed_err (*hd_models_fn)(void *ctx, const json_t *manifest, bool *yes);
+heed_err hd_models_mark_those(const heed_workspace *ws, hd_models_fn fn, void *ctx,
+                              size_t *n) HEED_CHECK;
+
+// By whoever holds models.lock: removes versions that learned from somebody erased since and aren't
+// in force, those that are neither among the newest `train.keep` of
 // the task nor in force now or before, and what broken runs left.
 heed_err hd_models_prune(const heed_workspace *ws, const char *task) HEED_CHECK;
 
@@ -63,7 +80,8 @@ heed_err hd_models_report(const heed_workspace *ws, const char *task, hd_model_r
                           json_t **out) HEED_CHECK;
 bool hd_models_has(const heed_workspace *ws, const char *task, hd_model_ref ref);
 
-// [{"task", "method", "version", "active", …manifest}], newest first, for all tasks.
+// [{"task", "method", "version", "active", "holds_erased", …manifest}], newest first, for all
+// tasks.
 heed_err hd_models_list(const heed_workspace *ws, json_t **out) HEED_CHECK;
 
 #endif

@@ -187,10 +187,7 @@ static heed_err models_json(heed_workspace *ws, int64_t person, json_t *out) {
 
 heed_err hd_model_held(heed_workspace *ws, int64_t person, const json_t *manifest, bool *held) {
     const char *task = json_string_value(json_object_get(manifest, "task"));
-    const char *created = json_string_value(json_object_get(manifest, "created"));
-    hd_time time = HD_TIME_NONE;
-    if (created && hd_time_parse(hd_slice_of(created), HD_TIME_ISO, NULL, &time) != HEED_OK)
-        time = HD_TIME_NONE;
+    hd_time time = hd_model_made(manifest);
     if (time == HD_TIME_NONE) time = INT64_MAX; // nobody knows: as good as yes
     bool segments = task && strcmp(task, "profile") == 0;
     return hd_rights_held(ws->door, person, segments ? HD_PURPOSE_PROFILE : HD_PURPOSE_TRAIN, time,

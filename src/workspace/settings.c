@@ -19,6 +19,14 @@ static const char *const format_choices[] = {"logfmt", "json", NULL};
 
 #define GIGABYTES (1024.0 * 1024.0 * 1024.0)
 
+#define RETENTION(kind, en, zh)                                                              \
+    {                                                                                        \
+        "retention." kind, HD_SETTING_INT, "0", 0, 36500,                                    \
+            .doc = HD_TEXT("days that " en                                                   \
+                           " are kept before `heed privacy retain` removes them; 0: for "    \
+                           "ever",                                                           \
+                           zh "保留的天数，此后由 heed privacy retain 删除；0 表示一直保留") \
+    }
 #define BASIS(purpose, en, zh)                                                                                        \
     {                                                                                                                 \
         "privacy.basis." purpose, HD_SETTING_CHOICE, "legitimate_interest",                                           \
@@ -94,6 +102,10 @@ const hd_setting hd_settings_rows[] = {
     BASIS("train", "training and evaluating models", "训练与评估模型"),
     BASIS("support", "support by people", "人工支持"),
     BASIS("experiment", "experiments", "实验"),
+    RETENTION("events", "events", "事件"),
+    RETENTION("reviews", "reviews", "评论"),
+    RETENTION("tickets", "tickets and their messages", "工单及其消息"),
+    RETENTION("users", "persons of whom nothing newer is known", "没有更新动态的用户"),
     {"clean.duplicates", HD_SETTING_BOOL, "true",
      .doc = HD_TEXT("leave repeats of one event out of training", "训练时去掉重复的事件")},
     {"clean.duplicate_window", HD_SETTING_INT, "1000", 0, 86400000,

@@ -27,6 +27,7 @@
 #include "recommend/cold.h"
 #include "recommend/trial.h"
 #include "workspace/auditing.h"
+#include "workspace/erase.h"
 
 static const char TASK[] = "recommend";
 
@@ -44,6 +45,8 @@ typedef struct training {
     hd_arena arena;
     hd_training_data data;
     hd_gathered *gathered; // for user segments; NULL: they stay as they are
+    int64_t erased;        // how far erasures had come when the data was read
+    hd_time read;          // when that was
     hd_lock *lock;
     hd_pool *pool;
     uint64_t seed;
@@ -357,7 +360,9 @@ static heed_err result_json(training *t, json_t *segments, json_t **out) {
 
 static heed_err read_all(training *t, const heed_train_params *params) {
     HD_TRY(hd_store_begin_read(t->ws->store));
-    heed_err err = hd_training_data_load(t->ws, &t->data);
+    t->read = hd_time_now();
+    heed_err err = hd_erasures_seen(t->ws, &t->erased);
+    if (err == HEED_OK) err = hd_training_data_load(t->ws, &t->data);
     if (err == HEED_OK) err = fit_cold(t);
     if (err == HEED_OK && !params->no_segments) err = hd_segments_gather(t->ws, &t->gathered);
     hd_store_rollback(t->ws->store);
@@ -391,6 +396,25 @@ static void record_model(heed_workspace *ws, hd_audit_what what, hd_model_ref re
                                                  .object = object});
 }
 
+// Made of data read at `read`: a second earlier, since manifests may say no more than seconds.
+static heed_err made_since(void *ctx, const json_t *manifest, bool *yes) {
+    const training *t = ctx;
+    hd_time made = hd_model_made(manifest);
+    *yes = made == HD_TIME_NONE || made >= t->read - 1000;
+    return HEED_OK;
+}
+
+// Whoever was erased while this ran is in what was learned: whoever erases marks the models that
+// are there by then, and this the ones that came later.
+static void mark_if_erased(training *t) {
+    int64_t now;
+    size_t n = 0;
+    heed_err err = hd_erasures_seen(t->ws, &now);
+    if (err == HEED_OK && now != t->erased) err = hd_models_mark_those(t->ws, made_since, t, &n);
+    if (err != HEED_OK)
+        HD_LOG(HD_LOG_WARN, "train", "not_marked", HD_KV_STR("version", t->version));
+}
+
 // The last step: when it has succeeded, nothing may fail any more. Versions that can't be removed
 // now are removed after the next training.
 static heed_err put_in_force(training *t) {
@@ -401,6 +425,7 @@ static heed_err put_in_force(training *t) {
     heed_err err = hd_models_activate(t->ws, TASK, ref, &t->arena, &now);
     if (err == HEED_OK && hd_models_prune(t->ws, TASK) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "train", "not_pruned", HD_KV_STR("version", ref.version));
+    if (err == HEED_OK) mark_if_erased(t);
     hd_lock_release(lock);
     if (err == HEED_OK) record_model(t->ws, HD_AUDIT_TRAIN, ref);
     if (err == HEED_OK)

@@ -14,10 +14,12 @@
 #include "access/access.h"
 #include "base/mem.h"
 #include "privacy/consent.h"
+#include "privacy/erasures.h"
 #include "privacy/page.h"
 #include "store/batch.h"
 #include "workspace/answers.h"
 #include "workspace/auditing.h"
+#include "workspace/erase.h"
 #include "workspace/ingest.h"
 #include "workspace/keys.h"
 #include "workspace/loaded.h"
@@ -132,6 +134,7 @@ static heed_err all_migrations(hd_migration **out, size_t *n) {
         {hd_privacy_migrations, hd_privacy_n_migrations},
         {hd_consent_migrations, hd_consent_n_migrations},
         {hd_page_migrations, hd_page_n_migrations},
+        {hd_erasures_migrations, hd_erasures_n_migrations},
         {hd_access_migrations, hd_access_n_migrations},
         {hd_audit_migrations, hd_audit_n_migrations},
     };
@@ -258,7 +261,8 @@ static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params
     HD_TRY(hd_keys_open(ws, arena, params->passphrase));
     HD_TRY(migrate(ws, steps));
     HD_TRY(open_doors(ws));
-    return hd_auditing_open(ws);
+    HD_TRY(hd_auditing_open(ws));
+    return params->mode == HEED_WRITE ? hd_erasures_resume(ws) : hd_erasures_check(ws);
 }
 
 static heed_err open_as(const hd_workspace_params *params, hd_store_mode mode, size_t *steps,
