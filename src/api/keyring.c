@@ -95,6 +95,7 @@ const hd_op hd_op_key_export = {
     .run_as = HD_RUN_NEVER,
     .params = copy_params,
     .n_params = COPY_N,
+    .result_doc = "keyring",
     .run = export_run,
     .text = export_text,
 };
@@ -135,6 +136,7 @@ const hd_op hd_op_key_import = {
     .run_as = HD_RUN_NEVER,
     .params = copy_params,
     .n_params = COPY_N,
+    .result_doc = "keyring",
     .run = import_run,
     .text = import_text,
 };
@@ -190,6 +192,7 @@ const hd_op hd_op_key_rotate = {
     .run_as = HD_RUN_NEVER,
     .params = rotate_params,
     .n_params = sizeof rotate_params / sizeof rotate_params[0],
+    .result_doc = "keyring",
     .run = rotate_run,
     .text = rotate_text,
 };
@@ -248,6 +251,7 @@ const hd_op hd_op_key_passphrase = {
     .run_as = HD_RUN_NEVER,
     .params = passphrase_params,
     .n_params = sizeof passphrase_params / sizeof passphrase_params[0],
+    .result_doc = "keyring",
     .run = passphrase_run,
     .text = passphrase_text,
 };
@@ -296,6 +300,7 @@ const hd_op hd_op_privacy_seal = {
     .scope = HD_SCOPE_ADMIN,
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_NEVER,
+    .result_doc = "keyring",
     .run = seal_run,
     .text = seal_text,
 };

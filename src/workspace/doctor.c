@@ -252,9 +252,8 @@ static const struct {
 } checks[] = {
     {"memory", check_memory},       {"threads", check_threads}, {"settings", check_settings},
     {"workspace", check_workspace}, {"disk", check_disk},       {"writer", check_writable},
-    {"integrity", check_integrity}, {"data", check_data},       {"model", check_model},
-    {"keys", check_keys},
-    {"erased", check_erased},
+    {"integrity", check_integrity}, {"keys", check_keys},       {"data", check_data},
+    {"erased", check_erased},       {"model", check_model},
 };
 
 heed_err hd_doctor(const char *folder, hd_settings *settings, hd_stop *stop, json_t **out) {

@@ -19,9 +19,11 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "drive.h"
+#include "privacy/keyring_care.h"
 #include "shop.h"
 #include "store/batch.h"
 #include "store/open.h"
+#include "workspace/workspace.h"
 
 // ── What all share ──────────────────────────────────────────────────────────────────────────────
 
@@ -303,6 +305,49 @@ static void init_comes_through(void **state) {
     drive_all(&w);
 }
 
+// ── New keys: whatever breaks, what is sealed can be read by the next one who opens it ──
+
+static heed_err replace_keys(const char *dir, tally *t) {
+    heed_workspace *ws = NULL;
+    HD_TRY(shop_open(dir, HEED_WRITE, &ws));
+    heed_err err = hd_keyring_rotate(ws->keyring);
+    if (err == HEED_OK) t->acked = 1;
+    if (err == HEED_OK) err = hd_keyring_use_key_file(ws->keyring);
+    if (err == HEED_OK) t->acked = 2;
+    heed_workspace_close(ws);
+    return err;
+}
+
+static heed_err prepare_keys(const char *dir) {
+    HD_TRY(shop_write_files(dir));
+    HD_TRY(init_shop(dir));
+    return take_steps(dir, import_steps, 0, 2, NULL);
+}
+
+// Twice: as a reader finds it, and after a writer set it right.
+static bool verify_keys(const char *dir, const tally *t, char *why, size_t size) {
+    (void)t;
+    for (int i = 0; i < 2; i++) {
+        heed_workspace *ws = NULL;
+        char *all = NULL;
+        if (shop_open(dir, i == 0 ? HEED_READ : HEED_WRITE, &ws) != HEED_OK)
+            return drive_failed(why, size, "the keys don't open");
+        heed_err err = heed_users_export(ws, "u1", HEED_EN, &all);
+        bool there = err == HEED_OK && strstr(all, "city 1") && strstr(all, "It is number 1");
+        heed_text_free(all);
+        heed_workspace_close(ws);
+        if (err != HEED_OK) return drive_failed(why, size, "what is sealed doesn't open");
+        if (!there) return drive_wrong(why, size, "what was sealed is gone");
+    }
+    return true;
+}
+
+static void keys_come_through(void **state) {
+    (void)state;
+    const workload w = {"keys", prepare_keys, replace_keys, verify_keys, API_SAMPLE};
+    drive_all(&w);
+}
+
 // A workspace whose database knows only imports, as a version before the other rooms.
 static heed_err prepare_migration(const char *dir) {
     char path[SHOP_PATH];
@@ -415,9 +460,10 @@ int main(void) {
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(init_comes_through),       cmocka_unit_test(migrations_come_through),
-        cmocka_unit_test(imports_come_through),     cmocka_unit_test(trainings_come_through),
-        cmocka_unit_test(publishing_comes_through), cmocka_unit_test(backups_come_through),
+        cmocka_unit_test(init_comes_through),     cmocka_unit_test(migrations_come_through),
+        cmocka_unit_test(keys_come_through),      cmocka_unit_test(imports_come_through),
+        cmocka_unit_test(trainings_come_through), cmocka_unit_test(publishing_comes_through),
+        cmocka_unit_test(backups_come_through),
     };
     return cmocka_run_group_tests_name("api_faults", tests, NULL, NULL);
 }
