@@ -22,7 +22,7 @@ def main():
     run = f"{time.time():.0f}"
     counts, times, lock = [0], [], threading.Lock()
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
-    begun = time.monotonic()
+    start_line = threading.Barrier(connections + 1)
 
     def body(who, n):
         return json.dumps([{"event_id": f"{run}-{who}-{n}-{k}", "user": str(rng.randint(1, 6040)), "item": str(rng.randint(1, 3400)),
@@ -31,10 +31,11 @@ def main():
     def post(who):
         connection = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
         n = 0
-        ready = [body(who, i) for i in range(200)]
+        ready = [body(who, i) for i in range(int(seconds * 300 / connections) + 1)]
+        start_line.wait()
         start = time.monotonic()
-        while time.monotonic() - begun < seconds:
-            text = ready[n] if n < len(ready) else body(who, n)
+        while time.monotonic() - start < seconds and n < len(ready):
+            text = ready[n]
             at = time.monotonic()
             connection.request("POST", "/api/v1/events", body=text, headers=headers)
             answer = connection.getresponse()
@@ -51,6 +52,8 @@ def main():
     threads = [threading.Thread(target=post, args=(i,)) for i in range(connections)]
     for thread in threads:
         thread.start()
+    start_line.wait()
+    begun = time.monotonic()
     for thread in threads:
         thread.join()
     times.sort()

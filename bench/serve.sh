@@ -38,7 +38,7 @@ end
 LUA
 resident() { awk '/VmRSS|VmHWM/ { printf "%s %.0f MB  ", $1, $2 / 1024 }' "/proc/$server/status"; echo; }
 wrk_run() { wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1; }
-npm install --silent --no-audit --no-fund --prefix "$dir/npm" autocannon@7 >/dev/null 2>&1 || echo "autocannon could not be fetched"
+if [ -d "${BENCH_NPM:-}" ]; then ln -s "$BENCH_NPM" "$dir/npm"; else npm install --silent --no-audit --no-fund --prefix "$dir/npm" autocannon@7 >/dev/null 2>&1 || echo "autocannon could not be fetched"; fi
 cat >"$dir/rate.cjs" <<'JS'
 const autocannon = require(process.argv[2] + '/node_modules/autocannon');
 const [url, key, rate, seconds] = process.argv.slice(3);

@@ -21,6 +21,10 @@
 enum {
     BUSY_MS = 5000,
     WAL_KEEP_BYTES = 64 << 20, // a log grown by one large import is cut back to this
+    // The log is moved into the database when it has so many pages (32 MiB). Small posts at random
+    // places of an index write the same pages again and again; moving them each 4 MiB, SQLite's
+    // own choice, doubled what a post costs.
+    WAL_PAGES = 8192,
 };
 
 static bool sqlite_in_transaction(const hd_store *store) {
@@ -191,7 +195,9 @@ static heed_err open_to_write(hd_sqlite *s, size_t cache_bytes) {
     HD_TRY(use_wal(s));
     char sql[128];
     sqlite3_snprintf((int)sizeof sql, sql,
-                     "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
+                     "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = %d;"
+                     "PRAGMA wal_autocheckpoint = %d",
+                     WAL_KEEP_BYTES, WAL_PAGES);
     return hd_sqlite_exec(&s->base, sql);
 }
 
