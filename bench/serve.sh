@@ -44,24 +44,29 @@ const autocannon = require(process.argv[2] + '/node_modules/autocannon');
 const [url, key, rate, seconds] = process.argv.slice(3);
 let x = 1;
 const user = () => 1 + (x = (x * 48271) % 2147483647) % 6040;
-const requests = Array.from({length: 500}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
+const requests = !key ? [{method: 'GET', path: '/health/live'}] : Array.from({length: 500}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
 autocannon({url, connections: 64, duration: +seconds, overallRate: +rate, requests}).then((d) =>
   console.log(`${d.requests.average.toFixed(0)} requests/s, p50 ${d.latency.p50} ms, p99 ${d.latency.p99} ms, errors ${d.errors + d.non2xx}`));
 JS
+port=${url##*:}
+rate() { "$build/bench/bench_rate" 127.0.0.1 "$port" "$key" "$1" "$seconds"; } # evenly spaced, from when each was due
 cannon() { node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds"; } # latencies at a fixed rate
+cannon_live() { node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds"; }
 
 echo "recommendations, 64 connections (wrk): $(wrk_run)"
+echo "recommendations, 2,000/s (bench_rate): $(rate 2000)"
 echo "recommendations, 2,000/s (autocannon): $(cannon 2000)"
+echo "  its own floor, /health/live:         $(cannon_live 2000)"
 echo "memory: $(resident)"
 python3 "$here/post.py" "$url" "$key" 1000 $((seconds + 4)) >"$dir/posted" &
 poster=$!
 sleep 1
-echo "  while 1,000 events/s are posted:     $(cannon 2000)"
+echo "  while 1,000 events/s are posted:     $(rate 2000)"
 wait $poster
 echo "  meanwhile: $(cat "$dir/posted")"
 curl -s -X POST -H "X-API-Key: $key" -H 'Content-Type: application/json' -d '{"methods": ["item_knn"]}' "$url/api/v1/train" >"$dir/job"
 sleep 0.5
-echo "  while a training job runs:           $(cannon 2000)"
+echo "  while a training job runs:           $(rate 2000)"
 echo "  the job: $(curl -s -H "X-API-Key: $key" "$url/api/v1/jobs" | grep -o '"state":"[a-z]*"' | head -1)"
 echo "events in batches of 100:              $(python3 "$here/post.py" "$url" "$key" 0 "$seconds")"
 echo "memory: $(resident)"
