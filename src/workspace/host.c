@@ -20,6 +20,8 @@
 #include "base/mem.h"
 #include "workspace/cache.h"
 
+// Jobs hold the lock with their server; of one that was killed they end a moment later.
+enum { PATIENCE_MS = 5000 };
 enum { GROUP_MOST = 512 }; // tasks in one transaction: bounds how long the first waits
 
 typedef struct place {
@@ -75,6 +77,7 @@ static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
     const hd_workspace_params params = {.folder = host->folder,
                                         .mode = mode,
                                         .who = host->params.who,
+                                        .patience_ms = PATIENCE_MS,
                                         .settings = at->settings,
                                         .cache = host->cache,
                                         .lock_fd = lend_lock(host, mode)};

@@ -247,7 +247,8 @@ static heed_err take_lock(heed_workspace *ws, hd_arena *arena, const hd_workspac
         return err;
     }
     if (params->lock_fd > 0) return hd_lock_adopt(path, params->lock_fd, &ws->lock);
-    return hd_lock_take(path, params->who ? params->who : "libheed", &ws->lock);
+    return hd_lock_wait(path, params->who ? params->who : "libheed", params->patience_ms,
+                        &ws->lock);
 }
 
 static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params,

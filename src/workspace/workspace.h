@@ -49,6 +49,7 @@ typedef struct hd_workspace_params {
     const char *folder;
     heed_mode mode;
     const char *who;       // what the lock tells a second writer: "heed import"
+    int64_t patience_ms;   // with another writer, before HEED_BUSY; 0: none
     hd_settings *settings; // borrowed, every layer in; NULL: the workspace's own
     hd_stop *stop;         // borrowed; NULL: the workspace's own
     // What is loaded is shared with other handles that read (workspace/cache.h); borrowed. NULL:
