@@ -35,10 +35,9 @@ typedef struct heed_train_params {
 HEED_API heed_train_params heed_train_default(void);
 
 // Reads one state of the data and writes none of it: a workspace opened to read will do, and others
-// may write meanwhile. HEED_BUSY: another training runs. HEED_UNAVAILABLE: there is nothing to learn
-// from. When it fails or is stopped, the recommender in force stays (user segments, made before it,
-// may be new).
-// *json (may be NULL): freed by heed_text_free.
+// may write meanwhile. HEED_BUSY: another training runs. HEED_UNAVAILABLE: there is nothing to
+// learn from. When it fails or is stopped, the recommender in force stays (user segments, made
+// before it, may be new). *json (may be NULL): freed by heed_text_free.
 HEED_API heed_err heed_train(heed_workspace *ws, const heed_train_params *params,
                              char **json) HEED_CHECK;
 

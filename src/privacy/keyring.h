@@ -12,7 +12,8 @@
 //
 // A keyring may be *locked*: its files aren't here, or nobody gave the passphrase. What needs a key
 // then fails with HEED_UNAVAILABLE and says what to do; a keyring that is NULL behaves the same. A
-// wrong key never opens anything: HEED_DENIED. What doesn't stand as it was written is HEED_CORRUPT.
+// wrong key never opens anything: HEED_DENIED. What doesn't stand as it was written is
+// HEED_CORRUPT.
 //
 // Threads: one keyring, one thread at a time.
 #ifndef HD_PRIVACY_KEYRING_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The head is gathered line by line until its empty line, and its fields are then read as a whole: a
-// head is small (16 KB), and a reader that sees all of it is far simpler to get right than one that
-// may be interrupted at every byte. The body is read as it comes.
+// The head is gathered line by line until its empty line, and its fields are then read as a whole:
+// a head is small (16 KB), and a reader that sees all of it is far simpler to get right than one
+// that may be interrupted at every byte. The body is read as it comes.
 //
 // Rejected, by tests/server/hostile.h (bench/hostile.c asks them): libmicrohttpd 0.9.75, which lets
 // 40 of 80 requests through whose end is in doubt (38 when told to be strict: duplicate

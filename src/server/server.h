@@ -17,7 +17,7 @@
 typedef struct hd_tenant {
     hd_host *host;
     hd_guard *guard; // NULL: the workspace's own keys aren't here, so API keys can't be checked
-    char *spool;   // folder of bodies on their way
+    char *spool;     // folder of bodies on their way
 } hd_tenant;
 
 typedef struct hd_server {

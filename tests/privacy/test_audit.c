@@ -421,7 +421,8 @@ static void reads_are_counted_by_the_minute(void **state) {
     assert_ok(hd_audit_counts_new(&counts));
     assert_false(hd_audit_counts_due(counts, T0));
     assert_ok(hd_audit_counts_flush(counts, f->audit, HD_TIME_NONE)); // nothing: no entry
-    for (int i = 0; i < 5; i++) hd_audit_counts_add(counts, HD_AUDIT_SERVE, "k1", "recommend", T0 + i);
+    for (int i = 0; i < 5; i++)
+        hd_audit_counts_add(counts, HD_AUDIT_SERVE, "k1", "recommend", T0 + i);
     hd_audit_counts_add(counts, HD_AUDIT_SERVE, "k1", "profile", T0);
     hd_audit_counts_add(counts, HD_AUDIT_SERVE, "k2", "recommend", T0 + 59999);
     assert_false(hd_audit_counts_due(counts, T0 + 59999));
@@ -450,7 +451,8 @@ static void no_count_is_lost(void **state) {
     for (int i = 0; i < 6000; i++) {
         char actor[32];
         snprintf(actor, sizeof actor, "key-%d", i % 3000);
-        hd_audit_counts_add(counts, HD_AUDIT_SERVE, actor, "recommend", T0 + (hd_time)(i % 300) * 60000);
+        hd_audit_counts_add(counts, HD_AUDIT_SERVE, actor, "recommend",
+                            T0 + (hd_time)(i % 300) * 60000);
     }
     assert_true(hd_audit_counts_due(counts, T0));
     f->apart_fails = true; // can't be written: counted back in
@@ -467,7 +469,8 @@ enum { THREADS = 4, EACH = 20000 };
 
 static void *count_many(void *ctx) {
     for (int i = 0; i < EACH; i++)
-        hd_audit_counts_add(ctx, HD_AUDIT_SERVE, i % 3 ? "k1" : "k2", "recommend", T0 + (hd_time)(i % 7) * 60000);
+        hd_audit_counts_add(ctx, HD_AUDIT_SERVE, i % 3 ? "k1" : "k2", "recommend",
+                            T0 + (hd_time)(i % 7) * 60000);
     return NULL;
 }
 
