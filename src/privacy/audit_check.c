@@ -161,7 +161,7 @@ static void hold_point(hd_audit_checker *checker, const hd_checked_point *point)
             : "entries %llu to %llu aren't those that were signed: edited, replaced or recorded anew",
         point->apart ? "第 %llu 至 %llu 条记录与签名时不同：被替换或重写（据单独保存的检查点）"
                      : "第 %llu 至 %llu 条记录与签名时不同：被修改、替换或重写",
-        (ull)(checker->good + 1), (ull)point->checkpoint.size);
+        (ull)checker->good + 1, (ull)point->checkpoint.size);
 }
 
 // Checkpoints of the size that the tree has now.
@@ -259,7 +259,7 @@ static bool check_cut_off(hd_audit_checker *checker) {
     if (most <= there) return false;
     hd_audit_fault_add(checker->report, there + 1, most,
                        "entries %llu to %llu are missing at the end: the log was cut off",
-                       "末尾缺少第 %llu 至 %llu 条：日志被截断", (ull)(there + 1), (ull)most);
+                       "末尾缺少第 %llu 至 %llu 条：日志被截断", (ull)there + 1, (ull)most);
     return true;
 }
 
@@ -269,7 +269,7 @@ static void check_covered(hd_audit_checker *checker) {
     if (!checker->whole || checker->root_told || report->signed_size >= there) return;
     hd_audit_fault_add(
         report, report->signed_size + 1, there, "no signed checkpoint covers entries %llu to %llu",
-        "第 %llu 至 %llu 条没有经过签名的检查点", (ull)(report->signed_size + 1), (ull)there);
+        "第 %llu 至 %llu 条没有经过签名的检查点", (ull)report->signed_size + 1, (ull)there);
 }
 
 void hd_audit_checker_end(hd_audit_checker *checker) {

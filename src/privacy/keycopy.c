@@ -177,7 +177,7 @@ static void put_mark(hd_query *q, hd_str *out) {
 
 // A table: its letter, its rows, how one is written, and how long one is (0: a chunk each).
 static const struct {
-    char letter;
+    uint8_t letter;
     size_t row;
     const char *sql;
     void (*put)(hd_query *q, hd_str *out);
@@ -450,7 +450,7 @@ static heed_err unpack_mark(unpack *u, reader *r) {
 }
 
 static const struct {
-    char letter;
+    uint8_t letter;
     heed_err (*run)(unpack *u, reader *r);
 } unpackers[] = {
     {'K', unpack_keyring},

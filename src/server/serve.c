@@ -26,8 +26,6 @@
 #include "server/notify.h"
 #include "server/openapi.h"
 
-extern char **environ;
-
 enum { MAX_LOOPS = 64, TICK_SECONDS = 10 };
 
 typedef struct listening {

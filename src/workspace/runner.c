@@ -29,8 +29,6 @@
 #include "base/time.h"
 #include "workspace/workspace.h"
 
-extern char **environ;
-
 enum {
     TICK_MS = 200,
     PROGRESS_MS = 1000,

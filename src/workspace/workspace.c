@@ -25,8 +25,6 @@
 #include "workspace/loaded.h"
 #include "workspace/recommend.h"
 
-extern char **environ;
-
 static bool is_workspace(const char *folder, hd_arena *arena, bool *out) {
     char *yaml = hd_fs_join(arena, folder, "heed.yaml");
     char *db = hd_fs_join(arena, folder, "heed.db");

@@ -91,8 +91,8 @@ static void hostile_texts_are_no_keys(void **state) {
         "heed_aaaaaaa0_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "heed_aaaaaaaa-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "heed_aaaaaaaa_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ",
-        "heed_\xef\xbd\x81"
-        "aaaaa_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("heed_\xef\xbd\x81"
+         "aaaaa_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     };
     hd_presented presented;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
