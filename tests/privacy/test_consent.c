@@ -22,7 +22,7 @@ static void add_event(fixture *f, const char *user, int i) {
     char id[32];
     snprintf(id, sizeof id, "%s-%d", user ? user : "-", i);
     put(f, 1, event_record(id, user, i % 2 ? "view" : "purchase", 1000 + 10 * i),
-        item_keys[i % ITEMS]);
+        item_keys[(i + ITEMS) % ITEMS]);
 }
 
 static void fill(fixture *f, bool with_bob) {
