@@ -29,14 +29,14 @@ tidy() {
     return 0
 }
 
-sanitizers() { # every test under ASan and UBSan; the faults and the allocations in full
+sanitizers() { # every test under ASan and UBSan; the faults and the allocations as a sample
     tools/build.sh build-asan -Dwerror=true -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false &&
         ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
             UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test.sh build-asan --timeout-multiplier 10
 }
 
 faults() {
-    HEED_FAULTS=300 HEED_ALLOCATIONS=all tools/test.sh build --suite faults --timeout-multiplier 20
+    HEED_FAULTS=${HEED_FAULTS:-100} HEED_ALLOCATIONS=${HEED_ALLOCATIONS:-300} tools/test.sh build --suite faults --timeout-multiplier 20
 }
 
 coverage() {

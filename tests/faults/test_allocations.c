@@ -5,7 +5,7 @@
 // fast may be dropped); either way nothing leaks, and the workspace goes on.
 //
 // Allocations are failed once each, and in a second pass from one on, as when memory is really out.
-// HEED_ALLOCATIONS=all in the environment: every one; else a sample spread over the call.
+// HEED_ALLOCATIONS in the environment: how many of them, spread over the call, or "all".
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -346,7 +346,8 @@ static void each_allocation(const operation *op) {
     }
     look(&r, r.after);
     renew(&r);
-    uint64_t step = all || calls < SAMPLE ? 1 : calls / SAMPLE;
+    uint64_t sample = text && !all ? strtoull(text, NULL, 10) : SAMPLE;
+    uint64_t step = all || calls <= sample || sample == 0 ? 1 : calls / sample;
     uint64_t wrong = meet_all(&r, calls, step);
     print_message("%s: %llu allocations, one in %llu failed\n", op->name, (unsigned long long)calls,
                   (unsigned long long)step);
