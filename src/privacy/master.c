@@ -128,7 +128,7 @@ static heed_err open_in_folder(const hd_keyring_params *params, const hd_keyfile
     heed_err err = stands ? open_by_file(path, true, file, name, out) : HEED_DENIED;
     if (err != HEED_DENIED || !has_aside) return err;
     HD_TRY(open_by_file(aside, true, file, name, out));
-    return params->write ? hd_fs_rename(aside, path) : HEED_OK;
+    return params->write ? hd_master_write(path, out->master) : HEED_OK; // tidied by the caller
 }
 
 heed_err hd_master_tidy(const char *folder, bool passphrase) {

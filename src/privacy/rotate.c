@@ -105,7 +105,9 @@ static heed_err replace_key_file(hd_keyring *keyring, hd_secrets *s, hd_arena *a
         return err;
     }
     HD_TRY(put_in_force(keyring, s));
-    return hd_fs_rename(aside, path);
+    // written anew, not renamed: after a power cut one of the two stands, whatever became of names
+    HD_TRY(hd_master_write(path, keyring->secrets->master));
+    return hd_fs_remove(aside);
 }
 
 heed_err hd_keyring_use_key_file(hd_keyring *keyring) {
