@@ -58,18 +58,12 @@ static const hd_param one_params[] = {
      .doc = HD_TEXT("the item's id", "商品 id")},
 };
 
-#define KEEPS                                                                           \
-    HD_TEXT(                                                                            \
-        "What a record names replaces what stood there; what it leaves out stays, and " \
-        "attributes are joined name by name. Sending it again changes nothing.",        \
-        "记录中给出的内容替换原有内容，未给出的保持不变，属性按名称合并。重复发送不产生影响。")
-
 const hd_op hd_op_items_add = {
     .name = "items add",
     .chapter = HD_CHAPTER_DATA,
     .only = HD_ONLY_HTTP,
     .doc = HD_TEXT("add items or change them", "添加或修改商品"),
-    .detail = KEEPS,
+    .detail = HD_POST_KEEPS,
     .method = "POST",
     .path = "/api/v1/items",
     .scope = HD_SCOPE_WRITE,
@@ -87,7 +81,7 @@ const hd_op hd_op_items_put = {
     .chapter = HD_CHAPTER_DATA,
     .only = HD_ONLY_HTTP,
     .doc = HD_TEXT("add an item or change it", "添加或修改一件商品"),
-    .detail = KEEPS,
+    .detail = HD_POST_KEEPS,
     .method = "PUT",
     .path = "/api/v1/items/{item}",
     .scope = HD_SCOPE_WRITE,

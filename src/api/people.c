@@ -75,18 +75,12 @@ static const hd_param put_params[] = {
 };
 static const hd_param list_params[] = {HD_PAGE_PARAMS};
 
-#define KEEPS                                                                           \
-    HD_TEXT(                                                                            \
-        "What a record names replaces what stood there; what it leaves out stays, and " \
-        "attributes are joined name by name. Sending it again changes nothing.",        \
-        "记录中给出的内容替换原有内容，未给出的保持不变，属性按名称合并。重复发送不产生影响。")
-
 const hd_op hd_op_users_add = {
     .name = "users add",
     .chapter = HD_CHAPTER_DATA,
     .only = HD_ONLY_HTTP,
     .doc = HD_TEXT("add users or change them", "添加或修改用户"),
-    .detail = KEEPS,
+    .detail = HD_POST_KEEPS,
     .method = "POST",
     .path = "/api/v1/users",
     .scope = HD_SCOPE_WRITE,
@@ -104,7 +98,7 @@ const hd_op hd_op_users_put = {
     .chapter = HD_CHAPTER_DATA,
     .only = HD_ONLY_HTTP,
     .doc = HD_TEXT("add a user or change it", "添加或修改一个用户"),
-    .detail = KEEPS,
+    .detail = HD_POST_KEEPS,
     .method = "PUT",
     .path = "/api/v1/users/{user}",
     .scope = HD_SCOPE_WRITE,

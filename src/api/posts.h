@@ -25,6 +25,13 @@ heed_err hd_call_post(hd_call *call, const hd_post *post, json_t **result) HEED_
 // The page that `limit` and `cursor` ask for.
 hd_page hd_call_page(const hd_call *call);
 
+// What adding and changing mean, whatever the kind.
+#define HD_POST_KEEPS                                                                   \
+    HD_TEXT(                                                                            \
+        "What a record names replaces what stood there; what it leaves out stays, and " \
+        "attributes are joined name by name. Sending it again changes nothing.",        \
+        "记录中给出的内容替换原有内容，未给出的保持不变，属性按名称合并。重复发送不产生影响。")
+
 #define HD_POST_BODY(json_schema, english, chinese)                                      \
     {                                                                                    \
         "body", HD_PARAM_JSON, .required = true, .body = true, .only = HD_ONLY_HTTP,     \

@@ -5,8 +5,8 @@
 // that file may be a stranger's.
 //
 // A key file is replaced in three steps, each of which leaves something that opens: the new key is
-// written aside (master.key.new), keyring.json is sealed by it, it takes the old one's name. So
-// where master.key doesn't fit, the one aside is tried.
+// written aside (master.key.new), keyring.json is sealed by it, it is written in the old one's
+// place. So where master.key doesn't fit, the one aside is tried.
 #include <sodium.h>
 
 #include "base/fs.h"

@@ -193,20 +193,21 @@ static bool start(hd_request *seated) {
 
 // ── Before ──
 
+static void refuse_method(hd_request *request, const char *allowed) {
+    hd_str_addf(&request->headers, "Allow: %s\r\n", allowed);
+    hd_request_refuse(
+        request, 405, "METHOD",
+        (hd_text)HD_TEXT("this path is not served by that method", "此路径不支持该方法"));
+}
+
 // Finds the operation; false: the answer is set.
 static bool find(hd_request *request, hd_route *route) {
     const hd_http_request *http = hd_exchange_request(request->exchange);
-    hd_str *headers = &request->headers;
     hd_str allow;
     hd_str_init(&allow);
     hd_route_state state = hd_route_find(http->method, http->path, route, &allow);
     if (state == HD_ROUTE_FOUND) request->op = route->op;
-    if (state == HD_ROUTE_NO_METHOD) {
-        hd_str_addf(headers, "Allow: %s\r\n", hd_str_get(&allow));
-        hd_request_refuse(
-            request, 405, "METHOD",
-            (hd_text)HD_TEXT("this path is not served by that method", "此路径不支持该方法"));
-    }
+    if (state == HD_ROUTE_NO_METHOD) refuse_method(request, hd_str_get(&allow));
     if (state == HD_ROUTE_NO_PATH)
         hd_request_refuse(
             request, 404, "NOT_FOUND",
@@ -237,10 +238,7 @@ static bool let_in(hd_request *request, hd_route *route) {
 static void answer_builtin(hd_request *request, const hd_builtin *row) {
     const hd_http_request *http = hd_exchange_request(request->exchange);
     if (!hd_slice_eq(http->method, "GET")) {
-        hd_str_add(&request->headers, "Allow: GET\r\n");
-        hd_request_refuse(
-            request, 405, "METHOD",
-            (hd_text)HD_TEXT("this path is not served by that method", "此路径不支持该方法"));
+        refuse_method(request, "GET");
         return;
     }
     if (row->open || hd_auth(request, 1u << HD_SCOPE_READ)) row->answer(request);

@@ -40,8 +40,8 @@ typedef struct listening {
     pthread_t ticker;
     bool ticking;
     atomic_bool ended;
-    heed_err err[MAX_LOOPS];
-    hd_error *failure;
+    atomic_bool failed; // a loop beside the first; who says so first fills in how
+    hd_error failure;
 } listening;
 
 // ── Settings ──
@@ -252,8 +252,10 @@ static void *run_loop(void *arg) {
     hd_free(arg);
     hd_server *server = own.l->server;
     int64_t drain = hd_settings_int(server->settings, "serve.drain") * 1000;
-    own.l->err[own.number] = hd_loop_run(server->loops[own.number], drain);
-    if (own.l->err[own.number] != HEED_OK) stop_loops(server);
+    if (hd_loop_run(server->loops[own.number], drain) != HEED_OK) {
+        if (!atomic_exchange(&own.l->failed, true)) hd_error_get(&own.l->failure);
+        stop_loops(server);
+    }
     return NULL;
 }
 
@@ -379,6 +381,7 @@ static heed_err serve(listening *l) {
     stop_loops(server);
     hd_streams_end(server->streams);
     for (size_t i = 0; i < l->n_threads; i++) pthread_join(l->thread[i], NULL);
+    if (err == HEED_OK && atomic_load(&l->failed)) err = hd_error_restore(&l->failure);
     atomic_store(&l->ended, true);
     if (l->ticking) pthread_join(l->ticker, NULL);
     HD_LOG(HD_LOG_INFO, "server", "ended", HD_KV_INT("requests", atomic_load(&server->id_next)));
