@@ -51,7 +51,10 @@ hd_page hd_call_page(const hd_call *call);
 #define HD_RECORDS_SCHEMA(record) \
     "{\"oneOf\":[" record ",{\"type\":\"array\",\"items\":" record ",\"maxItems\":10000}]}"
 
-#define HD_ID_SCHEMA "{\"type\":[\"string\",\"integer\"]}"
+// Numbers as far as a double holds them exactly.
+#define HD_ID_SCHEMA                                                    \
+    "{\"type\":[\"string\",\"integer\"],\"minimum\":-9007199254740991," \
+    "\"maximum\":9007199254740991,\"maxLength\":512}"
 #define HD_TIME_SCHEMA "{\"type\":[\"string\",\"number\",\"null\"]}"
 #define HD_AMOUNT_SCHEMA "{\"type\":[\"number\",\"string\",\"null\"]}"
 #define HD_TEXT_SCHEMA "{\"type\":[\"string\",\"null\"]}"

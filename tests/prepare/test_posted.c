@@ -57,8 +57,8 @@ static void test_events(void **state) {
         "{\"user\":\"u\",\"item\":\"i\",\"type\":\"view\",\"time\":\"2026-01-02T03:04:05+08:00\"}",
         "event user=u item=i type=view time=2026-01-01T19:04:05Z");
     check(p,
-          "{\"user_id\":17,\"itemId\":9007199254740993,\"event\":\"Add to cart\",\"price\":\"$3\"}",
-          "event user=17 item=9007199254740993 type=cart value=3 currency=USD");
+          "{\"user_id\":17,\"itemId\":9007199254740991,\"event\":\"Add to cart\",\"price\":\"$3\"}",
+          "event user=17 item=9007199254740991 type=cart value=3 currency=USD");
     check(p, "{\"user\":\"u\",\"item\":\"i\",\"rating\":4.5,\"event_id\":\"e\"}",
           "event event_id=e user=u item=i type=rating value=4.5");
     // What has no field is a property, beside those in the object.
@@ -66,6 +66,52 @@ static void test_events(void **state) {
           "{\"user\":\"u\",\"type\":\"login\",\"shelf\":{\"a\":[1,2]},\"properties\":{\"b\":null}}",
           "event user=u type=login properties={\"shelf\":{\"a\":[1,2]},\"b\":null}");
     check(p, "{\"user\":{\"id\":\"u\"},\"type\":\"login\"}", "event user=u type=login");
+    hd_posted_close(p);
+}
+
+// Texts, and whole numbers that a double holds: 12 and 12.0 are one id, 1.5 is none.
+static void test_ids(void **state) {
+    (void)state;
+    static const struct {
+        const char *given, *read; // NULL: refused
+    } ids[] = {
+        {"12", "12"},
+        {"12.0", "12"},
+        {"-3", "-3"},
+        {"0", "0"},
+        {"1.5", NULL},
+        {"-0.25", NULL},
+        {"9007199254740991", "9007199254740991"},
+        {"-9007199254740991", "-9007199254740991"},
+        {"9007199254740992", NULL},
+        {"-9007199254740992", NULL},
+        {"1e300", NULL},
+        {"\"1.5\"", "1.5"},
+        {"\"9007199254740993\"", "9007199254740993"},
+    };
+    hd_posted *p = open_kind(HD_KIND_EVENTS);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        char object[128], expected[128];
+        hd_import_row row;
+        snprintf(object, sizeof object, "{\"user\":%s,\"type\":\"x\"}", ids[i].given);
+        if (ids[i].read) {
+            snprintf(expected, sizeof expected, "event user=%s type=x", ids[i].read);
+            check(p, object, expected);
+            continue;
+        }
+        json_t *json = json_of(object);
+        hd_str pointer;
+        hd_str_init(&pointer);
+        assert_int_equal(hd_posted_take(p, json, TEST_NOW, &row), HEED_OK);
+        assert_int_equal(row.state, HD_ROW_BAD);
+        assert_non_null(strstr(row.reason[HEED_EN], "is no id"));
+        hd_posted_pointer(p, &pointer);
+        assert_string_equal(hd_str_get(&pointer), "/user");
+        hd_str_clear(&pointer);
+        json_decref(json);
+    }
+    check(p, "{\"user\":\"u\",\"item\":2.5,\"type\":\"x\"}",
+          "bad /item: item: '2.5' is no id: give a text, or a whole number below 2^53");
     hd_posted_close(p);
 }
 
@@ -238,13 +284,10 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_nothing_is_carried_over),
-        cmocka_unit_test(test_any_names),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_other_kinds),
-        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_times),       cmocka_unit_test(test_nothing_is_carried_over),
+        cmocka_unit_test(test_any_names),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_kinds), cmocka_unit_test(test_messages),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 #include "prepare/read/json_scan.h"
 #include "prepare/read/row.h"
 
+#define HD_JSON_EXACT INT64_C(9007199254740991) // 2^53 - 1: whole numbers that a double holds
+
 enum { HD_MAX_LIST = 64, HD_MAX_ID = 512, HD_TYPES_KEPT = 8 };
 
 typedef struct hd_type_memory { // an event type met before, and its word

@@ -55,6 +55,13 @@ static bool has_control_sign(hd_slice s) {
     return false;
 }
 
+// A whole number that every reader of JSON holds exactly: a double rounds those beyond 2^53, and
+// two ids would become one.
+static bool is_exact(hd_slice number) {
+    int64_t value;
+    return hd_slice_i64(number, &value) && value >= -HD_JSON_EXACT && value <= HD_JSON_EXACT;
+}
+
 static heed_err set_id(hd_fill *f, const hd_import_column *col, const hd_cell *cell, void *place) {
     hd_slice id = cell->text;
     if (!plain(f, col, cell)) return HEED_OK;
@@ -69,6 +76,10 @@ static heed_err set_id(hd_fill *f, const hd_import_column *col, const hd_cell *c
     // JSON knows one kind of number: 12 and 12.0 are the same.
     if (cell->type == HD_CELL_NUMBER && id.n > 2 && memcmp(id.p + id.n - 2, ".0", 2) == 0)
         id.n -= 2;
+    if (f->posted && cell->type == HD_CELL_NUMBER && !is_exact(id)) {
+        return bad_value(f, col, cell, "is no id: give a text, or a whole number below 2^53",
+                         "不是标识：请给出文本，或小于 2^53 的整数");
+    }
     if (id.n > HD_MAX_ID) {
         return bad_value(f, col, cell, "is longer than 512 bytes: ids are short",
                          "超过 512 字节：标识应当简短");
