@@ -36,7 +36,7 @@ typedef struct pool_job {
 
 struct hd_pool {
     size_t n_threads;
-    pthread_t *workers; // (n_threads - 1)
+    struct worker *workers; // (n_threads - 1)
     size_t n_started;
     pthread_mutex_t turn; // held by the caller whose run it is
     pthread_mutex_t mutex;
@@ -50,6 +50,7 @@ struct hd_pool {
 
 // Inside a chunk: a run started here is nested, and done by this thread alone.
 static _Thread_local bool inside;
+static _Thread_local size_t slot;
 
 static void report(hd_pool *pool, pool_job *job, size_t chunk, heed_err err) {
     atomic_store(&job->next, job->n_chunks);
@@ -85,8 +86,15 @@ static void work(hd_pool *pool, pool_job *job) {
     inside = false;
 }
 
+typedef struct worker {
+    hd_pool *pool;
+    pthread_t thread;
+    size_t slot;
+} worker;
+
 static void *worker_main(void *arg) {
-    hd_pool *pool = arg;
+    hd_pool *pool = ((worker *)arg)->pool;
+    slot = ((worker *)arg)->slot;
     uint64_t seen = 0;
     pthread_mutex_lock(&pool->mutex);
     while (!pool->stop) {
@@ -119,7 +127,9 @@ static int start_workers(hd_pool *pool) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int reason = 0;
     while (reason == 0 && pool->n_started + 1 < pool->n_threads) {
-        reason = pthread_create(&pool->workers[pool->n_started], NULL, worker_main, pool);
+        worker *w = &pool->workers[pool->n_started];
+        *w = (worker){.pool = pool, .slot = pool->n_started + 1};
+        reason = pthread_create(&w->thread, NULL, worker_main, w);
         pool->n_started += reason == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -143,7 +153,7 @@ heed_err hd_pool_new(size_t n_threads, hd_pool **out) {
     pool->workers = hd_calloc(n_threads, sizeof *pool->workers);
     if (!pool->workers) {
         hd_pool_free(pool);
-        return HD_FAIL_MEMORY(n_threads * sizeof(pthread_t));
+        return HD_FAIL_MEMORY(n_threads * sizeof *pool->workers);
     }
     int reason = start_workers(pool);
     if (reason != 0) {
@@ -162,7 +172,7 @@ void hd_pool_free(hd_pool *pool) {
     pool->stop = true;
     pthread_cond_broadcast(&pool->posted);
     pthread_mutex_unlock(&pool->mutex);
-    for (size_t i = 0; i < pool->n_started; i++) pthread_join(pool->workers[i], NULL);
+    for (size_t i = 0; i < pool->n_started; i++) pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->left);
     pthread_cond_destroy(&pool->posted);
     pthread_mutex_destroy(&pool->mutex);
@@ -180,8 +190,17 @@ void hd_pool_cancel_by(hd_pool *pool, atomic_bool *flag) {
 }
 
 static heed_err run_here(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
-    for (size_t chunk = 0; chunk < n_chunks; chunk++) HD_TRY(run_chunk(pool, fn, ctx, chunk));
-    return HEED_OK;
+    size_t outer = slot;
+    slot = 0;
+    heed_err err = HEED_OK;
+    for (size_t chunk = 0; chunk < n_chunks && err == HEED_OK; chunk++)
+        err = run_chunk(pool, fn, ctx, chunk);
+    slot = outer;
+    return err;
+}
+
+size_t hd_pool_slot(void) {
+    return slot;
 }
 
 static void post(hd_pool *pool, pool_job *job) {

@@ -31,4 +31,9 @@ void hd_pool_cancel_by(hd_pool *pool, atomic_bool *flag);
 typedef heed_err (*hd_pool_fn)(void *ctx, size_t chunk);
 heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) HEED_CHECK;
 
+// Inside a chunk: which of the run's threads this is, 0 .. hd_pool_threads(pool)-1. No two chunks
+// of a run that go on at the same time have the same: it picks a part of a lent workspace, and must
+// not change a result.
+size_t hd_pool_slot(void);
+
 #endif

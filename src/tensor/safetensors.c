@@ -27,28 +27,9 @@
 
 enum { HEADER_MAX = 100 << 20, PREFIX = 8, ALIGN = 64 };
 
-typedef struct dtype_row {
-    const char *name;
-    size_t size;
-} dtype_row;
-
-static const dtype_row dtypes[HD_DTYPES] = {
-    [HD_F32] = {"F32", 4}, [HD_F64] = {"F64", 8}, [HD_BF16] = {"BF16", 2}, [HD_F16] = {"F16", 2},
-    [HD_I8] = {"I8", 1},   [HD_U8] = {"U8", 1},   [HD_I32] = {"I32", 4},   [HD_U32] = {"U32", 4},
-    [HD_I64] = {"I64", 8}, [HD_U64] = {"U64", 8}, [HD_BOOL] = {"BOOL", 1},
-};
-
-size_t hd_dtype_size(hd_dtype dtype) {
-    return dtypes[dtype].size;
-}
-
-const char *hd_dtype_name(hd_dtype dtype) {
-    return dtypes[dtype].name;
-}
-
 // Bytes of a shape. false: more than can be.
 static bool shape_bytes(hd_dtype dtype, int n_dims, const size_t *shape, size_t *out) {
-    size_t bytes = dtypes[dtype].size;
+    size_t bytes = hd_dtype_size(dtype);
     bool empty = false;
     for (int i = 0; i < n_dims; i++) {
         if (shape[i] == 0)
@@ -92,7 +73,7 @@ static bool json_size(const json_t *json, size_t *out) {
 
 static bool find_dtype(const char *name, hd_dtype *out) {
     for (int i = 0; name && i < HD_DTYPES; i++) {
-        if (strcmp(name, dtypes[i].name) == 0) {
+        if (strcmp(name, hd_dtype_name((hd_dtype)i)) == 0) {
             *out = (hd_dtype)i;
             return true;
         }
@@ -140,7 +121,7 @@ static heed_err read_entry(const hd_safetensors *file, const char *name, const j
         return corrupt(file, name, "offsets don't fit the shape", "偏移与形状不符");
     }
     view->data = data + place->begin;
-    if ((uintptr_t)view->data % dtypes[view->dtype].size != 0) {
+    if ((uintptr_t)view->data % hd_dtype_size(view->dtype) != 0) {
         return corrupt(file, name, "not aligned to its type", "未按数据类型对齐");
     }
     if (view->dtype == HD_BOOL) {
@@ -399,7 +380,7 @@ heed_err hd_safetensors_add_meta(hd_safetensors_writer *writer, const char *key,
 // The widest types first, then as they were added: so that all are aligned without padding.
 static int tensor_order(const void *a, const void *b) {
     const writer_tensor *x = a, *y = b;
-    size_t x_size = dtypes[x->view.dtype].size, y_size = dtypes[y->view.dtype].size;
+    size_t x_size = hd_dtype_size(x->view.dtype), y_size = hd_dtype_size(y->view.dtype);
     if (x_size != y_size) return x_size > y_size ? -1 : 1;
     return x->order < y->order ? -1 : x->order > y->order;
 }
@@ -415,7 +396,7 @@ static heed_err header_entry(const hd_tensor_view *view, size_t begin, json_t *h
         json_decref(shape);
         return err;
     }
-    HD_TRY(hd_json_pack(&entry, "{s:s, s:o, s:[I,I]}", "dtype", dtypes[view->dtype].name, "shape",
+    HD_TRY(hd_json_pack(&entry, "{s:s, s:o, s:[I,I]}", "dtype", hd_dtype_name(view->dtype), "shape",
                         shape, "data_offsets", (json_int_t)begin,
                         (json_int_t)(begin + view->bytes)));
     return hd_json_set(header, view->name, entry);

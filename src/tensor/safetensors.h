@@ -10,25 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-
-typedef enum hd_dtype {
-    HD_F32,
-    HD_F64,
-    HD_BF16,
-    HD_F16,
-    HD_I8,
-    HD_U8,
-    HD_I32,
-    HD_U32,
-    HD_I64,
-    HD_U64,
-    HD_BOOL,
-    HD_DTYPES
-} hd_dtype;
-size_t hd_dtype_size(hd_dtype dtype);
-const char *hd_dtype_name(hd_dtype dtype); // as in the file: "F32"
-
-enum { HD_MAX_DIMS = 6 };
+#include "kernel/dtype.h"
 
 typedef struct hd_tensor_view {
     const char *name;

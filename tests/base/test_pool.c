@@ -44,6 +44,41 @@ static void test_every_chunk_once(void **state) {
     }
 }
 
+typedef struct slots {
+    hd_pool *pool;
+    atomic_int busy[8];
+    atomic_int clashes;
+} slots;
+
+static heed_err slot_is_zero(void *ctx, size_t chunk) {
+    (void)chunk;
+    atomic_fetch_add(&((slots *)ctx)->clashes, hd_pool_slot() != 0);
+    return HEED_OK;
+}
+
+static heed_err use_slot(void *ctx, size_t chunk) {
+    slots *s = ctx;
+    size_t slot = hd_pool_slot();
+    atomic_fetch_add(&s->clashes, slot >= hd_pool_threads(s->pool));
+    atomic_fetch_add(&s->clashes, atomic_fetch_add(&s->busy[slot], 1) != 0);
+    if (chunk % 7 == 0) HD_TRY(hd_pool_run(s->pool, 3, slot_is_zero, s)); // nested: alone
+    atomic_fetch_add(&s->clashes, hd_pool_slot() != slot);
+    atomic_fetch_sub(&s->busy[slot], 1);
+    return HEED_OK;
+}
+
+// Chunks that go on at the same time have slots of their own.
+static void test_slots(void **state) {
+    (void)state;
+    for (size_t threads = 0; threads <= 4; threads++) {
+        slots s = {.pool = NULL};
+        if (threads > 0) assert_int_equal(hd_pool_new(threads, &s.pool), HEED_OK);
+        assert_int_equal(hd_pool_run(s.pool, CHUNKS, use_slot, &s), HEED_OK);
+        assert_int_equal(s.clashes, 0);
+        hd_pool_free(s.pool);
+    }
+}
+
 static void test_no_pool(void **state) {
     (void)state;
     assert_int_equal(hd_pool_threads(NULL), 1);
@@ -169,7 +204,7 @@ int main(void) {
         cmocka_unit_test(test_every_chunk_once), cmocka_unit_test(test_no_pool),
         cmocka_unit_test(test_lowest_failure),   cmocka_unit_test(test_nested),
         cmocka_unit_test(test_two_callers),      cmocka_unit_test(test_new_fails),
-        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel),           cmocka_unit_test(test_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One row per path that this build has. (An x86 build has no NEON, and the other way round.)
+#include "kernel/kernels.h"
+
+#include "kernel/cpu.h"
+#include "kernel/tile.h"
+
+// The families of one path, by the names that HD_PATH gave them.
+#define FAMILIES(path) \
+    { .tile = &hd_tile_kernels_##path }
+
+static const hd_kernels tables[HD_ISAS] = {
+    [HD_ISA_REF] = FAMILIES(ref),
+#if defined(__x86_64__)
+    [HD_ISA_AVX2] = FAMILIES(avx2),
+    [HD_ISA_AVX512] = FAMILIES(avx512),
+    [HD_ISA_AMX] = FAMILIES(avx512),
+#elif defined(__aarch64__)
+    [HD_ISA_NEON] = FAMILIES(neon),
+#endif
+};
+
+const hd_kernels *hd_kernels_get(void) {
+    return &tables[hd_isa_get()];
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of kernels of the chosen path. A family of kernels is one file in kernel/path/, written
+// once against kernel/path/simd.h and compiled once per instruction set (src/kernel/meson.build);
+// it ends with a const table named by HD_PATH. To add a family: the file, its line in
+// meson.build's path_src, a member here, a row in kernels.c.
+#ifndef HD_KERNEL_KERNELS_H
+#define HD_KERNEL_KERNELS_H
+
+typedef struct hd_kernels {
+    const struct hd_tile_kernels *tile; // kernel/tile.h
+} hd_kernels;
+
+// Never NULL, and no member is.
+const hd_kernels *hd_kernels_get(void);
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Register tiles of matrix products, for the kernels built on them: gemm, convolution, attention,
+// recurrent cells. A tile has at most mr rows and nr columns (of the chosen path). Sums over k run
+// in ascending order, one accumulator per element: a row's result depends on nothing but that row,
+// B and k.
+#ifndef HD_KERNEL_TILE_H
+#define HD_KERNEL_TILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { HD_TILE_MR_MAX = 8, HD_TILE_NR_MAX = 48 }; // of any path
+
+typedef struct hd_tile_kernels {
+    size_t mr, nr; // rows and columns of a whole tile
+    size_t lanes;  // nr is a multiple of it
+
+    // C (m, n) = or += Σ over s < segments, p < k: a[s·mr + i][p] · B[s·k + p][j]. m ≤ mr, n ≤ nr.
+    // A by row pointers, contiguous in k: rows may lie anywhere (a convolution's window has one
+    // segment per place of the window). B: rows of b_row floats of which those up to n rounded up
+    // to `lanes` can be read: packed (pack_b), or a matrix's own rows.
+    void (*rows)(size_t m, size_t n, size_t segments, size_t k, const float *const *a,
+                 const float *b, size_t b_row, float *c, size_t c_row, bool accumulate);
+
+    // C (m, n) = or += Σ over p < k: a[p][i] · b[p][j]. m ≤ mr, n ≤ nr: outer products, A and B by
+    // k pointers, contiguous in m and in n, nothing read past them.
+    void (*outer)(size_t m, size_t n, size_t k, const float *const *a, const float *const *b,
+                  float *c, size_t c_row, bool accumulate);
+} hd_tile_kernels;
+
+extern const hd_tile_kernels hd_tile_kernels_ref;
+extern const hd_tile_kernels hd_tile_kernels_avx2;
+extern const hd_tile_kernels hd_tile_kernels_avx512;
+extern const hd_tile_kernels hd_tile_kernels_neon;
+
+#endif
