@@ -3,12 +3,17 @@
 // One row per path that this build has. (An x86 build has no NEON, and the other way round.)
 #include "kernel/kernels.h"
 
+#include "kernel/attention.h"
 #include "kernel/cpu.h"
+#include "kernel/recurrent.h"
 #include "kernel/tile.h"
 
 // The families of one path, by the names that HD_PATH gave them.
-#define FAMILIES(path) \
-    { .tile = &hd_tile_kernels_##path }
+#define FAMILIES(path)                                                                        \
+    {                                                                                         \
+        .attention = &hd_attention_kernels_##path, .recurrent = &hd_recurrent_kernels_##path, \
+        .tile = &hd_tile_kernels_##path                                                       \
+    }
 
 static const hd_kernels tables[HD_ISAS] = {
     [HD_ISA_REF] = FAMILIES(ref),

@@ -8,7 +8,9 @@
 #define HD_KERNEL_KERNELS_H
 
 typedef struct hd_kernels {
-    const struct hd_tile_kernels *tile; // kernel/tile.h
+    const struct hd_attention_kernels *attention; // kernel/attention.h
+    const struct hd_recurrent_kernels *recurrent; // kernel/recurrent.h
+    const struct hd_tile_kernels *tile;           // kernel/tile.h
 } hd_kernels;
 
 // Never NULL, and no member is.
