@@ -2,6 +2,7 @@
 //
 // heed users erase, privacy retain, privacy receipt.
 #include "workspace/erase.h"
+#include "workspace/retain.h"
 
 #include "api/call.h"
 #include "api/list.h"
@@ -142,10 +143,12 @@ const hd_op hd_op_privacy_retain = {
     .name = "privacy retain",
     .chapter = HD_CHAPTER_CARE,
     .doc = HD_TEXT("remove what is past its time", "删除已过保留期的数据"),
-    .detail = HD_TEXT("By the settings retention.events, .reviews, .tickets and .users, in days; 0 "
-                      "keeps for ever. Run it once a day, by cron or a systemd timer.",
-                      "依据设置 retention.events、.reviews、.tickets 和 "
-                      ".users（天数），0 表示一直保留。可用 cron 或 systemd 定时器每天运行一次。"),
+    .detail = HD_TEXT(
+        "By the settings retention.events, .reviews, .tickets and .users, in days; 0 "
+        "keeps for ever. A server does it once a day by itself; without one run it "
+        "by cron or a systemd timer.",
+        "依据设置 retention.events、.reviews、.tickets 和 "
+        ".users（天数），0 表示一直保留。服务器每天自行运行一次；没有服务器时可用 cron 或 systemd 定时器。"),
     .examples = (const char *const[]){"heed privacy retain --dry-run",
                                       "heed privacy retain --set retention.events=730", NULL},
     .method = "POST",

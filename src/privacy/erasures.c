@@ -13,8 +13,14 @@ static const char schema_1[] =
     "  rows INTEGER NOT NULL, finished INTEGER NOT NULL) STRICT;"
     "INSERT INTO erasure_mark VALUES (1, 0, 0);";
 
+// When what is past its time was last removed, all of it.
+static const char schema_2[] =
+    "CREATE TABLE retention_mark(one INTEGER PRIMARY KEY CHECK (one = 1), time INTEGER) STRICT;"
+    "INSERT INTO retention_mark VALUES (1, NULL);";
+
 const hd_migration hd_erasures_migrations[] = {
     {.component = "erasures", .version = 1, .sql = schema_1},
+    {.component = "erasures", .version = 2, .sql = schema_2},
 };
 const size_t hd_erasures_n_migrations =
     sizeof hd_erasures_migrations / sizeof *hd_erasures_migrations;
@@ -35,6 +41,22 @@ heed_err hd_erasure_marks_get(hd_door *door, hd_erasure_marks *out) {
 heed_err hd_erasure_marks_set(hd_door *door, hd_erasure_marks marks) {
     return HD_RUN(door, "UPDATE erasure_mark SET rows = ?1, finished = ?2", marks.rows,
                   marks.finished);
+}
+
+heed_err hd_retention_mark_get(hd_door *door, hd_time *out) {
+    hd_query *q;
+    bool row;
+    *out = HD_TIME_NONE;
+    HD_TRY(
+        hd_query_open(door->store, "SELECT time FROM retention_mark WHERE time IS NOT NULL", &q));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && row) *out = hd_query_i64(q, 0);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_retention_mark_set(hd_door *door, hd_time time) {
+    return HD_RUN(door, "UPDATE retention_mark SET time = ?1", time);
 }
 
 // ── Receipts ──

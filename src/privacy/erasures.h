@@ -18,6 +18,10 @@ typedef struct hd_erasure_marks {
 heed_err hd_erasure_marks_get(hd_door *door, hd_erasure_marks *out) HEED_CHECK;
 heed_err hd_erasure_marks_set(hd_door *door, hd_erasure_marks marks) HEED_CHECK;
 
+// When all that was past its time was last removed; HD_TIME_NONE: never.
+heed_err hd_retention_mark_get(hd_door *door, hd_time *out) HEED_CHECK;
+heed_err hd_retention_mark_set(hd_door *door, hd_time time) HEED_CHECK;
+
 heed_err hd_erasures_keep(hd_door *door, hd_time time, hd_slice receipt) HEED_CHECK;
 // The newest `limit` receipts, newest first; in the arena.
 heed_err hd_erasures_receipts(hd_door *door, size_t limit, hd_arena *arena, char ***out,

@@ -92,8 +92,9 @@ heed_err hd_users_find_for(hd_door *door, hd_purpose purpose, hd_slice id, int64
 heed_err hd_users_unlink(hd_door *door, int64_t batch, int64_t *n) HEED_CHECK;
 // Joins the ids of what was one person anew, by the pairs that are left.
 heed_err hd_users_rejoin(hd_door *door, int64_t person) HEED_CHECK;
-// Removes ids without a record that nothing refers to.
-heed_err hd_users_sweep(hd_door *door) HEED_CHECK;
+// Removes ids without a record that nothing refers to, among those with keys above `after` and not
+// above `last`.
+heed_err hd_users_sweep(hd_door *door, int64_t after, int64_t last) HEED_CHECK;
 
 // ── consent.c: who is in ──
 

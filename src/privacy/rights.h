@@ -76,11 +76,22 @@ typedef struct hd_expired {
 } hd_expired;
 // How much is past its time (users: persons of whom nothing newer is known).
 heed_err hd_rights_expired(hd_door *door, const hd_retention *before, hd_expired *out) HEED_CHECK;
-// Removes events, reviews and tickets that are, and ids that nothing refers to any more; what
-// imports overwrote goes with it. Persons are for the caller to erase.
-heed_err hd_rights_expire(hd_door *door, const hd_retention *before, hd_expired *out) HEED_CHECK;
-// The keys of the ids of up to `limit` persons of whom nothing newer is known: (n), of n_persons.
-heed_err hd_rights_idle(hd_door *door, hd_time before, size_t limit, hd_arena *arena,
+
+// How far removing has come; all zeros: it begins.
+typedef struct hd_expiring {
+    size_t pass;
+    int64_t key;
+    bool any; // something went
+} hd_expiring;
+// Removes what is past its time among the next `most` rows, in one transaction: events, reviews,
+// tickets, then ids that nothing refers to any more; what imports overwrote goes with it. *gone:
+// what this step removed. A failure leaves all as it was. Persons are for the caller to erase.
+heed_err hd_rights_expire(hd_door *door, const hd_retention *before, size_t most, hd_expiring *at,
+                          hd_expired *gone) HEED_CHECK;
+bool hd_rights_expired_all(const hd_expiring *at);
+// Those of the next `most` persons after *after of whom nothing newer is known: the keys of their
+// ids (n), of n_persons. *after: the last that was looked at, INT64_MAX at the end.
+heed_err hd_rights_idle(hd_door *door, hd_time before, size_t most, int64_t *after, hd_arena *arena,
                         int64_t **keys, size_t *n, size_t *n_persons) HEED_CHECK;
 
 #endif

@@ -85,7 +85,7 @@ static heed_err undo(hd_door *door, int64_t batch, int64_t *rows) {
     HD_TRY(hd_load_undo(door, batch, rows));
     HD_TRY(hd_users_unlink(door, batch, rows));
     for (size_t i = 0; i < KINDS; i++) HD_TRY(undo_kind_rows(door, &kinds[i], batch, rows));
-    return hd_users_sweep(door);
+    return hd_users_sweep(door, 0, INT64_MAX);
 }
 
 heed_err hd_door_undo(hd_door *door, int64_t batch, int64_t *rows) {

@@ -284,10 +284,10 @@ out:
     return err;
 }
 
-heed_err hd_users_sweep(hd_door *door) {
-    return hd_store_exec(
-        door->store,
-        "DELETE FROM users WHERE batch IS NULL"
+heed_err hd_users_sweep(hd_door *door, int64_t after, int64_t last) {
+    return HD_RUN(
+        door,
+        "DELETE FROM users WHERE batch IS NULL AND key > ?1 AND key <= ?2"
         " AND NOT EXISTS (SELECT 1 FROM events WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM reviews WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM tickets WHERE user_key = users.key)"
@@ -296,7 +296,8 @@ heed_err hd_users_sweep(hd_door *door) {
         " AND NOT EXISTS (SELECT 1 FROM consents WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM consent_history WHERE user_key = users.key)"
         " AND key NOT IN (SELECT user_key FROM reviews_before WHERE user_key IS NOT NULL)"
-        " AND key NOT IN (SELECT user_key FROM tickets_before WHERE user_key IS NOT NULL)");
+        " AND key NOT IN (SELECT user_key FROM tickets_before WHERE user_key IS NOT NULL)",
+        after, last);
 }
 
 // ── Records ──

@@ -327,7 +327,8 @@ static void *tick(void *arg) {
         }
         if (atomic_exchange(&l->server->reload, false)) reload(l->server);
         if (n % (TICK_SECONDS * 10) != 0) continue;
-        for (size_t i = 0; i < l->server->n_tenants; i++) hd_host_tick(l->server->tenants[i].host);
+        for (size_t i = 0; i < l->server->n_tenants; i++)
+            hd_host_tick(l->server->tenants[i].host, hd_time_now());
     }
     return NULL;
 }

@@ -79,8 +79,8 @@ static bool finish(rest *r) {
 
 // ── The transaction ──
 
-static heed_err note_in_ledger(heed_workspace *ws, const int64_t *subjects, size_t n, hd_time time,
-                               const uint8_t hash[HD_RECEIPT_BYTES], int64_t *last) {
+heed_err hd_erasures_note(heed_workspace *ws, const int64_t *subjects, size_t n, hd_time time,
+                          const uint8_t hash[HD_RECEIPT_BYTES], int64_t *last) {
     hd_erasure_marks marks;
     for (size_t i = 0; i < n; i++) {
         hd_erasure entry = {.subject = subjects[i], .time = time};
@@ -144,7 +144,7 @@ static heed_err erase_rows(erasing *e) {
                                     (hd_audit_entry){.what = HD_AUDIT_ERASE,
                                                      .purpose = "rights",
                                                      .count = rows_of(&e->removed)}));
-    return note_in_ledger(e->ws, e->subjects, e->n, e->time, hash, &e->last);
+    return hd_erasures_note(e->ws, e->subjects, e->n, e->time, hash, &e->last);
 }
 
 // Which models learned from the person: asked while the rows stand.
@@ -282,10 +282,12 @@ static heed_err made_before(void *ctx, const json_t *manifest, bool *yes) {
 
 static heed_err resume(heed_workspace *ws, hd_erasure_marks marks, hd_arena *arena,
                        const hd_erasure *list, size_t n) {
-    bool plain = true; // of rows that are gone already it can't be told
+    hd_sealed_state sealed;
     hd_time newest = list[0].time;
     int64_t *subjects = hd_arena_alloc(arena, n * sizeof *subjects);
     if (!subjects) return HD_FAIL_MEMORY(n * sizeof *subjects);
+    HD_TRY(hd_privacy_sealed(ws->store, &sealed));
+    bool plain = sealed != HD_SEALED_ALL; // of rows that are gone already it can't be told
     for (size_t i = 0; i < n; i++) {
         subjects[i] = list[i].subject;
         if (list[i].time > newest) newest = list[i].time;
@@ -316,103 +318,6 @@ heed_err hd_erasures_seen(heed_workspace *ws, int64_t *out) {
     HD_TRY(hd_erasure_marks_get(ws->door, &marks));
     *out = marks.rows;
     return HEED_OK;
-}
-
-// ── Retention ──
-
-enum { PERSONS_AT_ONCE = 500 };
-
-static hd_time cutoff(const heed_workspace *ws, const char *name, hd_time now) {
-    int64_t days = hd_settings_int(ws->settings, name);
-    return days == 0 ? HD_TIME_NONE : now - days * HD_DAY_MS;
-}
-
-static hd_retention cutoffs(const heed_workspace *ws, hd_time now) {
-    return (hd_retention){.events = cutoff(ws, "retention.events", now),
-                          .reviews = cutoff(ws, "retention.reviews", now),
-                          .tickets = cutoff(ws, "retention.tickets", now),
-                          .users = cutoff(ws, "retention.users", now)};
-}
-
-// Erases the next persons of whom nothing newer is known, without receipts: nobody asked for one.
-static heed_err retire_rows(heed_workspace *ws, hd_time before, hd_arena *arena, rest *r,
-                            int64_t *persons) {
-    static const uint8_t none[HD_RECEIPT_BYTES] = {0};
-    int64_t *keys, *subjects;
-    size_t n_persons;
-    bool plain;
-    HD_TRY(hd_rights_idle(ws->door, before, PERSONS_AT_ONCE, arena, &keys, &r->n, &n_persons));
-    if (r->n == 0) return HEED_OK;
-    HD_TRY(hd_erasures_subjects(ws->door, keys, r->n, arena, &subjects));
-    HD_TRY(hd_erasures_plain(ws->door, keys, r->n, &plain));
-    HD_TRY(hd_rights_erase(ws->door, keys, r->n, NULL));
-    *persons += (int64_t)n_persons;
-    r->subjects = subjects;
-    r->plain |= plain;
-    return note_in_ledger(ws, subjects, r->n, hd_time_now(), none, &r->last);
-}
-
-static heed_err retire_some(heed_workspace *ws, hd_time before, hd_arena *arena, rest *r,
-                            int64_t *persons) {
-    HD_TRY(hd_store_begin(ws->store));
-    heed_err err = retire_rows(ws, before, arena, r, persons);
-    if (err == HEED_OK) return hd_store_commit(ws->store);
-    hd_store_rollback(ws->store);
-    return err;
-}
-
-static heed_err retire(heed_workspace *ws, hd_time before, int64_t *persons) {
-    heed_err err = HEED_OK;
-    size_t n = 1;
-    if (before == HD_TIME_NONE) return HEED_OK;
-    while (err == HEED_OK && n > 0) {
-        rest r = {.ws = ws};
-        hd_arena arena;
-        hd_arena_init(&arena);
-        err = hd_stop_check(ws->stop);
-        if (err == HEED_OK) err = retire_some(ws, before, &arena, &r, persons);
-        n = r.n;
-        if (err == HEED_OK && n > 0) (void)finish(&r);
-        hd_arena_clear(&arena);
-    }
-    return err;
-}
-
-static heed_err record_retention(heed_workspace *ws, const hd_expired *gone) {
-    int64_t n = gone->events + gone->reviews + gone->tickets + gone->messages + gone->users;
-    return hd_workspace_record(ws, &(hd_audit_entry){.what = HD_AUDIT_RETENTION, .count = n});
-}
-
-static heed_err expire_rows(heed_workspace *ws, const hd_retention *before, int64_t persons,
-                            hd_expired *gone) {
-    HD_TRY(hd_store_begin(ws->store));
-    heed_err err = hd_rights_expire(ws->door, before, gone);
-    gone->users = persons;
-    if (err == HEED_OK) err = record_retention(ws, gone);
-    if (err == HEED_OK) return hd_store_commit(ws->store);
-    hd_store_rollback(ws->store);
-    return err;
-}
-
-static heed_err retain(heed_workspace *ws, const hd_retention *before, hd_expired *gone) {
-    int64_t persons = 0;
-    HD_TRY(hd_workspace_need_write(ws));
-    if (before->users != HD_TIME_NONE) HD_TRY(hd_keyring_need(ws->keyring));
-    HD_TRY(hd_erasures_resume(ws));
-    HD_TRY(retire(ws, before->users, &persons));
-    HD_TRY(expire_rows(ws, before, persons, gone));
-    if (gone->events + gone->reviews + gone->tickets == 0) return HEED_OK;
-    return hd_store_checkpoint(ws->store);
-}
-
-heed_err hd_privacy_retain(heed_workspace *ws, hd_time now, bool dry_run, json_t **out) {
-    hd_expired gone;
-    const hd_retention before = cutoffs(ws, now);
-    HD_TRY(dry_run ? hd_rights_expired(ws->door, &before, &gone) : retain(ws, &before, &gone));
-    return hd_json_pack(out, "{s:b, s:I, s:I, s:I, s:I, s:I}", "dry_run", (int)dry_run, "events",
-                        (json_int_t)gone.events, "reviews", (json_int_t)gone.reviews, "tickets",
-                        (json_int_t)gone.tickets, "messages", (json_int_t)gone.messages, "users",
-                        (json_int_t)gone.users);
 }
 
 // ── Receipts ──
@@ -449,12 +354,6 @@ heed_err hd_privacy_verify(heed_workspace *ws, hd_slice text, json_t **out) {
 heed_err heed_users_erase(heed_workspace *ws, const char *user, char **json) {
     json_t *out = NULL;
     HD_TRY(hd_users_erase(ws, user, &out));
-    return hd_workspace_text(out, json);
-}
-
-heed_err heed_privacy_retain(heed_workspace *ws, bool dry_run, char **json) {
-    json_t *out = NULL;
-    HD_TRY(hd_privacy_retain(ws, hd_time_now(), dry_run, &out));
     return hd_workspace_text(out, json);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Erasing persons, and removing what is past its time: the parts of it that the rooms above and the
-// opening of a workspace see.
+// Erasing persons: the parts of it that the rooms above and the opening of a workspace see. What is
+// past its time goes by retain.h.
 #ifndef HD_WORKSPACE_ERASE_H
 #define HD_WORKSPACE_ERASE_H
 
@@ -20,11 +20,13 @@ heed_err hd_erasures_resume(heed_workspace *ws) HEED_CHECK;
 // HEED_UNAVAILABLE when there is something of that kind: for a handle that reads.
 heed_err hd_erasures_check(heed_workspace *ws) HEED_CHECK;
 
+// Notes in the ledger, in the transaction at hand, that these subjects (n) are gone; hash: of the
+// receipt. *last: the newest entry.
+heed_err hd_erasures_note(heed_workspace *ws, const int64_t *subjects, size_t n, hd_time time,
+                          const uint8_t hash[HD_RECEIPT_BYTES], int64_t *last) HEED_CHECK;
+
 // A number that grows with every erasure that this database has followed.
 heed_err hd_erasures_seen(heed_workspace *ws, int64_t *out) HEED_CHECK;
-
-// {"dry_run", "events", "reviews", "tickets", "messages", "users"}, as of `now`.
-heed_err hd_privacy_retain(heed_workspace *ws, hd_time now, bool dry_run, json_t **out) HEED_CHECK;
 
 // The newest receipts, as texts in an array.
 heed_err hd_privacy_receipts(heed_workspace *ws, size_t limit, json_t **out) HEED_CHECK;

@@ -18,11 +18,16 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "workspace/auditing.h"
 #include "workspace/cache.h"
+#include "workspace/erase.h"
+#include "workspace/retain.h"
 
 // Jobs hold the lock with their server; of one that was killed they end a moment later.
 enum { PATIENCE_MS = 5000 };
 enum { GROUP_MOST = 512 }; // tasks in one transaction: bounds how long the first waits
+// What is to be looked after is looked at every ten minutes; after a failure in an hour.
+enum { CARE_MS = 600000, AFTER_FAILURE_MS = 3600000 };
 
 typedef struct place {
     heed_workspace *ws;
@@ -42,7 +47,13 @@ struct hd_host {
     hd_guard *guard;
     hd_audit_counts *counts;
     hd_task tick;        // flushes the guard
+    hd_time ticked;      // the time it is for
     atomic_bool ticking; // it waits or runs
+    hd_task care;        // erasures, retention: a step of it
+    atomic_bool caring;  // it waits or runs; the rest is its own meanwhile
+    hd_time cared, care_at;
+    hd_retaining retaining;
+    bool walking; // retaining has begun
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
@@ -327,9 +338,8 @@ hd_audit_counts *hd_host_counts_of_reads(const hd_host *host) {
 
 static heed_err tick_run(hd_task *task, heed_workspace *ws) {
     hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, tick));
-    hd_time now = hd_time_now();
-    if (hd_audit_can_add(ws->audit) && hd_audit_counts_due(host->counts, now))
-        HD_TRY(hd_audit_counts_flush(host->counts, ws->audit, now));
+    if (hd_audit_can_add(ws->audit) && hd_audit_counts_due(host->counts, host->ticked))
+        HD_TRY(hd_audit_counts_flush(host->counts, ws->audit, host->ticked));
     return host->guard ? hd_guard_flush(host->guard, ws->store) : HEED_OK;
 }
 
@@ -348,10 +358,75 @@ static void tick_done(hd_task *task, heed_err err) {
     atomic_store(&host->ticking, false);
 }
 
-void hd_host_tick(hd_host *host) {
+static void submit_tick(hd_host *host, hd_time now) {
     if (atomic_exchange(&host->ticking, true)) return;
+    host->ticked = now;
     host->tick = (hd_task){.kind = HD_TASK_ALONE, .run = tick_run, .done = tick_done};
     if (hd_host_submit(host, &host->tick) != HEED_OK) atomic_store(&host->ticking, false);
+}
+
+// ── Care ──
+// Each step goes to the end of the queue, so what was posted meanwhile is written before the next.
+
+static heed_err care_step(hd_host *host, heed_workspace *ws) {
+    bool due = false, more = true;
+    if (!host->walking) {
+        HD_TRY(hd_erasures_resume(ws));
+        HD_TRY(hd_retain_due(ws, host->cared, &due));
+        if (!due) return HEED_OK;
+        host->retaining = (hd_retaining){.now = host->cared};
+        host->walking = true;
+    }
+    HD_TRY(hd_retain_step(ws, &host->retaining, &more));
+    host->walking = more;
+    return HEED_OK;
+}
+
+static heed_err care_run(hd_task *task, heed_workspace *ws) {
+    hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, care));
+    hd_audit_actor_set(ws->audit, "server");
+    return care_step(host, ws);
+}
+
+static void log_walk(const hd_expired *gone) {
+    HD_LOG(HD_LOG_INFO, "host", "retained", HD_KV_INT("events", gone->events),
+           HD_KV_INT("reviews", gone->reviews), HD_KV_INT("tickets", gone->tickets),
+           HD_KV_INT("users", gone->users));
+}
+
+static void care_done(hd_task *task, heed_err err) {
+    hd_host *host = (hd_host *)((char *)task - offsetof(hd_host, care));
+    bool began = host->retaining.begun;
+    if (err != HEED_OK) {
+        HD_LOG(HD_LOG_WARN, "host", "care", HD_KV_STR("reason", heed_error_message(HEED_EN)));
+        host->care_at = host->cared + AFTER_FAILURE_MS;
+        host->walking = false;
+    } else if (host->walking && hd_host_submit(host, &host->care) == HEED_OK) {
+        return;
+    } else if (began && !host->walking) {
+        log_walk(&host->retaining.gone);
+    }
+    host->retaining = (hd_retaining){0};
+    host->walking = false;
+    atomic_store(&host->caring, false);
+}
+
+static void submit_care(hd_host *host, hd_time now) {
+    if (atomic_exchange(&host->caring, true)) return;
+    bool set_back = now < host->cared;
+    if (!set_back && now < host->care_at) {
+        atomic_store(&host->caring, false);
+        return;
+    }
+    host->cared = now;
+    host->care_at = now + CARE_MS;
+    host->care = (hd_task){.kind = HD_TASK_ALONE, .run = care_run, .done = care_done};
+    if (hd_host_submit(host, &host->care) != HEED_OK) atomic_store(&host->caring, false);
+}
+
+void hd_host_tick(hd_host *host, hd_time now) {
+    submit_tick(host, now);
+    submit_care(host, now);
 }
 
 // ── Life ──

@@ -49,8 +49,10 @@ heed_err hd_host_keys_changed(hd_host *host, heed_workspace *ws) HEED_CHECK;
 // Where reads that served and sign-ins that failed are counted for the audit log; any thread.
 hd_audit_counts *hd_host_counts_of_reads(const hd_host *host);
 
-// Now and then: writes what was metered and counted. Returns at once.
-void hd_host_tick(hd_host *host);
+// Now and then: writes what was metered and counted; finishes erasures that something kept from
+// their end; once a day removes what is past its time, in steps between which others write. Returns
+// at once.
+void hd_host_tick(hd_host *host, hd_time now);
 
 // The reading handle of a place, opened when first asked for, and anew after hd_host_refresh.
 // Borrowed: the place's thread may use it until it asks again.

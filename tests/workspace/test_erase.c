@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "workspace/erase.h"
+#include "workspace/retain.h"
 #include "workspace/models.h"
 #include "workspace/rights.h"
 #include "workspace/workspace.h"
