@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution as products of windows and filters without writing the windows out: the forward run
+// and the gradient by x are the same thing ("a sweep") on other axes (conv_plan.c); the gradient by
+// the filters stands in conv_dw.c.
+//
+// Filters are packed once per run into panels (place, channel, panel column). A sweep takes a unit
+// (images or a band of rows), makes its frame, and for each panel walks over the windows: the
+// panel comes from the second cache once per 12 windows, the frame stays there. Where filters lie
+// on neighbouring places, their channels are one run: 3×3 over C is three runs of 3·C.
+#include "kernel/conv.h"
+
+#include <string.h>
+
+#include "kernel/conv_plan.h"
+#include "kernel/cpu.h"
+#include "kernel/kernels.h"
+
+enum {
+    FRAME_BYTES = 256 << 10, // of a unit: leaves the second cache room for a panel and results
+    PLACES = 96,             // a unit's least
+    STRIP = 48,              // windows whose addresses are found at once
+    FEW_UNITS = 8,           // below that, panels are shared out too
+};
+
+// One class of outputs: its axes, and where its filters lie packed.
+typedef struct sweep_class {
+    hd_conv_axis h, w;
+    hd_conv_units units;
+    size_t run, tap_count; // floats per run; runs per window
+    size_t first_chunk;
+    float *packed; // per group: panels
+    size_t *taps;  // offsets of runs in a frame
+    bool merged;   // a run is a whole row of the filter
+} sweep_class;
+
+typedef struct sweep {
+    const hd_conv *conv;
+    bool backward, depthwise, narrow;
+    size_t n, groups, in, out; // channels of the source and the destination
+    size_t dst_h, dst_w;
+    size_t panels, parts; // panels per group; shares of them that are chunks of their own
+    size_t n_classes, chunks;
+    const float *source, *weights;
+    float *dest;
+    hd_conv_end end;
+    const hd_conv_kernels *kernels;
+    hd_slots slots;
+    size_t slot_bytes;
+    sweep_class *classes;
+} sweep;
+
+static size_t class_depth(const sweep *s, const sweep_class *c) { // filter values per output
+    return c->h.taps * c->w.taps * (s->in / s->groups);
+}
+
+// Floats of the class's filters, packed: the last panel of a group is as narrow as lanes allow.
+static size_t packed_columns(const sweep *s) {
+    return s->depthwise ? s->out : s->groups * hd_round_up(s->out / s->groups, s->kernels->lanes);
+}
+
+static void class_cut(sweep *s, sweep_class *c) {
+    const size_t channels = s->in / s->groups;
+    c->merged = c->w.shift == 1 && s->groups == 1;
+    c->merged = c->merged || (c->w.taps == 1 && s->groups == 1);
+    c->run = c->merged ? c->w.taps * channels : channels;
+    c->tap_count = c->merged ? c->h.taps : c->h.taps * c->w.taps;
+    c->units = hd_conv_cut(s->n, &c->h, &c->w, s->in, s->narrow, FRAME_BYTES, PLACES);
+    const size_t frames = c->units.direct ? 0 : c->units.images * c->units.frame * sizeof(float);
+    if (frames > s->slot_bytes) s->slot_bytes = frames;
+}
+
+static void sweep_init(sweep *s, const hd_conv *conv, bool backward) {
+    *s = (sweep){.conv = conv,
+                 .backward = backward,
+                 .narrow = conv->precision == HD_PRECISE_BF16,
+                 .n = conv->n,
+                 .groups = conv->groups,
+                 .in = backward ? conv->o : conv->c,
+                 .out = backward ? conv->c : conv->o,
+                 .dst_h = backward ? conv->h : conv->out_h,
+                 .dst_w = backward ? conv->w : conv->out_w,
+                 .kernels = hd_kernels_get()->conv,
+                 .n_classes = backward ? conv->stride_h * conv->stride_w : 1};
+    s->depthwise = conv->groups == conv->c && conv->c == conv->o && conv->groups > 1;
+    s->panels = (s->out / s->groups + s->kernels->panel - 1) / s->kernels->panel;
+}
+
+static void class_init(sweep *s, sweep_class *c, size_t i) {
+    const hd_conv *v = s->conv;
+    *c = (sweep_class){0};
+    if (s->backward) {
+        c->h = hd_conv_axis_dx(v->h, v->kh, v->stride_h, v->pad_h, v->dilation_h, v->out_h,
+                               i / v->stride_w);
+        c->w = hd_conv_axis_dx(v->w, v->kw, v->stride_w, v->pad_w, v->dilation_w, v->out_w,
+                               i % v->stride_w);
+    } else {
+        c->h = hd_conv_axis_forward(v->h, v->kh, v->stride_h, v->pad_h, v->dilation_h, v->out_h);
+        c->w = hd_conv_axis_forward(v->w, v->kw, v->stride_w, v->pad_w, v->dilation_w, v->out_w);
+    }
+    class_cut(s, c);
+}
+
+// Lays the workspace out from `memory` (NULL: only counts) and returns its bytes.
+static size_t sweep_lay(sweep *s, char *memory, size_t threads) {
+    size_t at = hd_round_up(s->n_classes * sizeof(sweep_class), 64);
+    s->classes = (sweep_class *)(void *)memory;
+    s->chunks = 0;
+    size_t least_units = SIZE_MAX;
+    for (size_t i = 0; i < s->n_classes; i++) {
+        sweep_class local, *c = memory ? &s->classes[i] : &local;
+        class_init(s, c, i);
+        if (memory) c->taps = (size_t *)(void *)(memory + at);
+        at += hd_round_up(c->tap_count * sizeof(size_t), 64);
+        if (memory) c->packed = (float *)(void *)(memory + at);
+        at += hd_round_up(class_depth(s, c) * packed_columns(s) * sizeof(float), 64);
+        if (c->units.count < least_units) least_units = c->units.count;
+        c->first_chunk = s->chunks;
+        s->chunks += c->units.count;
+    }
+    s->parts = 1;
+    if (!s->depthwise && s->chunks < FEW_UNITS && s->panels > 1)
+        s->parts = s->panels < FEW_UNITS ? s->panels : FEW_UNITS;
+    if (memory) s->slots = hd_slots_init(memory + at, threads, s->slot_bytes);
+    return at + hd_slots_bytes(threads, s->slot_bytes);
+}
+
+// ── packing ──
+
+static void tap_offsets(const sweep *s, sweep_class *c) {
+    size_t n = 0;
+    for (size_t h = 0; h < c->h.taps; h++) {
+        for (size_t w = 0; w < (c->merged ? 1 : c->w.taps); w++) {
+            c->taps[n++] = (h * c->h.shift * c->units.frame_w + w * c->w.shift) * s->in;
+        }
+    }
+}
+
+// Rows [0, channels) of one tap of one panel, columns j0 to j0 + width of the group.
+static void pack_tap(const sweep *s, size_t group, size_t kh, size_t kw, size_t j0, size_t width,
+                     size_t stride, float *to) {
+    const hd_conv *v = s->conv;
+    const size_t in = s->in / s->groups, per_group = v->o / v->groups, depth = v->c / v->groups;
+    const float *w = s->weights + (kh * v->kw + kw) * depth;
+    const size_t filter = v->kh * v->kw * depth;
+    if (s->backward) {
+        w += group * per_group * filter + j0;
+        for (size_t i = 0; i < in; i++, to += stride) {
+            s->kernels->copy(width, w + i * filter, to, s->narrow);
+            for (size_t j = width; j < stride; j++) to[j] = 0;
+        }
+        return;
+    }
+    w += (group * per_group + j0) * filter;
+    enum { ROWS = 16 };
+    for (size_t i0 = 0; i0 < in; i0 += ROWS) {
+        const size_t rows = in - i0 < ROWS ? in - i0 : ROWS;
+        for (size_t j = 0; j < width; j++) {
+            float part[ROWS];
+            s->kernels->copy(rows, w + j * filter + i0, part, s->narrow);
+            for (size_t i = 0; i < rows; i++) to[(i0 + i) * stride + j] = part[i];
+        }
+        for (size_t i = 0; i < rows; i++) {
+            for (size_t j = width; j < stride; j++) to[(i0 + i) * stride + j] = 0;
+        }
+    }
+}
+
+static void pack_depthwise(const sweep *s, const sweep_class *c) {
+    const hd_conv *v = s->conv;
+    float *to = c->packed;
+    for (size_t h = 0; h < c->h.taps; h++) {
+        for (size_t w = 0; w < c->w.taps; w++, to += v->c) {
+            size_t place = hd_conv_axis_k(&c->h, h) * v->kw + hd_conv_axis_k(&c->w, w);
+            for (size_t i = 0; i < v->c; i++) to[i] = s->weights[i * v->kh * v->kw + place];
+            if (s->narrow) s->kernels->copy(v->c, to, to, true);
+        }
+    }
+}
+
+// chunk: (class, group, panel).
+static heed_err pack_chunk(void *ctx, size_t chunk) {
+    const sweep *s = ctx;
+    const size_t panel = chunk % s->panels, group = chunk / s->panels % s->groups;
+    sweep_class *c = &s->classes[chunk / s->panels / s->groups];
+    if (panel == 0 && group == 0) tap_offsets(s, c);
+    const size_t columns = s->out / s->groups, j0 = panel * s->kernels->panel;
+    const size_t width = columns - j0 < s->kernels->panel ? columns - j0 : s->kernels->panel;
+    const size_t stride = hd_round_up(width, s->kernels->lanes), in = s->in / s->groups;
+    const size_t depth = class_depth(s, c);
+    float *to = c->packed + (group * hd_round_up(columns, s->kernels->lanes) + j0) * depth;
+    for (size_t h = 0; h < c->h.taps; h++) {
+        for (size_t w = 0; w < c->w.taps; w++, to += in * stride) {
+            pack_tap(s, group, hd_conv_axis_k(&c->h, h), hd_conv_axis_k(&c->w, w), j0, width,
+                     stride, to);
+        }
+    }
+    return HEED_OK;
+}
+
+static heed_err pack(hd_pool *pool, sweep *s) {
+    if (!s->depthwise)
+        return hd_pool_run(pool, s->n_classes * s->groups * s->panels, pack_chunk, s);
+    for (size_t i = 0; i < s->n_classes; i++) {
+        tap_offsets(s, &s->classes[i]);
+        pack_depthwise(s, &s->classes[i]);
+    }
+    return HEED_OK;
+}
+
+// ── sweeping ──
+
+// The destination of output (row, col) of an image.
+static float *dest_at(const sweep *s, const sweep_class *c, size_t image, size_t row, size_t col) {
+    size_t y = c->h.out_first + row * c->h.out_step, x = c->w.out_first + col * c->w.out_step;
+    return s->dest + ((image * s->dst_h + y) * s->dst_w + x) * s->out;
+}
+
+typedef struct walk { // over the windows of a unit
+    const sweep_class *c;
+    hd_conv_unit unit;
+    const float *frame;
+    size_t image_step, image, row, col;
+} walk;
+
+// Addresses of the next windows and of their results; returns how many.
+static size_t walk_next(const sweep *s, walk *w, const float **x, float **out) {
+    const sweep_class *c = w->c;
+    const size_t pitch = c->units.frame_w * s->in * c->h.step, step = s->in * c->w.step;
+    const size_t out_step = c->w.out_step * s->out;
+    size_t n = 0;
+    while (n < STRIP && w->image < w->unit.images) {
+        const float *from = w->frame + w->image * w->image_step + w->row * pitch;
+        float *to = dest_at(s, c, w->unit.image + w->image, w->unit.row + w->row, 0);
+        for (; n < STRIP && w->col < c->w.outs; w->col++, n++) {
+            x[n] = from + w->col * step;
+            out[n] = to + w->col * out_step;
+        }
+        if (w->col < c->w.outs) break;
+        w->col = 0;
+        if (++w->row == w->unit.rows) w->row = 0, w->image++;
+    }
+    return n;
+}
+
+// Panels [from, to) of one group for all windows of the unit.
+static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t from, size_t to) {
+    const sweep_class *c = start->c;
+    const size_t columns = s->out / s->groups, width = s->kernels->panel;
+    const size_t depth = class_depth(s, c), first = group * columns;
+    for (size_t p = from; p < to; p++) {
+        const float *x[STRIP];
+        float *out[STRIP];
+        const size_t j = first + p * width;
+        hd_conv_strip strip = {.x = x, .tap = c->taps, .taps = c->tap_count, .run = c->run};
+        strip.w = c->packed + (group * hd_round_up(columns, s->kernels->lanes) + p * width) * depth;
+        strip.out = out;
+        strip.columns = columns - p * width < width ? columns - p * width : width;
+        strip.bias = s->end.bias ? s->end.bias + j : NULL;
+        strip.extra = s->end.residual, strip.out_base = s->dest;
+        strip.relu = s->end.relu;
+        walk w = *start;
+        for (size_t n; (n = walk_next(s, &w, x, out)) > 0;) {
+            for (size_t i = 0; i < n; i++) {
+                x[i] += group * (s->in / s->groups);
+                out[i] += j;
+            }
+            s->kernels->strip(&strip, n);
+        }
+    }
+}
+
+static void sweep_depthwise(const sweep *s, const walk *w) {
+    const sweep_class *c = w->c;
+    const size_t pitch = c->units.frame_w * s->in * c->h.step;
+    for (size_t i = 0; i < w->unit.images; i++) {
+        for (size_t r = 0; r < w->unit.rows; r++) {
+            s->kernels->depth(s->in, c->w.outs, w->frame + i * w->image_step + r * pitch,
+                              s->in * c->w.step, c->taps, c->tap_count, c->packed, s->end.bias,
+                              s->end.relu, dest_at(s, c, w->unit.image + i, w->unit.row + r, 0),
+                              c->w.out_step * s->out);
+        }
+    }
+}
+
+// A class without taps (gradient of places that no window met): the sum is 0.
+static void sweep_empty(const sweep *s, const sweep_class *c, const hd_conv_unit *unit) {
+    for (size_t i = 0; i < unit->images; i++) {
+        for (size_t r = 0; r < unit->rows * c->w.outs; r++) {
+            float *to = dest_at(s, c, unit->image + i, unit->row + r / c->w.outs, r % c->w.outs);
+            const float *extra = s->end.residual ? s->end.residual + (to - s->dest) : NULL;
+            for (size_t j = 0; j < s->out; j++) {
+                float sum = (s->end.bias ? s->end.bias[j] : 0) + (extra ? extra[j] : 0);
+                to[j] = s->end.relu && sum < 0 ? 0 : sum;
+            }
+        }
+    }
+}
+
+// chunk: (unit of a class, part of the panels).
+static heed_err sweep_chunk(void *ctx, size_t chunk) {
+    const sweep *s = ctx;
+    const size_t part = chunk % s->parts, index = chunk / s->parts;
+    const sweep_class *c = s->classes;
+    while (index >= c->first_chunk + c->units.count) c++;
+    walk w = {.c = c};
+    w.unit = hd_conv_unit_at(&c->units, s->n, c->h.outs, index - c->first_chunk);
+    if (c->h.taps == 0 || c->w.taps == 0) {
+        if (part == 0) sweep_empty(s, c, &w.unit);
+        return HEED_OK;
+    }
+    float *slot = c->units.direct ? NULL : hd_slots_take(&s->slots);
+    w.frame = hd_conv_frame(&c->units, &w.unit, &c->h, &c->w, s->in, s->source, s->narrow, slot,
+                            &w.image_step);
+    if (s->depthwise) {
+        sweep_depthwise(s, &w);
+    } else {
+        const size_t from = s->panels * part / s->parts, to = s->panels * (part + 1) / s->parts;
+        for (size_t g = 0; g < s->groups; g++) sweep_panels(s, &w, g, from, to);
+    }
+    if (slot) hd_slots_give(&s->slots, slot);
+    return HEED_OK;
+}
+
+static heed_err sweep_run(hd_pool *pool, const hd_conv *conv, bool backward, const float *source,
+                          const float *weights, hd_conv_end end, float *dest, void *workspace) {
+    HD_TRY(hd_isa_ready());
+    sweep s;
+    sweep_init(&s, conv, backward);
+    sweep_lay(&s, workspace, hd_pool_threads(pool));
+    s.source = source, s.weights = weights, s.end = end, s.dest = dest;
+    if (s.chunks == 0) return HEED_OK;
+    HD_TRY(pack(pool, &s));
+    HD_TRY(hd_pool_run(pool, s.chunks * s.parts, sweep_chunk, &s));
+    return HEED_OK;
+}
+
+static size_t sweep_workspace(const hd_conv *conv, bool backward, size_t threads) {
+    sweep s;
+    sweep_init(&s, conv, backward);
+    return sweep_lay(&s, NULL, threads);
+}
+
+size_t hd_conv_forward_workspace(const hd_conv *conv, size_t threads) {
+    return sweep_workspace(conv, false, threads);
+}
+
+size_t hd_conv_dx_workspace(const hd_conv *conv, size_t threads) {
+    return sweep_workspace(conv, true, threads);
+}
+
+heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, const float *w,
+                         hd_conv_end end, float *y, void *workspace) {
+    return sweep_run(pool, conv, false, x, w, end, y, workspace);
+}
+
+heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
+                    hd_conv_end end, float *dx, void *workspace) {
+    return sweep_run(pool, conv, true, dy, w, end, dx, workspace);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The gradient by the filters: dw[o][k][c] = Σ over images and places dy[place][o] · x[window at
+// place][k][c]: outer products with the places as the sum, on frames of x (conv_plan.c) and dy as
+// it lies. Places are shared out to "lanes", each with a gradient of its own, summed in their order
+// at the end; a large gradient has few places per value and is one lane whose blocks are shared out
+// instead. Both numbers come from the shape.
+#include "kernel/conv.h"
+
+#include <string.h>
+
+#include "kernel/conv_plan.h"
+#include "kernel/cpu.h"
+#include "kernel/kernels.h"
+
+enum {
+    LANES = 8,
+    SHARES = 8,
+    LANE_BYTES = 4 << 20,      // all lanes together
+    FRAME_BYTES = 128 << 10,   // of a unit
+    BIG_FRAME_BYTES = 1 << 20, // where the gradient itself leaves the second cache
+    BIG = 1 << 18,             // values of such a gradient
+};
+
+typedef struct wgrad {
+    const hd_conv *conv;
+    bool depthwise, narrow;
+    hd_conv_axis h, w;
+    hd_conv_units units;
+    size_t in, out;        // channels per group
+    size_t filter, values; // values of a filter, of all
+    size_t lanes, shares;
+    size_t run, tap_count;
+    bool merged;
+    const float *x, *dy;
+    float *dw, *partial; // partial: (lanes, values) or NULL
+    size_t *taps;        // of the depthwise kernel
+    const hd_conv_kernels *kernels;
+    hd_slots slots;
+    size_t dy_unit, slot_bytes; // floats of dy per unit (narrow)
+} wgrad;
+
+static void wgrad_init(wgrad *g, const hd_conv *v) {
+    *g = (wgrad){.conv = v,
+                 .narrow = v->precision == HD_PRECISE_BF16,
+                 .in = v->c / v->groups,
+                 .out = v->o / v->groups,
+                 .kernels = hd_kernels_get()->conv};
+    g->depthwise = v->groups == v->c && v->c == v->o && v->groups > 1;
+    g->h = hd_conv_axis_forward(v->h, v->kh, v->stride_h, v->pad_h, v->dilation_h, v->out_h);
+    g->w = hd_conv_axis_forward(v->w, v->kw, v->stride_w, v->pad_w, v->dilation_w, v->out_w);
+    g->filter = v->kh * v->kw * g->in;
+    g->values = v->o * g->filter;
+    g->merged = v->groups == 1 && (v->dilation_w == 1 || v->kw == 1);
+    g->run = g->merged ? v->kw * g->in : g->in;
+    g->tap_count = g->merged ? v->kh : v->kh * v->kw;
+    const bool big = g->values > BIG;
+    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->narrow, big ? BIG_FRAME_BYTES : FRAME_BYTES,
+                           big ? 1024 : 192);
+    const hd_conv_units *u = &g->units;
+    size_t most = LANE_BYTES / sizeof(float) / (g->values > 0 ? g->values : 1);
+    g->lanes = u->count < LANES ? u->count : LANES;
+    if (g->lanes > most) g->lanes = most;
+    if (g->lanes == 0) g->lanes = 1;
+    const size_t blocks = (g->out + g->kernels->block_m - 1) / g->kernels->block_m;
+    g->shares = g->depthwise ? 1 : SHARES / g->lanes;
+    if (g->shares > blocks) g->shares = blocks;
+    if (g->shares == 0) g->shares = 1;
+    g->dy_unit = g->narrow ? u->images * u->rows * v->out_w * v->o : 0;
+    g->slot_bytes =
+        ((u->direct ? 0 : hd_round_up(u->images * u->frame, 16)) + g->dy_unit) * sizeof(float);
+}
+
+// Floats of a lane's own gradient; a single lane writes into dw (depthwise: in another order).
+static size_t partial_floats(const wgrad *g) {
+    return g->lanes > 1 || g->depthwise ? hd_round_up(g->values, 16) : 0;
+}
+
+static size_t wgrad_lay(wgrad *g, char *memory, size_t threads) {
+    size_t at = hd_round_up(g->tap_count * sizeof(size_t), 64);
+    if (memory) {
+        g->taps = (size_t *)(void *)memory;
+        g->partial = (float *)(void *)(memory + at);
+    }
+    at += g->lanes * partial_floats(g) * sizeof(float);
+    if (memory) g->slots = hd_slots_init(memory + at, threads, g->slot_bytes);
+    return at + hd_slots_bytes(threads, g->slot_bytes);
+}
+
+// Rows [o0, o1) of each group's filters, all columns, over one unit's places.
+static void unit_blocks(const wgrad *g, hd_conv_block *b, const float *x, const float *dy,
+                        size_t o0, size_t o1, float *out) {
+    const hd_conv *v = g->conv;
+    const size_t block_m = g->kernels->block_m, block_n = g->kernels->block_n;
+    b->out_row = g->filter;
+    for (size_t group = 0; group < v->groups; group++) {
+        for (size_t t = 0; t < g->tap_count; t++) {
+            const size_t kh = g->merged ? t : t / v->kw, kw = g->merged ? 0 : t % v->kw;
+            const float *tap = x + group * g->in +
+                               (kh * v->dilation_h * g->units.frame_w + kw * v->dilation_w) * v->c;
+            for (size_t j = 0; j < g->run; j += block_n) {
+                b->n = g->run - j < block_n ? g->run - j : block_n;
+                b->x = tap + j;
+                for (size_t o = o0; o < o1; o += block_m) {
+                    b->m = o1 - o < block_m ? o1 - o : block_m;
+                    b->dy = dy + group * g->out + o;
+                    b->out = out + (group * g->out + o) * g->filter + t * g->run + j;
+                    g->kernels->block(b);
+                }
+            }
+        }
+    }
+}
+
+static void unit_depthwise(const wgrad *g, const hd_conv_block *b, const float *x, const float *dy,
+                           float *out) {
+    for (size_t e = 0; e < b->images; e++) {
+        for (size_t r = 0; r < b->rows; r++) {
+            g->kernels->depth_dw(g->conv->c, b->cols, x + e * b->x_image + r * b->x_row, b->x_step,
+                                 g->taps, g->tap_count, dy + e * b->dy_image + r * b->dy_row,
+                                 b->dy_step, out);
+        }
+    }
+}
+
+// chunk: (lane, share of the filters).
+static heed_err wgrad_chunk(void *ctx, size_t chunk) {
+    const wgrad *g = ctx;
+    const hd_conv *v = g->conv;
+    const size_t lane = chunk / g->shares, share = chunk % g->shares;
+    const size_t o0 = g->out * share / g->shares, o1 = g->out * (share + 1) / g->shares;
+    const size_t from = g->units.count * lane / g->lanes,
+                 to = g->units.count * (lane + 1) / g->lanes;
+    float *out = partial_floats(g) ? g->partial + lane * partial_floats(g) : g->dw;
+    if (g->depthwise) memset(out, 0, g->values * sizeof *out);
+    float *slot = g->slot_bytes ? hd_slots_take(&g->slots) : NULL;
+    for (size_t i = from; i < to; i++) {
+        const hd_conv_unit unit = hd_conv_unit_at(&g->units, v->n, v->out_h, i);
+        hd_conv_block b = {.images = unit.images, .rows = unit.rows, .cols = v->out_w};
+        const float *x =
+            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->narrow, slot, &b.x_image);
+        b.dy_step = v->o, b.dy_row = v->out_w * v->o, b.dy_image = v->out_h * b.dy_row;
+        b.x_step = v->c * v->stride_w, b.x_row = v->c * v->stride_h * g->units.frame_w;
+        b.accumulate = i > from;
+        const float *dy = g->dy + unit.image * b.dy_image + unit.row * b.dy_row;
+        if (g->narrow) {
+            float *copy = slot + hd_round_up(g->units.images * g->units.frame, 16);
+            for (size_t e = 0; e < unit.images; e++) {
+                g->kernels->copy(unit.rows * b.dy_row, dy + e * b.dy_image,
+                                 copy + e * unit.rows * b.dy_row, true);
+            }
+            dy = copy, b.dy_image = unit.rows * b.dy_row;
+        }
+        if (g->depthwise)
+            unit_depthwise(g, &b, x, dy, out);
+        else
+            unit_blocks(g, &b, x, dy, o0, o1, out);
+    }
+    if (slot) hd_slots_give(&g->slots, slot);
+    return HEED_OK;
+}
+
+enum { SUM = 4096 }; // values summed per chunk
+
+static heed_err sum_chunk(void *ctx, size_t chunk) {
+    const wgrad *g = ctx;
+    const size_t from = chunk * SUM, to = from + SUM < g->values ? from + SUM : g->values;
+    for (size_t i = from; i < to; i++) {
+        // A depthwise lane lies (place, channel).
+        size_t at = g->depthwise ? i % g->filter * g->conv->c + i / g->filter : i;
+        float sum = g->partial[at];
+        for (size_t l = 1; l < g->lanes; l++) sum += g->partial[l * partial_floats(g) + at];
+        g->dw[i] = sum;
+    }
+    return HEED_OK;
+}
+
+size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
+    wgrad g;
+    wgrad_init(&g, conv);
+    return wgrad_lay(&g, NULL, threads);
+}
+
+heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
+                    void *workspace) {
+    HD_TRY(hd_isa_ready());
+    wgrad g;
+    wgrad_init(&g, conv);
+    wgrad_lay(&g, workspace, hd_pool_threads(pool));
+    g.x = x, g.dy = dy, g.dw = dw;
+    if (g.values == 0) return HEED_OK;
+    if (g.units.count == 0) {
+        memset(dw, 0, g.values * sizeof *dw);
+        return HEED_OK;
+    }
+    for (size_t t = 0; g.depthwise && t < g.tap_count; t++) {
+        g.taps[t] =
+            (t / conv->kw * conv->dilation_h * g.units.frame_w + t % conv->kw * conv->dilation_w) *
+            conv->c;
+    }
+    HD_TRY(hd_pool_run(pool, g.lanes * g.shares, wgrad_chunk, &g));
+    if (!g.partial || !partial_floats(&g)) return HEED_OK;
+    return hd_pool_run(pool, (g.values + SUM - 1) / SUM, sum_chunk, &g);
+}

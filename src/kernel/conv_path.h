@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a path does for convolution (kernel/conv.h), f32: the register tiles. Inside kernel/ only.
+#ifndef HD_KERNEL_CONV_PATH_H
+#define HD_KERNEL_CONV_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A strip of windows against one panel of filters:
+// out[i][j] = act(Σ over taps t, p < run: x[i][tap[t] + p] · w[t·run + p][j] + bias[j] +
+// extra[i][j])
+typedef struct hd_conv_strip {
+    const float *const *x; // where each window starts
+    const size_t *tap;     // floats from there to each run
+    size_t taps, run;
+    const float *w; // (taps·run, columns rounded up to lanes)
+    float *const *out;
+    size_t columns;     // at most `panel`
+    const float *bias;  // (columns) or NULL
+    const float *extra; // added before act; lies as out does from `out_base`; NULL: nothing
+    const float *out_base;
+    bool relu;
+} hd_conv_strip;
+
+// A block of a weight gradient, summed over places (e, r, q), e < images, r < rows, q < cols:
+// out[i][j] (= or +=) Σ dy[e·dy_image + r·dy_row + q·dy_step + i] · x[e·x_image + … + j].
+typedef struct hd_conv_block {
+    const float *dy, *x;
+    size_t images, rows, cols;
+    size_t dy_image, dy_row, dy_step, x_image, x_row, x_step;
+    float *out;
+    size_t out_row;
+    size_t m, n; // at most block_m, block_n
+    bool accumulate;
+} hd_conv_block;
+
+typedef struct hd_conv_kernels {
+    size_t lanes, panel; // columns of a panel of filters: a multiple of lanes
+    size_t block_m, block_n;
+    void (*strip)(const hd_conv_strip *strip, size_t m); // any m
+    void (*block)(const hd_conv_block *block);
+    // to[i] = from[i], rounded to bf16 when `narrow`.
+    void (*copy)(size_t n, const float *from, float *to, bool narrow);
+    // One row of places of a depthwise convolution, `n` channels:
+    // out[q][c] = act(Σ over taps x[q·x_step + tap[t] + c] · w[t·n + c] + bias[c]).
+    void (*depth)(size_t n, size_t cols, const float *x, size_t x_step, const size_t *tap,
+                  size_t taps, const float *w, const float *bias, bool relu, float *out,
+                  size_t out_step);
+    // out[t·n + c] += Σ over cols of x[q·x_step + tap[t] + c] · dy[q·n + c].
+    void (*depth_dw)(size_t n, size_t cols, const float *x, size_t x_step, const size_t *tap,
+                     size_t taps, const float *dy, size_t dy_step, float *out);
+} hd_conv_kernels;
+
+extern const hd_conv_kernels hd_conv_kernels_ref;
+extern const hd_conv_kernels hd_conv_kernels_avx2;
+extern const hd_conv_kernels hd_conv_kernels_avx512;
+extern const hd_conv_kernels hd_conv_kernels_neon;
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the three convolutions share: how windows lie in frames. Inside kernel/ only.
+//
+// A frame is a copy of some rows of an image with the zeros around it, so that each tap of the
+// filter is one fixed distance away from the start of a window; it is made a piece at a time, small
+// enough for the second cache, in a slot lent to a thread. Where an image needs no zeros (and no
+// rounding) it is its own frame.
+#ifndef HD_KERNEL_CONV_PLAN_H
+#define HD_KERNEL_CONV_PLAN_H
+
+#include <stdatomic.h>
+
+#include "kernel/conv.h"
+#include "kernel/conv_path.h"
+
+// The filter's places along one axis that meet a source value: place[i] of the filter lies shift[i]
+// source places after the first, ascending.
+enum { HD_CONV_AXIS_MAX = 1024 };
+typedef struct hd_conv_axis {
+    size_t taps, reach;         // reach: source places from the first to past the last
+    ptrdiff_t first;            // source place of the first tap of output 0 (negative: padding)
+    size_t step;                // source places per output
+    size_t outs;                // outputs
+    size_t out_first, out_step; // where they lie along the destination's axis
+    size_t source;              // length of the source's axis
+    size_t k, dilation;         // tap i: filter place k_first ± i·k_step
+    size_t k_first, k_step, shift;
+    bool falling; // filter places fall as source places rise (gradient by x)
+} hd_conv_axis;
+
+// The axes of the forward convolution, and of class `phase` of the gradient by x: outputs
+// phase, phase + stride, …: those that meet the same places of the filter.
+hd_conv_axis hd_conv_axis_forward(size_t in, size_t k, size_t stride, size_t pad, size_t dilation,
+                                  size_t out);
+hd_conv_axis hd_conv_axis_dx(size_t in, size_t k, size_t stride, size_t pad, size_t dilation,
+                             size_t out, size_t phase);
+static inline size_t hd_conv_axis_k(const hd_conv_axis *axis, size_t tap) {
+    return axis->falling ? axis->k_first - tap * axis->k_step : axis->k_first + tap * axis->k_step;
+}
+
+// Units of work: some images whole, or a band of rows of one.
+typedef struct hd_conv_units {
+    size_t images, bands; // images per unit; bands per image (1 when images > 1)
+    size_t rows;          // output rows per band
+    size_t count;
+    size_t frame_h, frame_w; // per image or band
+    size_t frame;            // floats of one image's (or band's) frame
+    bool direct;             // no frame: the source itself
+} hd_conv_units;
+
+typedef struct hd_conv_unit {
+    size_t image, images; // the first, and how many
+    size_t row, rows;     // output rows
+} hd_conv_unit;
+
+// target: bytes a unit's frames may take; places: outputs a unit should have at least.
+hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
+                          bool narrow, size_t target, size_t places);
+hd_conv_unit hd_conv_unit_at(const hd_conv_units *units, size_t n, size_t outs_h, size_t index);
+
+// The frames of a unit: copied into `slot`, or the source; image_step floats apart.
+const float *hd_conv_frame(const hd_conv_units *units, const hd_conv_unit *unit,
+                           const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
+                           const float *source, bool narrow, float *slot, size_t *image_step);
+
+// Slots of memory, one per thread that works: a chunk takes a free one and gives it back.
+typedef struct hd_slots {
+    atomic_flag *taken;
+    char *memory;
+    size_t count, bytes; // each
+} hd_slots;
+size_t hd_slots_bytes(size_t threads, size_t bytes);
+hd_slots hd_slots_init(void *memory, size_t threads, size_t bytes);
+void *hd_slots_take(const hd_slots *slots);
+void hd_slots_give(const hd_slots *slots, const void *slot);
+
+static inline size_t hd_round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+#endif

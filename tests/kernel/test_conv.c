@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution on every path against the sum written out in double: strides, padding, dilation,
+// groups, odd sizes; the same bits for 1, 2 and 3 threads and for an image in another batch.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "kernel/conv.h"
+#include "kernel/cpu.h"
+
+static const hd_conv cases[] = {
+    // n, h, w, c, o, kh, kw, stride, pad, dilation, groups
+    {2, 6, 5, 3, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+    {2, 9, 7, 16, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {2, 8, 8, 20, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+    {2, 8, 9, 6, 50, 1, 1, 2, 2, 0, 0, 1, 1, 1},
+    {1, 23, 19, 3, 17, 7, 7, 2, 2, 3, 3, 1, 1, 1},
+    {2, 11, 12, 4, 5, 3, 2, 1, 2, 2, 0, 2, 3, 1},
+    {2, 10, 7, 8, 12, 3, 3, 2, 1, 1, 1, 1, 1, 4},
+    {2, 7, 9, 21, 21, 3, 3, 1, 1, 1, 1, 1, 1, 21},
+    {2, 8, 8, 5, 5, 3, 3, 2, 2, 1, 1, 1, 1, 5},
+    {3, 1, 40, 6, 9, 1, 5, 1, 1, 0, 2, 1, 1, 1},
+    {2, 1, 17, 3, 4, 1, 3, 1, 3, 0, 1, 1, 2, 1},
+    {26, 2, 2, 12, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {1, 30, 30, 100, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1}, // bands
+    {2, 4, 4, 2, 6, 4, 4, 4, 4, 0, 0, 1, 1, 2},
+    {1, 5, 5, 2, 3, 2, 2, 3, 3, 0, 0, 1, 1, 1}, // places no window meets
+};
+
+typedef struct fixture {
+    hd_conv v;
+    size_t nx, nw, ny;
+    float *x, *w, *y, *bias, *extra;
+    double *ref[3]; // y, dx, dw
+    float *out[3];
+} fixture;
+
+static float *random_floats(size_t n, uint64_t seed) {
+    float *p = hd_alloc_aligned(n, sizeof *p);
+    assert_non_null(p);
+    hd_rng rng = hd_rng_make(seed, 0);
+    for (size_t i = 0; i < n; i++) p[i] = (float)hd_rng_normal(&rng);
+    return p;
+}
+
+static float rounded(const fixture *f, float a) {
+    return f->v.precision == HD_PRECISE_BF16 ? hd_f32_of_bf16(hd_bf16_of_f32(a)) : a;
+}
+
+// y += x·w, dx += dy·w, dw += dy·x over every place, tap and channel.
+static void reference(fixture *f) {
+    const hd_conv *v = &f->v;
+    const size_t cg = v->c / v->groups, og = v->o / v->groups;
+    for (size_t i = 0; i < f->ny; i++) {
+        const size_t o = i % v->o, q = i / v->o % v->out_w, p = i / v->o / v->out_w % v->out_h;
+        const size_t n = i / v->o / v->out_w / v->out_h;
+        for (size_t t = 0; t < v->kh * v->kw * cg; t++) {
+            const size_t c = t % cg, kw = t / cg % v->kw, kh = t / cg / v->kw;
+            const size_t h = p * v->stride_h + kh * v->dilation_h - v->pad_h;
+            const size_t w = q * v->stride_w + kw * v->dilation_w - v->pad_w;
+            if (h >= v->h || w >= v->w) continue; // (below 0 is large)
+            const size_t xi = ((n * v->h + h) * v->w + w) * v->c + o / og * cg + c;
+            const size_t wi = ((o * v->kh + kh) * v->kw + kw) * cg + c;
+            const double x = rounded(f, f->x[xi]), y = rounded(f, f->y[i]),
+                         u = rounded(f, f->w[wi]);
+            f->ref[0][i] += x * u;
+            f->ref[1][xi] += y * u;
+            f->ref[2][wi] += y * x;
+        }
+    }
+}
+
+static void fixture_init(fixture *f, hd_conv v) {
+    v.out_h = hd_conv_out(v.h, v.kh, v.stride_h, v.pad_h, v.dilation_h);
+    v.out_w = hd_conv_out(v.w, v.kw, v.stride_w, v.pad_w, v.dilation_w);
+    *f = (fixture){.v = v};
+    f->nx = v.n * v.h * v.w * v.c;
+    f->nw = v.o * v.kh * v.kw * (v.c / v.groups);
+    f->ny = v.n * v.out_h * v.out_w * v.o;
+    f->x = random_floats(f->nx, 1), f->w = random_floats(f->nw, 2), f->y = random_floats(f->ny, 3);
+    f->bias = random_floats(v.o, 4), f->extra = random_floats(f->ny, 5);
+    const size_t sizes[] = {f->ny, f->nx, f->nw};
+    for (int i = 0; i < 3; i++) {
+        f->ref[i] = hd_calloc(sizes[i] + 1, sizeof(double));
+        f->out[i] = random_floats(sizes[i], 6);
+        assert_non_null(f->ref[i]);
+    }
+    reference(f);
+}
+
+static void fixture_clear(fixture *f) {
+    hd_free(f->x), hd_free(f->w), hd_free(f->y), hd_free(f->bias), hd_free(f->extra);
+    for (int i = 0; i < 3; i++) hd_free(f->ref[i]), hd_free(f->out[i]);
+}
+
+static void run(fixture *f, hd_pool *pool, float *const out[3]) {
+    const size_t threads = hd_pool_threads(pool);
+    const hd_conv_end none = {0};
+    size_t bytes[] = {hd_conv_forward_workspace(&f->v, threads),
+                      hd_conv_dx_workspace(&f->v, threads), hd_conv_dw_workspace(&f->v, threads)};
+    for (int i = 0; i < 3; i++) {
+        void *space = hd_alloc_aligned(bytes[i] + 1, 1);
+        assert_non_null(space);
+        memset(space, 0xff, bytes[i]); // NaN where something isn't written
+        heed_err err = i == 0   ? hd_conv_forward(pool, &f->v, f->x, f->w, none, out[0], space)
+                       : i == 1 ? hd_conv_dx(pool, &f->v, f->y, f->w, none, out[1], space)
+                                : hd_conv_dw(pool, &f->v, f->x, f->y, out[2], space);
+        assert_int_equal(err, HEED_OK);
+        hd_free(space);
+    }
+}
+
+static void compare(const char *what, size_t at, const double *ref, const float *out, size_t n,
+                    double depth) {
+    const double bound = 2e-6 * sqrt(depth) + 1e-6;
+    double worst = 0, largest = 0;
+    size_t where = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs(ref[i] - (double)out[i]);
+        if (!(d <= worst)) worst = d, where = i;
+        if (fabs(ref[i]) > largest) largest = fabs(ref[i]);
+    }
+    if (!(worst <= bound * (1 + sqrt(depth))))
+        fail_msg("%s, case %zu, %s: %g is %g away at %zu", what, at, hd_isa_name(hd_isa_get()),
+                 ref[where], worst, where);
+}
+
+// On the path chosen: right, the same bits for 2 and 3 threads, and for the last image alone.
+static void case_on_path(size_t i, fixture *f, fixture *one, hd_pool *const pools[2]) {
+    const hd_conv *v = &f->v;
+    run(f, NULL, f->out);
+    compare("forward", i, f->ref[0], f->out[0], f->ny, (double)(v->kh * v->kw * v->c));
+    compare("dx", i, f->ref[1], f->out[1], f->nx, (double)(v->kh * v->kw * v->o));
+    compare("dw", i, f->ref[2], f->out[2], f->nw, (double)f->ny / (double)v->o);
+    for (int p = 0; p < 2; p++) {
+        float *again[3] = {random_floats(f->ny, 7), random_floats(f->nx, 8),
+                           random_floats(f->nw, 9)};
+        run(f, pools[p], again);
+        assert_memory_equal(again[0], f->out[0], f->ny * sizeof(float));
+        assert_memory_equal(again[1], f->out[1], f->nx * sizeof(float));
+        assert_memory_equal(again[2], f->out[2], f->nw * sizeof(float));
+        for (int j = 0; j < 3; j++) hd_free(again[j]);
+    }
+    run(one, NULL, one->out);
+    assert_memory_equal(one->out[0], f->out[0] + f->ny - one->ny, one->ny * sizeof(float));
+    assert_memory_equal(one->out[1], f->out[1] + f->nx - one->nx, one->nx * sizeof(float));
+}
+
+static void test_sums(void **state) {
+    (void)state;
+    hd_pool *pools[2];
+    assert_int_equal(hd_pool_new(2, &pools[0]), HEED_OK);
+    assert_int_equal(hd_pool_new(3, &pools[1]), HEED_OK);
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        fixture f, one;
+        hd_conv v = cases[i / 2];
+        v.precision = i % 2 == 0 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+        fixture_init(&f, v);
+        v.n = 1;
+        fixture_init(&one, v);
+        memcpy(one.x, f.x + f.nx - one.nx, one.nx * sizeof(float));
+        memcpy(one.y, f.y + f.ny - one.ny, one.ny * sizeof(float));
+        for (int isa = 0; isa < HD_ISAS; isa++) {
+            if (!hd_isa_can((hd_isa)isa)) continue;
+            assert_int_equal(hd_isa_choose(hd_isa_name((hd_isa)isa)), HEED_OK);
+            case_on_path(i, &f, &one, pools);
+        }
+        fixture_clear(&f), fixture_clear(&one);
+    }
+    assert_int_equal(hd_isa_choose(NULL), HEED_OK);
+    hd_pool_free(pools[0]), hd_pool_free(pools[1]);
+}
+
+static void end_on_path(void) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        fixture_init(&f, cases[i]);
+        if (cases[i].groups == cases[i].c && cases[i].groups > 1) memset(f.extra, 0, f.ny * 4);
+        void *space = hd_alloc_aligned(hd_conv_forward_workspace(&f.v, 1) + 1, 1);
+        assert_non_null(space);
+        const bool depthwise = cases[i].groups == cases[i].c && cases[i].groups > 1;
+        hd_conv_end end = {.bias = f.bias, .residual = depthwise ? NULL : f.extra, .relu = true};
+        assert_int_equal(hd_conv_forward(NULL, &f.v, f.x, f.w, end, f.out[0], space), HEED_OK);
+        for (size_t j = 0; j < f.ny; j++) {
+            double y = f.ref[0][j] + (double)f.bias[j % f.v.o] + (double)f.extra[j];
+            assert_true(fabs((double)f.out[0][j] - (y > 0 ? y : 0)) < 1e-4);
+        }
+        hd_free(space);
+        fixture_clear(&f);
+    }
+}
+
+static void test_end(void **state) {
+    (void)state;
+    for (int isa = 0; isa < HD_ISAS; isa++) {
+        if (!hd_isa_can((hd_isa)isa)) continue;
+        assert_int_equal(hd_isa_choose(hd_isa_name((hd_isa)isa)), HEED_OK);
+        end_on_path();
+    }
+    assert_int_equal(hd_isa_choose(NULL), HEED_OK);
+}
+
+static void test_none(void **state) {
+    (void)state;
+    hd_conv v = cases[0];
+    float dw[7 * 27], nothing = 0;
+    char space[1 << 16] __attribute__((aligned(64)));
+    v.n = 0, v.out_h = 6, v.out_w = 5;
+    const hd_conv_end none = {0};
+    assert_true(hd_conv_forward_workspace(&v, 1) <= sizeof space);
+    assert_int_equal(hd_conv_forward(NULL, &v, &nothing, dw, none, &nothing, space), HEED_OK);
+    assert_int_equal(hd_conv_dx(NULL, &v, &nothing, dw, none, &nothing, space), HEED_OK);
+    memset(dw, 1, sizeof dw);
+    assert_int_equal(hd_conv_dw(NULL, &v, &nothing, &nothing, dw, space), HEED_OK);
+    for (size_t i = 0; i < sizeof dw / sizeof *dw; i++) assert_true(dw[i] == 0);
+    assert_int_equal(hd_conv_out(3, 5, 1, 0, 1), 0);
+    assert_int_equal(hd_conv_out(3, 5, 1, 1, 1), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_end),
+                                       cmocka_unit_test(test_none)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
