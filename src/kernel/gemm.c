@@ -21,7 +21,7 @@ static float rounded(float x, hd_precision precision) {
 static float act(float x, hd_act kind) {
     switch (kind) {
     case HD_ACT_RELU:
-        return x > 0 ? x : 0;
+        return x <= 0 ? 0 : x; // (NaN stays)
     case HD_ACT_LEAKY_RELU:
         return x > 0 ? x : 0.01F * x;
     case HD_ACT_GELU:

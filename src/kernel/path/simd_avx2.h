@@ -106,6 +106,11 @@ HD_INLINE vi vi_sub(vi a, vi b) {
 HD_INLINE vi vi_mul(vi a, vi b) { // the low 32 bits
     return _mm256_mullo_epi32(a, b);
 }
+HD_INLINE vi vi_mul_high(vi a, vi b) { // the high 32 bits of unsigned products
+    vi even = _mm256_srli_epi64(_mm256_mul_epu32(a, b), 32);
+    vi odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+    return _mm256_blend_epi32(even, odd, 0xaa);
+}
 HD_INLINE vi vi_and(vi a, vi b) {
     return _mm256_and_si256(a, b);
 }

@@ -103,6 +103,11 @@ HD_INLINE vi vi_sub(vi a, vi b) {
 HD_INLINE vi vi_mul(vi a, vi b) { // the low 32 bits
     return _mm512_mullo_epi32(a, b);
 }
+HD_INLINE vi vi_mul_high(vi a, vi b) { // the high 32 bits of unsigned products
+    vi even = _mm512_srli_epi64(_mm512_mul_epu32(a, b), 32);
+    vi odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+    return _mm512_mask_blend_epi32(0xaaaa, even, odd);
+}
 HD_INLINE vi vi_and(vi a, vi b) {
     return _mm512_and_si512(a, b);
 }

@@ -112,6 +112,12 @@ HD_INLINE vi vi_sub(vi a, vi b) {
 HD_INLINE vi vi_mul(vi a, vi b) { // the low 32 bits
     return vmulq_s32(a, b);
 }
+HD_INLINE vi vi_mul_high(vi a, vi b) { // the high 32 bits of unsigned products
+    uint32x4_t ua = vreinterpretq_u32_s32(a), ub = vreinterpretq_u32_s32(b);
+    uint32x2_t low = vshrn_n_u64(vmull_u32(vget_low_u32(ua), vget_low_u32(ub)), 32);
+    uint32x2_t high = vshrn_n_u64(vmull_u32(vget_high_u32(ua), vget_high_u32(ub)), 32);
+    return vreinterpretq_s32_u32(vcombine_u32(low, high));
+}
 HD_INLINE vi vi_and(vi a, vi b) {
     return vandq_s32(a, b);
 }

@@ -106,6 +106,9 @@ HD_INLINE vi vi_sub(vi a, vi b) {
 HD_INLINE vi vi_mul(vi a, vi b) { // the low 32 bits
     return (vi)((uint32_t)a * (uint32_t)b);
 }
+HD_INLINE vi vi_mul_high(vi a, vi b) { // the high 32 bits of unsigned products
+    return (vi)(uint32_t)((uint64_t)(uint32_t)a * (uint32_t)b >> 32);
+}
 HD_INLINE vi vi_and(vi a, vi b) {
     return a & b;
 }

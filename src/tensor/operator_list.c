@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The operators: one row each. tests/tensor/test_ops.c walks through them.
+#include "tensor/operator.h"
+
+// X(name): hd_operator_<name>, sorted.
+#define HD_OPERATOR_LIST(X) \
+    X(abs)                  \
+    X(add)                  \
+    X(bce_logits)           \
+    X(broadcast)            \
+    X(clamp)                \
+    X(concat)               \
+    X(cross_entropy)        \
+    X(div)                  \
+    X(dropout)              \
+    X(exp)                  \
+    X(gelu)                 \
+    X(gelu_tanh)            \
+    X(huber)                \
+    X(leaky_relu)           \
+    X(linear)               \
+    X(log)                  \
+    X(matmul)               \
+    X(max)                  \
+    X(max_over)             \
+    X(mean)                 \
+    X(min)                  \
+    X(mul)                  \
+    X(pad)                  \
+    X(part)                 \
+    X(permute)              \
+    X(pow)                  \
+    X(relu)                 \
+    X(reshape)              \
+    X(scale)                \
+    X(shift)                \
+    X(sigmoid)              \
+    X(silu)                 \
+    X(slice)                \
+    X(softplus)             \
+    X(sqrt)                 \
+    X(square)               \
+    X(sub)                  \
+    X(sum)                  \
+    X(tanh)
+
+#define DECLARE(name) extern const hd_operator hd_operator_##name;
+HD_OPERATOR_LIST(DECLARE)
+
+#define ROW(name) &hd_operator_##name,
+const hd_operator *const hd_operators[] = {HD_OPERATOR_LIST(ROW) NULL};

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builders: one per operator. Each appends to the graph of its first tensor and returns the result;
+// shapes are checked there and then, misuse sticks in the graph. Binary ones broadcast as NumPy
+// does: missing leading dimensions and ones stretch.
+#ifndef HD_TENSOR_OPS_H
+#define HD_TENSOR_OPS_H
+
+#include "kernel/gemm.h"
+#include "tensor/graph.h"
+
+// ── Elementwise ──
+hd_tensor *hd_tensor_add(hd_tensor *a, hd_tensor *b);
+hd_tensor *hd_tensor_sub(hd_tensor *a, hd_tensor *b);
+hd_tensor *hd_tensor_mul(hd_tensor *a, hd_tensor *b);
+hd_tensor *hd_tensor_div(hd_tensor *a, hd_tensor *b);
+hd_tensor *hd_tensor_min(hd_tensor *a, hd_tensor *b); // equal values share the gradient
+hd_tensor *hd_tensor_max(hd_tensor *a, hd_tensor *b);
+hd_tensor *hd_tensor_neg(hd_tensor *x);
+hd_tensor *hd_tensor_scale(hd_tensor *x, float by);
+hd_tensor *hd_tensor_shift(hd_tensor *x, float by); // x + by
+hd_tensor *hd_tensor_exp(hd_tensor *x);
+hd_tensor *hd_tensor_log(hd_tensor *x);
+hd_tensor *hd_tensor_sqrt(hd_tensor *x);
+hd_tensor *hd_tensor_square(hd_tensor *x);
+hd_tensor *hd_tensor_abs(hd_tensor *x);
+hd_tensor *hd_tensor_pow(hd_tensor *x, float exponent);
+hd_tensor *hd_tensor_clamp(hd_tensor *x, float low, float high);
+hd_tensor *hd_tensor_relu(hd_tensor *x);
+hd_tensor *hd_tensor_leaky_relu(hd_tensor *x, float slope);
+hd_tensor *hd_tensor_gelu(hd_tensor *x);      // x·Φ(x)
+hd_tensor *hd_tensor_gelu_tanh(hd_tensor *x); // its approximation by tanh
+hd_tensor *hd_tensor_silu(hd_tensor *x);
+hd_tensor *hd_tensor_sigmoid(hd_tensor *x);
+hd_tensor *hd_tensor_tanh(hd_tensor *x);
+hd_tensor *hd_tensor_softplus(hd_tensor *x);
+hd_tensor *hd_tensor_huber(hd_tensor *x, float delta); // x²/2 within ±delta, linear outside
+hd_tensor *hd_tensor_act(hd_tensor *x, hd_act act);
+// In training each value is 0 with probability p, else divided by 1 − p. Not in training: x.
+hd_tensor *hd_tensor_dropout(hd_tensor *x, float p);
+hd_tensor *hd_tensor_cast(hd_tensor *x, hd_dtype to); // i32 ↔ f32
+
+// ── Reductions: over dimensions [dim, dim + n); dim < 0 counts from the end ──
+hd_tensor *hd_tensor_sum(hd_tensor *x, int dim, int n, bool keep_dims);
+hd_tensor *hd_tensor_mean(hd_tensor *x, int dim, int n, bool keep_dims);
+hd_tensor *hd_tensor_max_over(hd_tensor *x, int dim, int n, bool keep_dims); // output 1: i32 place
+hd_tensor *hd_tensor_sum_all(hd_tensor *x);
+hd_tensor *hd_tensor_mean_all(hd_tensor *x);
+
+// ── Shape ──
+hd_tensor *hd_tensor_reshape(hd_tensor *x, int n_dims, const size_t *shape);
+hd_tensor *hd_tensor_flatten(hd_tensor *x, int from);         // dimensions from … last become one
+hd_tensor *hd_tensor_permute(hd_tensor *x, const int *order); // out.shape[i] = x.shape[order[i]]
+hd_tensor *hd_tensor_concat(int n, hd_tensor *const *x, int dim);
+hd_tensor *hd_tensor_slice(hd_tensor *x, int dim, size_t from, size_t length);
+// before, after: (n_dims), how many zeros stand there.
+hd_tensor *hd_tensor_pad(hd_tensor *x, const size_t *before, const size_t *after);
+hd_tensor *hd_tensor_broadcast(hd_tensor *x, int n_dims, const size_t *shape);
+
+// ── Products ──
+// (…, m, k)·(…, k, n); transpose_b: b is (…, n, k). Leading dimensions agree, or b has none.
+hd_tensor *hd_tensor_matmul(hd_tensor *a, hd_tensor *b, bool transpose_a, bool transpose_b);
+// act(x·wᵀ + b + residual): x (…, in), w (out, in), b (out) or NULL, residual (…, out) or NULL.
+hd_tensor *hd_tensor_linear(hd_tensor *x, hd_tensor *w, hd_tensor *b, hd_tensor *residual,
+                            hd_act act);
+
+// ── Over the last dimension ──
+hd_tensor *hd_tensor_softmax(hd_tensor *x);
+hd_tensor *hd_tensor_log_softmax(hd_tensor *x);
+hd_tensor *hd_tensor_l2_normalize(hd_tensor *x, float eps); // x / max(|x|, eps)
+
+// ── Losses ──
+typedef enum hd_reduction { HD_REDUCE_MEAN, HD_REDUCE_SUM, HD_REDUCE_NONE } hd_reduction;
+typedef struct hd_cross_entropy_opts {
+    hd_reduction reduction;
+    float smoothing;    // of labels: this share is spread over all classes
+    bool ignore;        // rows of this label count for nothing
+    int32_t ignored;    //
+    hd_tensor *weights; // (V) of the classes, or NULL. The mean is then a weighted one
+} hd_cross_entropy_opts;
+// logits (…, V), labels (…) i32. Softmax, logarithm and choice in one.
+hd_tensor *hd_tensor_cross_entropy(hd_tensor *logits, hd_tensor *labels,
+                                   const hd_cross_entropy_opts *opts);
+// cross_entropy(linear(x, w, b), labels) without keeping the logits: x (…, D), w (V, D), b (V).
+hd_tensor *hd_tensor_linear_cross_entropy(hd_tensor *x, hd_tensor *w, hd_tensor *b,
+                                          hd_tensor *labels, const hd_cross_entropy_opts *opts);
+// max(x, 0) − x·y + log(1 + exp(−|x|)), elementwise.
+hd_tensor *hd_tensor_bce_logits(hd_tensor *x, hd_tensor *y);
+
+// ── Rows by index ──
+hd_tensor *hd_tensor_embedding(hd_tensor *table, hd_tensor *index); // (V, D), (…) i32: (…, D)
+// x (N, …), index (M) i32: out[m] = x[index[m]].
+hd_tensor *hd_tensor_gather(hd_tensor *x, hd_tensor *index);
+
+#endif
