@@ -129,6 +129,17 @@ heed_err hd_fs_read(const char *path, size_t max, hd_str *out) {
     return err;
 }
 
+heed_err hd_fs_append(const char *path, const void *data, size_t n, mode_t mode) {
+    int fd;
+    int reason = sys_open(path, O_WRONLY | O_CREAT | O_APPEND, mode, &fd);
+    if (reason == 0) {
+        reason = sys_write(fd, path, data, n);
+        close(fd);
+    }
+    return reason == 0 ? HEED_OK
+                       : HD_FAIL_ERRNO(reason, "can't add to", "无法追加写入", path);
+}
+
 bool hd_fs_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0;

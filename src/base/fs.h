@@ -20,6 +20,9 @@ heed_err hd_fs_read(const char *path, size_t max, hd_str *out) HEED_CHECK;
 // Writes the file whole or not at all: temporary file beside it, fsync, rename, fsync of the
 // folder.
 heed_err hd_fs_write(const char *path, const void *data, size_t n, mode_t mode) HEED_CHECK;
+// Adds to the end of a file, which is made when it isn't there. Not fsync'd: for curves and logs,
+// whose end a power cut may take.
+heed_err hd_fs_append(const char *path, const void *data, size_t n, mode_t mode) HEED_CHECK;
 
 // Makes a folder and its parents. Existing ones are fine.
 heed_err hd_fs_mkdirs(const char *path, mode_t mode) HEED_CHECK;
