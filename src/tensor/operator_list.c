@@ -9,18 +9,23 @@
     X(add)                  \
     X(bce_logits)           \
     X(broadcast)            \
+    X(cast)                 \
     X(clamp)                \
     X(concat)               \
     X(cross_entropy)        \
     X(div)                  \
     X(dropout)              \
+    X(embedding)            \
     X(exp)                  \
+    X(gather)               \
     X(gelu)                 \
     X(gelu_tanh)            \
     X(huber)                \
+    X(l2_normalize)         \
     X(leaky_relu)           \
     X(linear)               \
     X(log)                  \
+    X(log_softmax)          \
     X(matmul)               \
     X(max)                  \
     X(max_over)             \
@@ -38,6 +43,7 @@
     X(sigmoid)              \
     X(silu)                 \
     X(slice)                \
+    X(softmax)              \
     X(softplus)             \
     X(sqrt)                 \
     X(square)               \

@@ -101,7 +101,7 @@ static hd_tensor *make_input(built *b, int i) {
 }
 
 static bool differentiable(const hd_node *node, int i) {
-    return !(node->op->no_grad >> i & 1);
+    return !(node->op->no_grad >> i & 1) && node->out[i]->dtype == HD_F32;
 }
 
 // Σ share·out over the differentiable outputs.
@@ -134,7 +134,7 @@ static void build(built *b, const hd_operator *op, const hd_sample *sample, hd_p
     ok(hd_graph_error(b->graph));
     b->node = out->node;
     hd_tensor *loss = make_loss(b);
-    if (grad && op->backward) hd_graph_grad(loss);
+    if (grad && op->backward) ok(hd_graph_error(hd_graph_grad(loss)->graph));
     for (int i = 0; i < b->node->n_out; i++) {
         HOLDS(b->node->out[i]->count <= MAX_COUNT, "a sample is too large");
         b->out[i] = calloc(b->node->out[i]->count + 1, sizeof(double));

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The graph itself: misuse and its messages, differentiation, accumulation, checkpoints, what is
+// computed again, fusion, the memory plan, NaN named, allocations that fail.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "tensor/operator.h"
+#include "tensor/ops.h"
+
+#define SHAPE(...)                                                              \
+    (int)(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)), (const size_t[]) { \
+        __VA_ARGS__                                                             \
+    }
+
+static void ok(heed_err err) {
+    if (err != HEED_OK) print_error("%s\n", heed_error_message(HEED_EN));
+    assert_int_equal(err, HEED_OK);
+}
+
+static hd_graph *new_graph(void) {
+    hd_graph *g;
+    ok(hd_graph_new(&(hd_graph_opts){.training = true, .seed = 3}, &g));
+    return g;
+}
+
+static void fill(float *x, size_t n, uint64_t stream) {
+    for (size_t i = 0; i < n; i++) x[i] = (float)(hd_rng_at(5, stream, i) >> 40) * 0x1p-24F - 0.5F;
+}
+
+static void make_weight(hd_weight *w, const char *name, int n_dims, const size_t *shape) {
+    ok(hd_weight_init(w, name, n_dims, shape));
+    fill(w->data, w->count, (uint64_t)name[0] * 31 + (uint64_t)name[1]);
+}
+
+// ── Misuse: said once, with operator, layer and both shapes, in both languages ──
+
+static void says(hd_graph *g, const char *en, const char *zh) {
+    assert_int_equal(hd_graph_compile(g, NULL), HEED_INPUT);
+    if (!strstr(heed_error_message(HEED_EN), en)) fail_msg("%s", heed_error_message(HEED_EN));
+    if (!strstr(heed_error_message(HEED_ZH), zh)) fail_msg("%s", heed_error_message(HEED_ZH));
+    hd_graph_free(g);
+}
+
+static void test_misuse(void **state) {
+    (void)state;
+    hd_graph *g = new_graph();
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(64, 12544));
+    hd_tensor *w = hd_graph_input(g, "w", HD_F32, SHAPE(10, 3136));
+    hd_graph_scope_push(g, "head");
+    hd_graph_scope_push(g, "0");
+    hd_tensor *y = hd_tensor_linear(x, w, NULL, NULL, HD_ACT_NONE);
+    hd_graph_scope_pop(g);
+    hd_tensor_add(y, hd_graph_input(g, "z", HD_F32, SHAPE(2, 3))); // only the first is told
+    says(g,
+         "operator 'linear' in 'head.0': rows of 3136 values are needed, those given have 12544: "
+         "the shape is (64, 12544), the weight's (10, 3136)",
+         "“head.0”中的算子“linear”：每行需要 3136 个值，而给出的是 12544 个");
+
+    g = new_graph();
+    x = hd_graph_input(g, "x", HD_F32, SHAPE(1024));
+    hd_tensor_reshape(x, SHAPE(64, 64, 3));
+    says(
+        g,
+        "operator 'reshape': 1024 values of the shape (1024) don't make 12288 of the shape (64, 64, 3)",
+        "1024 个值");
+
+    g = new_graph();
+    hd_tensor_add(hd_graph_input(g, "a", HD_F32, SHAPE(2, 3)),
+                  hd_graph_input(g, "b", HD_F32, SHAPE(4, 3)));
+    says(g, "operator 'add': the shapes (2, 3) and (4, 3) don't go together", "不能一起运算");
+
+    g = new_graph();
+    hd_tensor_matmul(hd_graph_input(g, "a", HD_F32, SHAPE(2, 3)),
+                     hd_graph_input(g, "b", HD_F32, SHAPE(4, 5)), false, false);
+    says(g, "the inner dimensions differ: the shapes are (2, 3) and (4, 5)", "内侧维度不同");
+
+    g = new_graph();
+    hd_tensor_exp(hd_graph_input(g, "a", HD_I32, SHAPE(2)));
+    says(g, "operator 'exp': input 0 is of type I32, F32 is needed", "类型");
+
+    g = new_graph();
+    hd_tensor_dropout(hd_graph_input(g, "a", HD_F32, SHAPE(2)), 1);
+    says(g, "dropout of 1: the rate must lie below 1", "丢弃率");
+
+    g = new_graph();
+    hd_graph_grad(hd_tensor_exp(hd_graph_input(g, "a", HD_F32, SHAPE(2))));
+    says(g, "a gradient is taken of one value, not of the shape (2)", "单个值");
+
+    g = new_graph();
+    hd_graph_grad(hd_tensor_sum_all(hd_graph_input(g, "a", HD_F32, SHAPE(2))));
+    says(g, "nothing that is trained leads to the loss", "可训练");
+
+    g = new_graph();
+    hd_graph_input(g, "huge", HD_F32, SHAPE(SIZE_MAX / 2, 3));
+    says(g, "'huge': a result of shape", "“huge”");
+
+    hd_graph *other = new_graph();
+    g = new_graph();
+    hd_tensor_add(hd_graph_input(g, "a", HD_F32, SHAPE(2)),
+                  hd_graph_input(other, "b", HD_F32, SHAPE(2)));
+    says(g, "input 1 belongs to another graph", "另一张图");
+    hd_graph_free(other);
+
+    g = new_graph();
+    x = hd_graph_input(g, "x", HD_F32, SHAPE(3));
+    assert_int_equal(hd_graph_run(g, 0), HEED_INPUT);
+    ok(hd_graph_compile(g, NULL));
+    hd_tensor_exp(x);
+    assert_int_equal(hd_graph_error(g), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "the graph is compiled"));
+    hd_graph_free(g);
+    assert_null(hd_tensor_add(NULL, NULL));
+}
+
+static void test_bad_labels(void **state) {
+    (void)state;
+    hd_graph *g = new_graph();
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(3, 4));
+    hd_tensor *labels = hd_graph_input(g, "label", HD_I32, SHAPE(3));
+    hd_tensor *loss = hd_tensor_cross_entropy(x, labels, NULL);
+    hd_graph_output(loss);
+    ok(hd_graph_compile(g, NULL));
+    memset(x->data, 0, 12 * sizeof(float));
+    memcpy(labels->data, (int32_t[]){0, 3, 1}, 3 * sizeof(int32_t));
+    ok(hd_graph_run(g, 0));
+    assert_float_equal(*(float *)loss->data, logf(4), 1e-6);
+    ((int32_t *)labels->data)[1] = 4;
+    assert_int_equal(hd_graph_run(g, 0), HEED_INPUT);
+    assert_string_equal(heed_error_message(HEED_EN),
+                        "operator 'cross_entropy': label 4 of row 1 is "
+                        "out of range: there are 4 classes");
+    ((int32_t *)labels->data)[1] = -1;
+    assert_int_equal(hd_graph_run(g, 0), HEED_INPUT);
+    hd_graph_free(g);
+}
+
+// ── A small network, built in several ways that must agree ──
+
+enum { N = 12, D = 8, H = 16, C = 5 };
+
+typedef struct net {
+    hd_weight w1, b1, w2, b2, w3;
+    hd_graph *graph;
+    hd_tensor *x, *labels, *loss, *hidden;
+} net;
+
+typedef struct net_opts {
+    bool checkpoint, finite, keep_hidden, training;
+    size_t memory_limit;
+    float dropout;
+} net_opts;
+
+static void net_build(net *n, net_opts opts) {
+    make_weight(&n->w1, "w1", SHAPE(H, D));
+    make_weight(&n->b1, "b1", SHAPE(H));
+    make_weight(&n->w2, "w2", SHAPE(H, H));
+    make_weight(&n->b2, "b2", SHAPE(H));
+    make_weight(&n->w3, "w3", SHAPE(C, H));
+    ok(hd_graph_new(
+        &(hd_graph_opts){.training = true, .seed = 3, .memory_limit = opts.memory_limit},
+        &n->graph));
+    hd_graph *g = n->graph;
+    n->x = hd_graph_input(g, "x", HD_F32, SHAPE(N, D));
+    n->labels = hd_graph_input(g, "label", HD_I32, SHAPE(N));
+    hd_tensor *h = hd_tensor_linear(n->x, hd_graph_weight(g, &n->w1), hd_graph_weight(g, &n->b1),
+                                    NULL, HD_ACT_GELU);
+    if (opts.checkpoint) hd_graph_checkpoint_begin(g);
+    for (int i = 0; i < 2; i++) { // the same weights twice
+        hd_tensor *f = hd_tensor_linear(h, hd_graph_weight(g, &n->w2), hd_graph_weight(g, &n->b2),
+                                        NULL, HD_ACT_NONE);
+        h = hd_tensor_add(h, hd_tensor_dropout(hd_tensor_gelu(f), opts.dropout));
+    }
+    if (opts.checkpoint) hd_graph_checkpoint_end(g);
+    n->hidden = h;
+    if (opts.keep_hidden) hd_graph_output(h);
+    hd_tensor *logits = hd_tensor_linear(h, hd_graph_weight(g, &n->w3), NULL, NULL, HD_ACT_NONE);
+    n->loss = hd_tensor_cross_entropy(logits, n->labels, NULL);
+    hd_graph_output(n->loss);
+    hd_graph_grad(n->loss);
+    hd_graph_check_finite(g, opts.finite);
+}
+
+static void net_run(net *n) {
+    fill(n->x->data, N * D, 77);
+    for (int i = 0; i < N; i++) ((int32_t *)n->labels->data)[i] = i % C;
+    ok(hd_graph_run(n->graph, 4));
+}
+
+static void net_drop(net *n) {
+    hd_graph_free(n->graph);
+    hd_weight *all[] = {&n->w1, &n->b1, &n->w2, &n->b2, &n->w3};
+    for (int i = 0; i < 5; i++) hd_weight_clear(all[i]);
+}
+
+static void same_grads(const net *a, const net *b, float times, float tolerance) {
+    const hd_weight *x[] = {&a->w1, &a->b1, &a->w2, &a->b2, &a->w3};
+    const hd_weight *y[] = {&b->w1, &b->b1, &b->w2, &b->b2, &b->w3};
+    for (int i = 0; i < 5; i++)
+        for (size_t j = 0; j < x[i]->count; j++)
+            assert_float_equal(x[i]->grad[j] * times, y[i]->grad[j], tolerance);
+}
+
+static void test_ways_agree(void **state) {
+    (void)state;
+    net plain = {0}, other = {0};
+    net_build(&plain, (net_opts){.dropout = 0.3F});
+    ok(hd_graph_compile(plain.graph, NULL));
+    net_run(&plain);
+    const net_opts ways[] = {
+        {.dropout = 0.3F, .checkpoint = true},
+        {.dropout = 0.3F, .finite = true}, // nothing fused
+        {.dropout = 0.3F, .keep_hidden = true},
+        {.dropout = 0.3F, .checkpoint = true, .finite = true},
+    };
+    for (int i = 0; i < 4; i++) {
+        net_build(&other, ways[i]);
+        ok(hd_graph_compile(other.graph, NULL));
+        net_run(&other);
+        assert_float_equal(*(float *)plain.loss->data, *(float *)other.loss->data, 0);
+        same_grads(&plain, &other, 1, 1e-7F);
+        net_drop(&other);
+    }
+    net_drop(&plain);
+}
+
+static void test_accumulation(void **state) {
+    (void)state;
+    net once = {0}, twice = {0};
+    net_build(&once, (net_opts){0});
+    net_build(&twice, (net_opts){0});
+    ok(hd_graph_compile(once.graph, NULL));
+    ok(hd_graph_compile(twice.graph, NULL));
+    net_run(&once);
+    net_run(&once); // replaces
+    net_run(&twice);
+    hd_graph_accumulate(twice.graph, true);
+    net_run(&twice);
+    same_grads(&once, &twice, 2, 1e-6F);
+    net_drop(&once);
+    net_drop(&twice);
+}
+
+static void test_forward_alone(void **state) {
+    (void)state;
+    net n = {0};
+    net_build(&n, (net_opts){0});
+    ok(hd_graph_compile(n.graph, NULL));
+    net_run(&n);
+    float loss = *(float *)n.loss->data;
+    memset(n.w3.grad, 0, n.w3.count * sizeof(float));
+    ok(hd_graph_run_forward(n.graph));
+    assert_float_equal(*(float *)n.loss->data, loss, 0);
+    for (size_t i = 0; i < n.w3.count; i++) assert_float_equal(n.w3.grad[i], 0, 0);
+    net_drop(&n);
+}
+
+static void test_frozen(void **state) {
+    (void)state;
+    hd_weight w;
+    make_weight(&w, "w", SHAPE(4, 3));
+    w.frozen = true;
+    hd_graph *g = new_graph();
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(2, 3));
+    hd_graph_want_grad(x);
+    hd_tensor *y = hd_tensor_linear(x, hd_graph_weight(g, &w), NULL, NULL, HD_ACT_NONE);
+    hd_graph_grad(hd_tensor_sum_all(y));
+    ok(hd_graph_compile(g, NULL));
+    fill(x->data, 6, 1);
+    ok(hd_graph_run(g, 0));
+    assert_null(w.grad);
+    for (size_t i = 0; i < 6; i++) {
+        float want = 0;
+        for (size_t j = 0; j < 4; j++) want += w.data[j * 3 + i % 3];
+        assert_float_equal(((float *)x->grad->data)[i], want, 1e-6);
+    }
+    hd_graph_free(g);
+    hd_weight_clear(&w);
+}
+
+// ── NaN, memory ──
+
+static void test_finite(void **state) {
+    (void)state;
+    net n = {0};
+    net_build(&n, (net_opts){.finite = true});
+    ok(hd_graph_compile(n.graph, NULL));
+    net_run(&n);
+    for (int i = 0; i < D; i++) n.w1.data[i] = 1e30F;
+    n.w2.data[0] = 1e30F;
+    assert_int_equal(hd_graph_run(n.graph, 0), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "operator 'linear'"));
+    assert_non_null(strstr(heed_error_message(HEED_EN), "of (12, 16)"));
+    ((float *)n.x->data)[2 * D + 5] = NAN;
+    assert_int_equal(hd_graph_run(n.graph, 0), HEED_INPUT);
+    assert_string_equal(heed_error_message(HEED_EN), "'x' holds NaN at (2, 5) of (12, 8)");
+    net_drop(&n);
+}
+
+static void test_memory_limit(void **state) {
+    (void)state;
+    net n = {0};
+    net_build(&n, (net_opts){.memory_limit = 1000});
+    assert_int_equal(hd_graph_compile(n.graph, NULL), HEED_MEMORY);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "take a smaller batch"));
+    net_drop(&n);
+    net_build(&n, (net_opts){.memory_limit = 1 << 20});
+    ok(hd_graph_compile(n.graph, NULL));
+    assert_in_range(hd_graph_bytes(n.graph), N * H * 4, 1 << 20);
+    assert_true(hd_graph_flops(n.graph) > 2.0 * N * H * H * 6);
+    hd_str text;
+    hd_str_init(&text);
+    hd_graph_print(n.graph, &text);
+    assert_non_null(strstr(hd_str_get(&text), "gradient of w2"));
+    assert_non_null(strstr(hd_str_get(&text), "MB at the peak"));
+    hd_str_clear(&text);
+    net_drop(&n);
+}
+
+// No value may overlap another that is alive with it: every result is what it is when all memory is
+// kept apart, which keeping everything does.
+static void test_plan_is_sound(void **state) {
+    (void)state;
+    net tight = {0}, loose = {0};
+    net_build(&tight, (net_opts){.dropout = 0.2F});
+    net_build(&loose, (net_opts){.dropout = 0.2F});
+    ok(hd_graph_compile(tight.graph, NULL));
+    for (size_t i = 0; i < hd_graph_nodes(loose.graph); i++) {
+        const hd_node *node = hd_graph_node_at(loose.graph, i);
+        for (int j = 0; j < node->n_out; j++) hd_graph_output(node->out[j]);
+    }
+    ok(hd_graph_compile(loose.graph, NULL));
+    assert_true(hd_graph_bytes(tight.graph) < hd_graph_bytes(loose.graph));
+    net_run(&tight);
+    net_run(&loose);
+    same_grads(&tight, &loose, 1, 1e-7F);
+    net_drop(&tight);
+    net_drop(&loose);
+}
+
+static void test_fusion(void **state) {
+    (void)state;
+    hd_graph *g = new_graph();
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(5, 1000));
+    hd_tensor *row = hd_graph_input(g, "row", HD_F32, SHAPE(1000));
+    hd_tensor *column = hd_graph_input(g, "column", HD_F32, SHAPE(5, 1));
+    hd_tensor *mid = hd_tensor_mul(hd_tensor_add(x, row), column);
+    hd_tensor *y = hd_tensor_sub(hd_tensor_gelu(mid), hd_tensor_square(mid));
+    hd_tensor *z = hd_tensor_add(y, hd_tensor_exp(x));
+    hd_graph_output(mid);
+    hd_graph_output(z);
+    ok(hd_graph_compile(g, NULL));
+    assert_int_equal(hd_graph_nodes(g), 1);
+    fill(x->data, 5000, 1);
+    fill(row->data, 1000, 2);
+    fill(column->data, 5, 3);
+    ok(hd_graph_run(g, 0));
+    for (size_t i = 0; i < 5000; i++) {
+        float a = ((float *)x->data)[i], b = ((float *)row->data)[i % 1000];
+        float m = (a + b) * ((float *)column->data)[i / 1000];
+        float want = m * 0.5F * erfcf(-m * 0.70710678F) - m * m + expf(a);
+        assert_float_equal(((float *)mid->data)[i], m, 0);
+        assert_float_equal(((float *)z->data)[i], want, 2e-6);
+    }
+    hd_graph_free(g);
+}
+
+static void test_sparse_rows(void **state) {
+    (void)state;
+    hd_weight table;
+    make_weight(&table, "table", SHAPE(100, 3));
+    hd_graph *g = new_graph();
+    hd_tensor *index = hd_graph_input(g, "index", HD_I32, SHAPE(4));
+    hd_graph_grad(hd_tensor_sum_all(hd_tensor_embedding(hd_graph_weight(g, &table), index)));
+    ok(hd_graph_compile(g, NULL));
+    memcpy(index->data, (int32_t[]){70, 5, 70, 9}, 4 * sizeof(int32_t));
+    ok(hd_graph_run(g, 0));
+    assert_true(table.sparse);
+    assert_int_equal(table.n_rows, 3);
+    assert_memory_equal(table.rows, ((uint32_t[]){5, 9, 70}), 12);
+    assert_float_equal(table.grad[70 * 3], 2, 0);
+    hd_graph_accumulate(g, true);
+    memcpy(index->data, (int32_t[]){5, 1, 99, 1}, 4 * sizeof(int32_t));
+    ok(hd_graph_run(g, 1));
+    assert_int_equal(table.n_rows, 5);
+    assert_memory_equal(table.rows, ((uint32_t[]){1, 5, 9, 70, 99}), 20);
+    assert_float_equal(table.grad[5 * 3], 2, 0);
+    hd_graph_accumulate(g, false);
+    ok(hd_graph_run(g, 2));
+    assert_int_equal(table.n_rows, 3);
+    float sum = 0;
+    for (size_t i = 0; i < table.count; i++) sum += table.grad[i];
+    assert_float_equal(sum, 12, 0);
+    ((int32_t *)index->data)[2] = 100;
+    assert_int_equal(hd_graph_run(g, 3), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "index 100 at place 2 is out of range"));
+    hd_graph_free(g);
+    hd_weight_clear(&table);
+}
+
+static void test_allocations_fail(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n < 400; n++) {
+        hd_weight w = {0};
+        hd_graph *g = NULL;
+        make_weight(&w, "w", SHAPE(4, 3));
+        hd_mem_fail_at(n, false);
+        heed_err err = hd_graph_new(&(hd_graph_opts){.training = true}, &g);
+        if (err == HEED_OK) {
+            hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(2, 3));
+            hd_graph_scope_push(g, "layer");
+            hd_tensor *y = hd_tensor_linear(x, hd_graph_weight(g, &w), NULL, NULL, HD_ACT_GELU);
+            y = hd_tensor_mul(hd_tensor_exp(y), hd_graph_scalar(g, 2));
+            hd_graph_grad(hd_tensor_sum_all(y));
+            err = hd_graph_compile(g, NULL);
+        }
+        hd_mem_fail_at(0, false);
+        hd_graph_free(g);
+        hd_weight_clear(&w);
+        if (err == HEED_OK) return;
+        assert_int_equal(err, HEED_MEMORY);
+    }
+    fail_msg("never succeeded");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_misuse),        cmocka_unit_test(test_bad_labels),
+        cmocka_unit_test(test_ways_agree),    cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_forward_alone), cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_finite),        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_plan_is_sound), cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_sparse_rows),   cmocka_unit_test(test_allocations_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
