@@ -1,65 +1,237 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The product by blocks: for a block of k, for a panel of B, for a block of rows of A, one register
+// tile of C. The panel stays in the first cache while the rows go by; C is added to block after
+// block of k, and what follows the sum (bias, activation) is done on each tile after its last
+// block, while it is in the first cache. Plan: gemm_plan.c; tiles: path/tile.c.
+//
+// After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34:3,
+// 2008), but for A, which isn't copied where it needn't be. Rejected: cutting k over threads for
+// small m and n (sums would need a second pass, and their order would depend on how it is cut).
 #include "kernel/gemm.h"
 
-#include <math.h>
-
 #include "kernel/cpu.h"
+#include "kernel/gemm_plan.h"
+#include "kernel/kernels.h"
+#include "kernel/tile.h"
+
+enum { ALIGN = 64 };
+
+typedef struct run {
+    hd_gemm_plan plan;
+    char *a, *b;   // packed ahead
+    char *slots;   // of the threads
+    size_t slot;   // bytes of one
+    size_t n0, n1; // the columns this round
+    size_t m_count, n_count;
+} run;
+
+static size_t up(size_t bytes) {
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
 
 size_t hd_gemm_workspace(const hd_gemm *gemm, size_t threads) {
-    (void)gemm, (void)threads;
-    return 0;
+    hd_gemm_plan plan;
+    hd_gemm_plan_make(gemm, &plan);
+    return up(plan.a_bytes) + up(plan.b_bytes) + threads * (up(plan.slot_a) + up(plan.slot_b));
 }
 
-static float at(const void *data, hd_dtype type, size_t i) {
-    return type == HD_BF16 ? hd_f32_of_bf16(((const uint16_t *)data)[i]) : ((const float *)data)[i];
+// ── Packing ──
+
+static hd_pack_from from_a(const hd_gemm *g, size_t t, size_t i, size_t p) {
+    size_t at = t * g->a_batch + i * g->a_row + p * g->a_col;
+    return (hd_pack_from){.data = (const char *)g->a + at * hd_dtype_size(g->a_type),
+                          .type = g->a_type,
+                          .row = g->a_col == 1 ? g->a_row : g->a_col,
+                          .round = g->precision == HD_PRECISE_BF16 && g->a_type != HD_BF16,
+                          .scale = g->accumulate ? g->alpha : 1};
 }
 
-static float rounded(float x, hd_precision precision) {
-    return precision == HD_PRECISE_BF16 ? hd_f32_of_bf16(hd_bf16_of_f32(x)) : x;
+static hd_pack_from from_b(const hd_gemm *g, size_t t, size_t p, size_t j) {
+    size_t at = t * g->b_batch + p * g->b_row + j * g->b_col;
+    return (hd_pack_from){.data = (const char *)g->b + at * hd_dtype_size(g->b_type),
+                          .type = g->b_type,
+                          .row = g->b_col == 1 ? g->b_row : g->b_col,
+                          .round = g->precision == HD_PRECISE_BF16 && g->b_type != HD_BF16,
+                          .scale = 1};
 }
 
-static float act(float x, hd_act kind) {
-    switch (kind) {
-    case HD_ACT_RELU:
-        return x <= 0 ? 0 : x; // (NaN stays)
-    case HD_ACT_LEAKY_RELU:
-        return x > 0 ? x : 0.01F * x;
-    case HD_ACT_GELU:
-        return 0.5F * x * (1 + erff(x * 0.70710678F));
-    case HD_ACT_GELU_TANH:
-        return 0.5F * x * (1 + tanhf(0.79788456F * (x + 0.044715F * x * x * x)));
-    case HD_ACT_SILU:
-        return x / (1 + expf(-x));
-    case HD_ACT_SIGMOID:
-        return 1 / (1 + expf(-x));
-    case HD_ACT_TANH:
-        return tanhf(x);
-    default:
-        return x;
+// Chunk i: one panel of this round's columns, all of k.
+static heed_err pack_panel(void *ctx, size_t i) {
+    const run *r = ctx;
+    const hd_gemm_plan *p = &r->plan;
+    size_t j = r->n0 + i * p->nr;
+    hd_pack_from from = from_b(&p->g, 0, 0, j);
+    p->engine->pack_b(p->g.k, least(p->nr, p->g.n - j), &from, p->g.b_col != 1,
+                      r->b + i * p->nr * p->k_pad * p->engine->b_element);
+    return HEED_OK;
+}
+
+enum { A_ROWS = 64 }; // that a chunk packs ahead
+
+static heed_err pack_rows(void *ctx, size_t chunk) {
+    const run *r = ctx;
+    const hd_gemm_plan *p = &r->plan;
+    size_t i = chunk * A_ROWS;
+    hd_pack_from from = from_a(&p->g, 0, i, 0);
+    p->engine->pack_a(least(A_ROWS, p->g.m - i), p->g.k, &from, p->g.a_col != 1,
+                      r->a + i * p->k_pad * p->engine->a_element, p->k_pad);
+    return HEED_OK;
+}
+
+// ── One chunk ──
+
+typedef struct block {
+    const run *run;
+    size_t t, m0, m1, n0, n1, k0, k1; // what of C and of k
+    const char *a;                    // its rows from m0 on
+    size_t a_row, a_step;             // elements between rows, bytes between row blocks
+    char *slot;
+} block;
+
+static void locate_a(block *b) {
+    const run *r = b->run;
+    const hd_gemm_plan *p = &r->plan;
+    size_t element = p->engine->a_element, k = b->k1 - b->k0;
+    if (p->a_ahead) {
+        b->a = r->a + (b->m0 * p->k_pad + b->k0 * p->mr) * element;
+        b->a_row = p->k_pad;
+    } else if (p->pack_a) {
+        size_t k_pad = ceil_div(k, p->engine->k_unit) * p->engine->k_unit;
+        hd_pack_from from = from_a(&p->g, b->t, b->m0, b->k0);
+        p->engine->pack_a(b->m1 - b->m0, k, &from, p->g.a_col != 1, b->slot, k_pad);
+        b->a = b->slot;
+        b->a_row = k_pad;
+    } else {
+        b->a = (const char *)((const float *)p->g.a + b->t * p->g.a_batch + b->m0 * p->g.a_row +
+                              b->k0);
+        b->a_row = p->g.a_row;
+    }
+    b->a_step = p->mr * b->a_row * element;
+}
+
+// The panel at column j, packed or where it lies; *row: elements between its rows.
+static const void *locate_b(const block *b, size_t j, size_t n, size_t *row) {
+    const run *r = b->run;
+    const hd_gemm_plan *p = &r->plan;
+    const hd_gemm *g = &p->g;
+    size_t element = p->engine->b_element;
+    *row = p->nr;
+    if (p->b_mode == HD_B_GIVEN)
+        return (const char *)g->packed + (j * p->k_pad + b->k0 * p->nr) * element;
+    if (p->b_mode == HD_B_AHEAD) return r->b + ((j - r->n0) * p->k_pad + b->k0 * p->nr) * element;
+    hd_pack_from from = from_b(g, b->t, b->k0, j);
+    if (p->b_mode == HD_B_DIRECT && n == p->nr) {
+        *row = g->b_row;
+        return from.data;
+    }
+    char *out = b->slot + up(p->slot_a);
+    p->engine->pack_b(b->k1 - b->k0, n, &from, g->b_col != 1, out);
+    return out;
+}
+
+static void finish(const hd_gemm *g, size_t t, size_t i, size_t j, size_t m, size_t n) {
+    size_t at = t * g->c_batch + i * g->c_row + j;
+    const hd_finish f = {.m = m,
+                         .n = n,
+                         .c = g->c + at,
+                         .residual = g->residual ? g->residual + at : NULL,
+                         .pre = g->pre ? g->pre + at : NULL,
+                         .row = g->c_row,
+                         .bias = g->bias ? g->bias + j : NULL,
+                         .alpha = g->accumulate ? 1 : g->alpha,
+                         .act = g->act};
+    hd_kernels_get()->pack->finish(&f);
+}
+
+static bool has_finish(const hd_gemm *g) {
+    return (g->alpha != 1 && !g->accumulate) || g->bias || g->residual || g->pre ||
+           g->act != HD_ACT_NONE;
+}
+
+static void panel(const block *b, size_t j) {
+    const hd_gemm_plan *p = &b->run->plan;
+    const hd_gemm *g = &p->g;
+    size_t n = least(p->nr, b->n1 - j), b_row = 0;
+    const void *from = locate_b(b, j, n, &b_row);
+    bool add = b->k0 > 0 || g->accumulate, last = b->k1 == g->k && has_finish(g);
+    const char *a = b->a;
+    float *c = g->c + b->t * g->c_batch + j;
+    for (size_t i = b->m0; i < b->m1; i += p->mr, a += b->a_step) {
+        size_t m = least(p->mr, b->m1 - i);
+        p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row, c + i * g->c_row, g->c_row,
+                        add);
+        if (last) finish(g, b->t, i, j, m, n);
     }
 }
 
-static void one(const hd_gemm *g, size_t t, size_t i, size_t j) {
-    float sum = 0;
-    for (size_t p = 0; p < g->k; p++) {
-        float a = at(g->a, g->a_type, t * g->a_batch + i * g->a_row + p * g->a_col);
-        float b = at(g->b, g->b_type, t * g->b_batch + p * g->b_row + j * g->b_col);
-        sum += rounded(a, g->precision) * rounded(b, g->precision);
+static heed_err chunk(void *ctx, size_t index) {
+    const run *r = ctx;
+    const hd_gemm_plan *p = &r->plan;
+    const hd_gemm *g = &p->g;
+    size_t ni = index % r->n_count, mi = index / r->n_count % r->m_count,
+           ti = index / r->n_count / r->m_count;
+    block b = {.run = r,
+               .m0 = mi * p->m_step,
+               .m1 = least(g->m, (mi + 1) * p->m_step),
+               .n0 = r->n0 + ni * p->n_step,
+               .n1 = least(r->n1, r->n0 + (ni + 1) * p->n_step),
+               .slot = r->slots + hd_pool_slot() * r->slot};
+    if (p->engine->begin) p->engine->begin();
+    for (b.t = ti * p->t_step; b.t < least(g->batch, (ti + 1) * p->t_step); b.t++) {
+        for (b.k0 = 0; b.k0 < g->k; b.k0 += p->k_step) {
+            b.k1 = least(g->k, b.k0 + p->k_step);
+            locate_a(&b);
+            for (size_t j = b.n0; j < b.n1; j += p->nr) panel(&b, j);
+        }
     }
-    size_t to = t * g->c_batch + i * g->c_row + j;
-    float value = (g->alpha == 0 ? 1 : g->alpha) * sum;
-    if (g->bias) value += g->bias[j];
-    if (g->residual) value += g->residual[to];
-    if (g->accumulate) value += g->c[to];
-    if (g->pre) g->pre[to] = value;
-    g->c[to] = act(value, g->act);
+    if (p->engine->end) p->engine->end();
+    return HEED_OK;
 }
 
-heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *g, void *workspace) {
-    (void)pool, (void)workspace;
+// ── The whole ──
+
+// k = 0: sums of nothing.
+static heed_err run_empty(const hd_gemm *g) {
+    for (size_t t = 0; t < g->batch; t++) {
+        for (size_t i = 0; i < g->m; i++) {
+            float *c = g->c + t * g->c_batch + i * g->c_row;
+            for (size_t j = 0; j < g->n && !g->accumulate; j++) c[j] = 0;
+            if (has_finish(g)) finish(g, t, i, 0, 1, g->n);
+        }
+    }
+    return HEED_OK;
+}
+
+heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     HD_TRY(hd_isa_ready());
-    for (size_t t = 0; t < (g->batch ? g->batch : 1); t++)
-        for (size_t i = 0; i < g->m; i++)
-            for (size_t j = 0; j < g->n; j++) one(g, t, i, j);
+    run r;
+    hd_gemm_plan *p = &r.plan;
+    hd_gemm_plan_make(gemm, p);
+    const hd_gemm *g = &p->g;
+    if (g->m == 0 || g->n == 0) return HEED_OK;
+    if (g->k == 0) return run_empty(g);
+    r.a = workspace;
+    r.b = r.a + up(p->a_bytes);
+    r.slots = r.b + up(p->b_bytes);
+    r.slot = up(p->slot_a) + up(p->slot_b);
+    r.m_count = ceil_div(g->m, p->m_step);
+    size_t t_count = ceil_div(g->batch, p->t_step);
+    if (p->a_ahead) HD_TRY(hd_pool_run(pool, ceil_div(g->m, A_ROWS), pack_rows, &r));
+    for (r.n0 = 0; r.n0 < g->n; r.n0 += p->super) {
+        r.n1 = least(g->n, r.n0 + p->super);
+        r.n_count = ceil_div(r.n1 - r.n0, p->n_step);
+        if (p->b_mode == HD_B_AHEAD)
+            HD_TRY(hd_pool_run(pool, ceil_div(r.n1 - r.n0, p->nr), pack_panel, &r));
+        HD_TRY(hd_pool_run(pool, t_count * r.m_count * r.n_count, chunk, &r));
+    }
     return HEED_OK;
 }

@@ -7,19 +7,25 @@
 #include "kernel/conv_path.h"
 #include "kernel/cpu.h"
 #include "kernel/optim.h"
+#include "kernel/pack.h"
 #include "kernel/recurrent.h"
 #include "kernel/softmax.h"
 #include "kernel/tile.h"
 #include "kernel/vec.h"
 
 // The families of one path, by the names that HD_PATH gave them.
-#define FAMILIES(path)                                                                \
-    {                                                                                 \
-        .attention = &hd_attention_kernels_##path, .conv = &hd_conv_kernels_##path,   \
-        .optim = &hd_optim_kernels_##path, .recurrent = &hd_recurrent_kernels_##path, \
-        .softmax = &hd_softmax_kernels_##path, .tile = &hd_tile_kernels_##path,       \
-        .vec = &hd_vec_kernels_##path,                                                \
-    }
+// clang-format off
+#define FAMILIES(path) { \
+    .attention = &hd_attention_kernels_##path, \
+    .conv = &hd_conv_kernels_##path, \
+    .optim = &hd_optim_kernels_##path, \
+    .pack = &hd_pack_kernels_##path, \
+    .recurrent = &hd_recurrent_kernels_##path, \
+    .softmax = &hd_softmax_kernels_##path, \
+    .tile = &hd_tile_kernels_##path, \
+    .vec = &hd_vec_kernels_##path, \
+}
+// clang-format on
 
 static const hd_kernels tables[HD_ISAS] = {
     [HD_ISA_REF] = FAMILIES(ref),

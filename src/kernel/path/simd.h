@@ -45,4 +45,12 @@ HD_INLINE vf vf_abs(vf a) {
     return vf_of_bits(vi_and(vf_bits(a), vi_set1(INT32_MAX)));
 }
 
+// To bf16 and back: what a product in bf16 makes of its operands.
+HD_INLINE vf vf_round_bf16(vf a) {
+    vi bits = vf_bits(a), even = vi_and(vi_shr(bits, 16), vi_set1(1));
+    vi up = vi_add(bits, vi_add(even, vi_set1(0x7fff)));
+    vi quiet = vi_or(bits, vi_set1(0x400000));
+    return vf_of_bits(vi_and(vi_select(vf_is_nan(a), quiet, up), vi_set1((int32_t)0xffff0000)));
+}
+
 #endif

@@ -151,6 +151,32 @@ HD_INLINE float vf_max_of(vf a) {
     return _mm512_reduce_max_ps(a);
 }
 
+// ── A square of VF × VF: rows become columns ──
+
+HD_INLINE void vf_transpose(vf r[VF]) {
+    vf t[VF];
+    for (int i = 0; i < VF; i += 2) { // pairs of rows, lane by lane
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < VF; i += 4) { // four rows: a column of four in each 128-bit lane
+        r[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) { // lanes 0, 2 and 1, 3 of rows i and i + 4, of i + 8 and i + 12
+        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+    }
+}
+
 // ── bf16: 16 bits per lane in memory ──
 
 HD_INLINE vf vf_of_bf16_(__m256i h) {

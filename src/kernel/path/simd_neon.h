@@ -165,6 +165,16 @@ HD_INLINE float vf_max_of(vf a) {
     return vmaxvq_f32(a);
 }
 
+// ── A square of VF × VF: rows become columns ──
+
+HD_INLINE void vf_transpose(vf r[VF]) {
+    float32x4x2_t even = vtrnq_f32(r[0], r[1]), odd = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(even.val[0]), vget_low_f32(odd.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(even.val[1]), vget_low_f32(odd.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(even.val[0]), vget_high_f32(odd.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(even.val[1]), vget_high_f32(odd.val[1]));
+}
+
 // ── bf16: 16 bits per lane in memory ──
 
 HD_INLINE vf vf_load_bf16(const uint16_t *p) {

@@ -156,6 +156,10 @@ HD_INLINE float vf_max_of(vf a) {
     return a;
 }
 
+HD_INLINE void vf_transpose(vf r[VF]) { // a square of 1 × 1
+    (void)r;
+}
+
 // ── bf16: 16 bits per lane in memory ──
 
 HD_INLINE vf vf_load_bf16(const uint16_t *p) {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where packing pays and how the work is cut.
+//
+// B is packed into panels as wide as a register tile. With few rows each chunk packs the panels it
+// uses and has all rows, so that nothing is packed twice and nobody waits. With many rows chunks
+// are cut along them, and B is packed ahead, once, a few megabytes at a time. Rows of B that lie
+// well are read directly when so few rows of A use them that a copy wouldn't pay.
+//
+// A is read where it lies: a register tile takes rows by pointers. It is packed when it lies
+// across, has another type, or is to be rounded or scaled.
+#include "kernel/gemm_plan.h"
+
+#include "kernel/cpu.h"
+#include "kernel/kernels.h"
+#include "kernel/tile.h"
+
+// A chunk is worth handing out from about this many multiplications (some 10 µs).
+static const double CHUNK_WORK = 1e6;
+enum { ROWS_MAX = 256 };         // of A that a chunk packs at once
+enum { AHEAD_MAX = 4 << 20 };    // bytes of B packed ahead at once
+enum { A_AHEAD_MAX = 64 << 20 }; // bytes of A packed ahead
+
+static size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+static size_t up(size_t a, size_t unit) {
+    return ceil_div(a, unit) * unit;
+}
+
+static size_t clamp(double value, size_t low, size_t high) {
+    return value <= (double)low ? low : value >= (double)high ? high : (size_t)value;
+}
+
+// Parts of at most `most`, all but the last of the same length, a multiple of unit.
+static size_t even(size_t total, size_t most, size_t unit) {
+    size_t parts = ceil_div(total, most);
+    return parts ? up(ceil_div(total, parts), unit) : unit;
+}
+
+// Products that share B and follow each other in A and C are one product of more rows.
+static void fold(hd_gemm *g) {
+    if (g->batch <= 1) {
+        g->batch = 1;
+        return;
+    }
+    if (g->b_batch != 0 || g->a_col != 1 || g->a_batch != g->m * g->a_row ||
+        g->c_batch != g->m * g->c_row)
+        return;
+    g->m *= g->batch;
+    g->batch = 1;
+}
+
+static bool must_pack_a(const hd_gemm *g) {
+    return g->a_col != 1 || g->a_type != HD_F32 || g->precision == HD_PRECISE_BF16 ||
+           (g->accumulate && g->alpha != 1);
+}
+
+// Cuts for few rows, or for products that share nothing.
+static void cut_small(hd_gemm_plan *p, double work) {
+    const hd_gemm *g = &p->g;
+    size_t panels = ceil_div(g->n, p->nr);
+    p->super = g->n;
+    p->m_step = even(g->m, ROWS_MAX, p->mr);
+    double per_panel = (double)p->m_step * (double)p->nr * (double)g->k;
+    size_t least = p->pack_a && !p->a_ahead ? 4 : 1;
+    if (least > panels) least = panels ? panels : 1;
+    size_t at_once = clamp(CHUNK_WORK / (per_panel + 1), least, panels ? panels : 1);
+    p->n_step = even(panels, at_once, 1) * p->nr;
+    p->t_step =
+        p->n_step >= g->n && p->m_step >= g->m ? clamp(CHUNK_WORK / (work + 1), 1, g->batch) : 1;
+    p->slot_b = p->b_mode == HD_B_GIVEN
+                    ? 0
+                    : up(p->k_step, p->engine->k_unit) * p->nr * p->engine->b_element;
+}
+
+// Cuts for many rows: B packed ahead.
+static void cut_large(hd_gemm_plan *p) {
+    const hd_gemm *g = &p->g;
+    size_t panel_bytes = p->k_pad * p->nr * p->engine->b_element;
+    size_t panels = ceil_div(g->n, p->nr), most = AHEAD_MAX / (panel_bytes + 1);
+    p->super = even(panels, most ? most : 1, 1) * p->nr;
+    if (p->b_mode == HD_B_GIVEN) p->super = panels * p->nr;
+    size_t columns = p->super < g->n ? p->super : g->n;
+    // Enough rows to be worth it, few enough that threads end together.
+    double row_work = (double)columns * (double)g->k;
+    size_t low = clamp(CHUNK_WORK / (row_work + 1), p->mr, ROWS_MAX);
+    size_t want = g->m / 16 > low ? g->m / 16 : low;
+    p->m_step = even(g->m, up(want > ROWS_MAX / 2 ? ROWS_MAX / 2 : want, p->mr), p->mr);
+    if (low > p->m_step) p->m_step = up(low, p->mr);
+    p->n_step = p->super;
+    p->t_step = 1;
+    if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * p->k_pad * p->engine->b_element;
+}
+
+static const hd_engine *engine_for(const hd_gemm *g) {
+    (void)g;
+    return &hd_engine_f32;
+}
+
+void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
+    *p = (hd_gemm_plan){.g = *gemm};
+    hd_gemm *g = &p->g;
+    if (g->alpha == 0) g->alpha = 1;
+    if (g->residual && g->residual == g->c) {
+        g->residual = NULL;
+        g->accumulate = true;
+    }
+    fold(g);
+    const hd_engine *e = p->engine = engine_for(g);
+    const hd_tile_kernels *tile = hd_kernels_get()->tile;
+    p->mr = e->mr ? e->mr : tile->mr;
+    p->nr = e->nr ? e->nr : tile->nr;
+    p->k_pad = up(g->k, e->k_unit);
+    p->k_step = even(g->k, e->kc, e->k_unit);
+    p->pack_a = e->packs_a || must_pack_a(g);
+    double work = (double)g->m * (double)g->n * (double)g->k;
+    bool shared = g->batch == 1 || g->b_batch == 0;
+    p->b_mode = g->packed ? HD_B_GIVEN : HD_B_CHUNK;
+    p->a_ahead = e->packs_a && g->batch == 1 &&
+                 (double)up(g->m, p->mr) * (double)p->k_pad * (double)e->a_element <= A_AHEAD_MAX;
+    if (g->m <= ROWS_MAX || !shared) {
+        if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
+            g->precision == HD_PRECISE_F32 && g->m <= 2 * p->mr)
+            p->b_mode = HD_B_DIRECT;
+        cut_small(p, work);
+    } else {
+        if (!g->packed) p->b_mode = HD_B_AHEAD;
+        cut_large(p);
+    }
+    size_t k_pad = up(p->k_step, e->k_unit);
+    if (p->a_ahead)
+        p->a_bytes = up(g->m, p->mr) * p->k_pad * e->a_element;
+    else if (p->pack_a)
+        p->slot_a = up(p->m_step, p->mr) * k_pad * e->a_element;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a product is cut: what is packed when, which chunks there are. A function of the shape and of
+// the path alone. Inside kernel/ only.
+#ifndef HD_KERNEL_GEMM_PLAN_H
+#define HD_KERNEL_GEMM_PLAN_H
+
+#include "kernel/gemm.h"
+#include "kernel/pack.h"
+
+// What differs between products in f32 and in narrow types. Packed blocks of A are row blocks of mr
+// rows, of B panels of nr columns; a block or panel holds its whole k (rounded up to k_unit), so
+// that a part of k starts at k0·mr or k0·nr elements.
+typedef struct hd_engine {
+    size_t mr, nr;
+    size_t kc;        // at most so much of k at once
+    size_t k_unit;    // k is padded to a multiple
+    size_t a_element; // bytes of a packed element
+    size_t b_element;
+    bool packs_a;        // always
+    void (*begin)(void); // on each thread, around chunks; or NULL
+    void (*end)(void);
+    // (m ≤ mr, n ≤ nr) of C = or += A·B. a: packed (a_row is then its k), or rows a_row apart; b: a
+    // packed panel (b_row nr), or rows b_row apart.
+    void (*tile)(size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b,
+                 size_t b_row, float *c, size_t c_row, bool accumulate);
+    // A (m, k) by rows, or when `across` by columns, to row blocks `out_k` long.
+    void (*pack_a)(size_t m, size_t k, const hd_pack_from *from, bool across, void *out,
+                   size_t out_k);
+    // One panel of B (k, n ≤ nr) by rows, or when `across` by columns.
+    void (*pack_b)(size_t k, size_t n, const hd_pack_from *from, bool across, void *out);
+} hd_engine;
+
+extern const hd_engine hd_engine_f32;
+
+typedef enum hd_b_mode {
+    HD_B_DIRECT, // read where it lies
+    HD_B_CHUNK,  // packed by the chunk that uses it
+    HD_B_AHEAD,  // packed before the chunks run, a number of columns at a time
+    HD_B_GIVEN   // packed by the caller
+} hd_b_mode;
+
+typedef struct hd_gemm_plan {
+    hd_gemm g; // batch ≥ 1, alpha as it is, one residual or accumulate
+    const hd_engine *engine;
+    size_t mr, nr, k_pad;
+    size_t k_step; // of k at once
+    bool pack_a;   // by the chunk, unless a_ahead
+    bool a_ahead;  // the whole of A before the chunks run
+    hd_b_mode b_mode;
+    size_t super;                  // columns of B packed ahead at once; else n
+    size_t t_step, m_step, n_step; // a chunk: products, rows, columns
+    size_t a_bytes, b_bytes;       // packed ahead
+    size_t slot_a, slot_b;         // of each thread
+} hd_gemm_plan;
+
+void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *out);
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Blocks of operands brought into the layout and type that register tiles read, and the work on a
+// block of results. Inside kernel/ only.
+#ifndef HD_KERNEL_PACK_H
+#define HD_KERNEL_PACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernel/gemm.h"
+
+typedef struct hd_pack_from {
+    const void *data;
+    hd_dtype type; // HD_F32 or HD_BF16
+    size_t row;    // stride of a row; columns are contiguous
+    bool round;    // to bf16
+    float scale;   // 1: as they are
+} hd_pack_from;
+
+// Rows of C from column j0 on, all with the stride of C.
+typedef struct hd_finish {
+    size_t m, n;
+    float *c;
+    const float *residual; // or NULL
+    float *pre;            // or NULL
+    size_t row;
+    const float *bias; // (n), or NULL
+    float alpha;
+    hd_act act;
+} hd_finish;
+
+typedef struct hd_pack_kernels {
+    // out[i·out_row + j] = from (i, j), (rows, cols); columns from cols to wide become 0.
+    void (*copy)(size_t rows, size_t cols, const hd_pack_from *from, float *out, size_t out_row,
+                 size_t wide);
+    // out[j·out_row + i] = from (i, j), (rows, cols); columns of out from rows to wide become 0.
+    void (*transpose)(size_t rows, size_t cols, const hd_pack_from *from, float *out,
+                      size_t out_row, size_t wide);
+    // c = act(alpha·c + bias + residual), the value before act to pre.
+    void (*finish)(const hd_finish *f);
+} hd_pack_kernels;
+
+extern const hd_pack_kernels hd_pack_kernels_ref;
+extern const hd_pack_kernels hd_pack_kernels_avx2;
+extern const hd_pack_kernels hd_pack_kernels_avx512;
+extern const hd_pack_kernels hd_pack_kernels_neon;
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Copies and transposes of blocks on their way into register tiles. A transpose goes by squares of
+// VF × VF in registers: loads and stores are whole vectors on both sides.
+#include "kernel/pack.h"
+
+#include "kernel/gemm.h"
+#include "kernel/path/maths.h"
+#include "kernel/path/simd.h"
+
+HD_INLINE vf load(const hd_pack_from *from, const bool bf16, size_t at, size_t n) {
+    if (bf16) {
+        const uint16_t *p = (const uint16_t *)from->data + at;
+        return n == VF ? vf_load_bf16(p) : vf_load_bf16_n(p, n);
+    }
+    const float *p = (const float *)from->data + at;
+    return n == VF ? vf_load(p) : vf_load_n(p, n);
+}
+
+HD_INLINE vf changed(vf a, const hd_pack_from *from) {
+    if (from->scale != 1) a = vf_mul(a, vf_set1(from->scale));
+    return from->round ? vf_round_bf16(a) : a;
+}
+
+HD_INLINE void store(float *p, vf a, size_t n) {
+    if (n == VF)
+        vf_store(p, a);
+    else
+        vf_store_n(p, a, n);
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+HD_INLINE void copy_body(size_t rows, size_t cols, const hd_pack_from *from, const bool bf16,
+                         const bool plain, float *out, size_t out_row, size_t wide) {
+    for (size_t i = 0; i < rows; i++, out += out_row) {
+        size_t j = 0;
+        for (; j + VF <= cols; j += VF) {
+            vf a = load(from, bf16, i * from->row + j, VF);
+            vf_store(out + j, plain ? a : changed(a, from));
+        }
+        for (; j < wide; j += VF) {
+            vf a = load(from, bf16, i * from->row + j, j < cols ? cols - j : 0);
+            store(out + j, plain ? a : changed(a, from), least(VF, wide - j));
+        }
+    }
+}
+
+static void copy(size_t rows, size_t cols, const hd_pack_from *from, float *out, size_t out_row,
+                 size_t wide) {
+    const bool plain = from->scale == 1 && !from->round;
+    if (from->type == HD_BF16)
+        copy_body(rows, cols, from, true, false, out, out_row, wide);
+    else if (plain)
+        copy_body(rows, cols, from, false, true, out, out_row, wide);
+    else
+        copy_body(rows, cols, from, false, false, out, out_row, wide);
+}
+
+// Rows i to i + n − 1 and columns j to j + c − 1 of `from`, to out (c, wide): one square.
+HD_INLINE void square(const hd_pack_from *from, const bool bf16, const bool plain, size_t i,
+                      size_t n, size_t j, size_t c, float *out, size_t out_row, size_t wide) {
+    vf r[VF];
+    for (size_t x = 0; x < VF; x++)
+        r[x] = x < n ? load(from, bf16, (i + x) * from->row + j, c) : vf_zero();
+    vf_transpose(r);
+    for (size_t x = 0; x < VF; x++) {
+        if (x >= c) break;
+        store(out + x * out_row, plain ? r[x] : changed(r[x], from), wide);
+    }
+}
+
+HD_INLINE void transpose_body(size_t rows, size_t cols, const hd_pack_from *from, const bool bf16,
+                              const bool plain, float *out, size_t out_row, size_t wide) {
+    for (size_t j = 0; j < cols; j += VF) {
+        const size_t c = least(VF, cols - j);
+        float *to = out + j * out_row;
+        size_t i = 0;
+        for (; c == VF && i + VF <= rows; i += VF)
+            square(from, bf16, plain, i, VF, j, VF, to + i, out_row, VF);
+        for (; i < wide; i += VF) {
+            size_t n = i < rows ? least(VF, rows - i) : 0;
+            square(from, bf16, plain, i, n, j, c, to + i, out_row, least(VF, wide - i));
+        }
+    }
+}
+
+static void transpose(size_t rows, size_t cols, const hd_pack_from *from, float *out,
+                      size_t out_row, size_t wide) {
+    const bool plain = from->scale == 1 && !from->round;
+    if (from->type == HD_BF16)
+        transpose_body(rows, cols, from, true, false, out, out_row, wide);
+    else if (plain)
+        transpose_body(rows, cols, from, false, true, out, out_row, wide);
+    else
+        transpose_body(rows, cols, from, false, false, out, out_row, wide);
+}
+
+HD_INLINE vf get(const float *p, size_t n) {
+    return n == VF ? vf_load(p) : vf_load_n(p, n);
+}
+
+HD_INLINE vf act_of(vf c, const hd_act act) {
+    switch (act) {
+    case HD_ACT_RELU:
+        return vf_select(vf_le(c, vf_zero()), vf_zero(), c); // NaN stays
+    case HD_ACT_LEAKY_RELU:
+        return vf_select(vf_lt(c, vf_zero()), vf_mul(c, vf_set1(0.01F)), c);
+    case HD_ACT_GELU:
+        return vgelu(c);
+    case HD_ACT_GELU_TANH:
+        return vf_mul(c, gelu_gate(c));
+    case HD_ACT_SILU:
+        return vf_mul(c, vsigmoid(c));
+    case HD_ACT_SIGMOID:
+        return vsigmoid(c);
+    case HD_ACT_TANH:
+        return vtanh(c);
+    default:
+        return c;
+    }
+}
+
+HD_INLINE void finish_vector(const hd_finish *f, const hd_act act, size_t at, size_t j, size_t n) {
+    vf c = get(f->c + at, n);
+    if (f->alpha != 1) c = vf_mul(c, vf_set1(f->alpha));
+    if (f->bias) c = vf_add(c, get(f->bias + j, n));
+    if (f->residual) c = vf_add(c, get(f->residual + at, n));
+    if (f->pre) store(f->pre + at, c, n);
+    store(f->c + at, act_of(c, act), n);
+}
+
+HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
+    for (size_t i = 0; i < f->m; i++) {
+        size_t at = i * f->row, j = 0;
+        for (; j + VF <= f->n; j += VF) finish_vector(f, act, at + j, j, VF);
+        if (j < f->n) finish_vector(f, act, at + j, j, f->n - j);
+    }
+}
+
+static void finish(const hd_finish *f) {
+    switch (f->act) {
+#define ACT_CASE(act)        \
+    case act:                \
+        finish_body(f, act); \
+        break;
+        ACT_CASE(HD_ACT_NONE)
+        ACT_CASE(HD_ACT_RELU)
+        ACT_CASE(HD_ACT_LEAKY_RELU)
+        ACT_CASE(HD_ACT_GELU)
+        ACT_CASE(HD_ACT_GELU_TANH)
+        ACT_CASE(HD_ACT_SILU)
+        ACT_CASE(HD_ACT_SIGMOID)
+        ACT_CASE(HD_ACT_TANH)
+    default:
+        break;
+    }
+}
+
+const hd_pack_kernels HD_PATH(hd_pack_kernels) = {
+    .copy = copy, .transpose = transpose, .finish = finish};

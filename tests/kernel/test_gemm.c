@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products against a naive one in double, on every path this machine has; the same bits for any
+// number of threads and for a row in any company.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "kernel/cpu.h"
+#include "kernel/gemm.h"
+
+typedef struct matrix { // batch × rows × cols, padded so that strides differ from widths
+    float *data;
+    uint16_t *narrow; // the same as bf16, or NULL
+    size_t row, col, batch, count;
+} matrix;
+
+static hd_rng rng;
+
+static matrix matrix_new(size_t batch, size_t rows, size_t cols, bool across, bool narrow) {
+    size_t pad = hd_rng_below(&rng, 3);
+    matrix m = {.row = across ? 1 : cols + pad, .col = across ? rows + pad : 1};
+    m.batch = (across ? cols * m.col : rows * m.row) + hd_rng_below(&rng, 5);
+    m.count = batch * m.batch;
+    m.data = hd_alloc_aligned(m.count + 1, sizeof(float));
+    for (size_t i = 0; i < m.count; i++) m.data[i] = (float)hd_rng_normal(&rng);
+    if (!narrow) return m;
+    m.narrow = hd_alloc_aligned(m.count + 1, sizeof(uint16_t));
+    for (size_t i = 0; i < m.count; i++) {
+        m.narrow[i] = hd_bf16_of_f32(m.data[i]);
+        m.data[i] = hd_f32_of_bf16(m.narrow[i]);
+    }
+    return m;
+}
+
+static void matrix_free(matrix *m) {
+    hd_free(m->data);
+    hd_free(m->narrow);
+}
+
+static double act(double x, hd_act kind) {
+    switch (kind) {
+    case HD_ACT_RELU:
+        return x > 0 ? x : 0;
+    case HD_ACT_LEAKY_RELU:
+        return x > 0 ? x : 0.01 * x;
+    case HD_ACT_GELU:
+        return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    case HD_ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979) * (x + 0.044715 * x * x * x)));
+    case HD_ACT_SILU:
+        return x / (1 + exp(-x));
+    case HD_ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case HD_ACT_TANH:
+        return tanh(x);
+    default:
+        return x;
+    }
+}
+
+typedef struct problem {
+    hd_gemm g;
+    matrix a, b, c, residual, pre;
+    float *bias, *before; // before: C as it was
+} problem;
+
+static bool coin(void) {
+    return hd_rng_below(&rng, 2) == 0;
+}
+
+static problem problem_new(size_t g_batch, size_t m, size_t n, size_t k) {
+    problem p = {.g = {.m = m, .n = n, .k = k, .batch = g_batch}};
+    const size_t batch = g_batch ? g_batch : 1;
+    bool shared = coin();
+    p.a = matrix_new(batch, m, k, coin(), hd_rng_below(&rng, 4) == 0);
+    p.b = matrix_new(shared ? 1 : batch, k, n, coin(), hd_rng_below(&rng, 4) == 0);
+    p.c = matrix_new(batch, m, n, false, false);
+    p.residual = p.c; // strides
+    p.pre = p.c;
+    p.before = hd_alloc_aligned(p.c.count + 1, sizeof(float));
+    memcpy(p.before, p.c.data, p.c.count * sizeof(float));
+    p.residual.data = hd_alloc_aligned(p.c.count + 1, sizeof(float));
+    p.pre.data = hd_alloc_aligned(p.c.count + 1, sizeof(float));
+    p.bias = hd_alloc_aligned(n + 1, sizeof(float));
+    for (size_t j = 0; j < n; j++) p.bias[j] = (float)hd_rng_normal(&rng);
+    for (size_t j = 0; j < p.c.count; j++) p.residual.data[j] = (float)hd_rng_normal(&rng);
+    hd_gemm *g = &p.g;
+    g->a = p.a.narrow ? (void *)p.a.narrow : p.a.data;
+    g->a_type = p.a.narrow ? HD_BF16 : HD_F32;
+    g->a_row = p.a.row, g->a_col = p.a.col, g->a_batch = p.a.batch;
+    g->b = p.b.narrow ? (void *)p.b.narrow : p.b.data;
+    g->b_type = p.b.narrow ? HD_BF16 : HD_F32;
+    g->b_row = p.b.row, g->b_col = p.b.col, g->b_batch = shared ? 0 : p.b.batch;
+    g->c = p.c.data, g->c_row = p.c.row, g->c_batch = p.c.batch;
+    g->alpha = coin() ? 1 : 0.5F;
+    g->accumulate = coin();
+    g->bias = coin() ? p.bias : NULL;
+    g->residual = coin() ? p.residual.data : NULL;
+    g->pre = coin() ? p.pre.data : NULL;
+    g->act = coin() ? HD_ACT_NONE : (hd_act)hd_rng_below(&rng, HD_ACTS);
+    return p;
+}
+
+static void problem_free(problem *p) {
+    matrix_free(&p->a);
+    matrix_free(&p->b);
+    matrix_free(&p->c);
+    hd_free(p->residual.data);
+    hd_free(p->pre.data);
+    hd_free(p->bias);
+    hd_free(p->before);
+}
+
+static void run(problem *p, hd_pool *pool) {
+    size_t threads = hd_pool_threads(pool), bytes = hd_gemm_workspace(&p->g, threads);
+    char *workspace = hd_alloc_aligned(bytes + 64, 1);
+    memset(workspace, 0xff, bytes + 64); // NaN: what isn't written isn't used
+    memcpy(p->c.data, p->before, p->c.count * sizeof(float));
+    memset(p->pre.data, 0, p->c.count * sizeof(float));
+    assert_int_equal(hd_gemm_run(pool, &p->g, workspace), HEED_OK);
+    for (size_t i = 0; i < 64; i++) assert_int_equal(workspace[bytes + i], -1);
+    hd_free(workspace);
+}
+
+static double rounded(double x, hd_precision precision) {
+    return precision == HD_PRECISE_BF16 ? (double)hd_f32_of_bf16(hd_bf16_of_f32((float)x)) : x;
+}
+
+static void check(const problem *p) {
+    const hd_gemm *g = &p->g;
+    size_t batch = g->batch ? g->batch : 1;
+    // Nothing beside C is written.
+    size_t wrong = 0;
+    for (size_t t = 0; t < batch; t++) {
+        for (size_t i = 0; i < g->m; i++) {
+            size_t row = t * g->c_batch + i * g->c_row;
+            for (size_t j = g->n; j < g->c_row && i + 1 < g->m; j++)
+                wrong += memcmp(&g->c[row + j], &p->before[row + j], sizeof(float)) != 0;
+            for (size_t j = 0; j < g->n; j++) {
+                double sum = 0, size = 0;
+                for (size_t q = 0; q < g->k; q++) {
+                    double a = p->a.data[t * g->a_batch + i * g->a_row + q * g->a_col];
+                    double b = p->b.data[t * g->b_batch + q * g->b_row + j * g->b_col];
+                    if (g->accumulate) a = (float)a * g->alpha;
+                    a = rounded(a, g->precision), b = rounded(b, g->precision);
+                    sum += a * b;
+                    size += fabs(a * b);
+                }
+                size_t at = row + j;
+                if (!g->accumulate) sum *= (double)g->alpha;
+                if (g->bias) sum += (double)g->bias[j];
+                if (g->residual) sum += (double)g->residual[at];
+                if (g->accumulate) sum += (double)p->before[at];
+                double bound = 2e-6 + 1.2e-7 * (sqrt((double)g->k) + 4) * (size + 2);
+                double want = act(sum, g->act);
+                if (!(fabs((double)g->c[at] - want) <= 1.2 * bound)) {
+                    if (wrong++ == 0)
+                        fprintf(stderr, "%s m %zu n %zu k %zu: (%zu, %zu, %zu) is %.9g, not %.9g\n",
+                                hd_isa_name(hd_isa_get()), g->m, g->n, g->k, t, i, j,
+                                (double)g->c[at], want);
+                }
+                if (g->pre) wrong += !(fabs((double)g->pre[at] - sum) <= bound);
+            }
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static const char *path_name(int i) {
+    return hd_isa_can((hd_isa)i) ? hd_isa_name((hd_isa)i) : NULL;
+}
+
+#define EACH_PATH                                 \
+    for (int path_ = 0; path_ < HD_ISAS; path_++) \
+        if (path_name(path_) && hd_isa_choose(path_name(path_)) == HEED_OK)
+
+static size_t some_size(void) {
+    static const size_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 16, 17, 31, 48, 49, 64, 97};
+    return sizes[hd_rng_below(&rng, sizeof sizes / sizeof sizes[0])];
+}
+
+static void test_random_shapes(void **state) {
+    (void)state;
+    hd_pool *pool;
+    assert_int_equal(hd_pool_new(2, &pool), HEED_OK);
+    EACH_PATH {
+        rng = hd_rng_make(11, 0);
+        for (int round = 0; round < 150; round++) {
+            problem p = problem_new(hd_rng_below(&rng, 4), some_size(), some_size(), some_size());
+            p.g.precision = hd_rng_below(&rng, 3) ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+            run(&p, coin() ? pool : NULL);
+            check(&p);
+            problem_free(&p);
+        }
+    }
+    hd_pool_free(pool);
+}
+
+// Shapes that are cut in several blocks of rows, of columns, of k.
+static void test_large_shapes(void **state) {
+    (void)state;
+    static const size_t shapes[][4] = {{1, 300, 100, 20}, {1, 20, 500, 70}, {1, 5, 40, 600},
+                                       {1, 530, 10, 33},  {3, 270, 60, 40}, {1, 65, 65, 2100},
+                                       {40, 9, 17, 5},    {1, 1, 700, 300}, {2, 33, 1100, 64}};
+    hd_pool *pool;
+    assert_int_equal(hd_pool_new(3, &pool), HEED_OK);
+    EACH_PATH {
+        rng = hd_rng_make(13, 0);
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+            for (int precision = HD_PRECISE_F32; precision <= HD_PRECISE_BF16; precision++) {
+                problem p = problem_new(shapes[s][0], shapes[s][1], shapes[s][2], shapes[s][3]);
+                p.g.precision = (hd_precision)precision;
+                run(&p, pool);
+                check(&p);
+                problem_free(&p);
+            }
+        }
+    }
+    hd_pool_free(pool);
+}
+
+// One to four threads: the same bits.
+static void test_threads(void **state) {
+    (void)state;
+    EACH_PATH {
+        rng = hd_rng_make(17, 0);
+        for (int round = 0; round < 6; round++) {
+            problem p = problem_new(1, 100 + 300 * (round % 2), 200, 70);
+            p.g.precision = round < 3 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+            run(&p, NULL);
+            float *first = hd_alloc_aligned(p.c.count, sizeof(float));
+            memcpy(first, p.c.data, p.c.count * sizeof(float));
+            for (size_t threads = 2; threads <= 4; threads++) {
+                hd_pool *pool;
+                assert_int_equal(hd_pool_new(threads, &pool), HEED_OK);
+                run(&p, pool);
+                assert_memory_equal(first, p.c.data, p.c.count * sizeof(float));
+                hd_pool_free(pool);
+            }
+            hd_free(first);
+            problem_free(&p);
+        }
+    }
+}
+
+// The first rows alone are the first rows of all.
+static void test_rows_in_any_company(void **state) {
+    (void)state;
+    static const size_t alone[] = {1, 2, 5, 8, 17, 64, 200};
+    EACH_PATH {
+        rng = hd_rng_make(19, 0);
+        for (int round = 0; round < 8; round++) {
+            problem p = problem_new(1, 300, 60, 270);
+            p.g.precision = round % 2 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+            run(&p, NULL);
+            float *all = hd_alloc_aligned(p.c.count, sizeof(float));
+            memcpy(all, p.c.data, p.c.count * sizeof(float));
+            for (size_t s = 0; s < sizeof alone / sizeof alone[0]; s++) {
+                p.g.m = alone[s];
+                run(&p, NULL);
+                for (size_t i = 0; i < alone[s]; i++) {
+                    size_t at = i * p.g.c_row;
+                    assert_memory_equal(all + at, p.c.data + at, p.g.n * sizeof(float));
+                }
+            }
+            hd_free(all);
+            problem_free(&p);
+        }
+    }
+}
+
+// A NaN or an infinity in A stays in its row.
+static void test_nan_stays_in_its_row(void **state) {
+    (void)state;
+    EACH_PATH {
+        rng = hd_rng_make(23, 0);
+        for (int round = 0; round < 4; round++) {
+            problem p = problem_new(1, 20, 30, 40);
+            p.g.precision = round % 2 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+            p.g.a_type = HD_F32, p.g.a = p.a.data;
+            p.g.act = HD_ACT_RELU;
+            p.a.data[3 * p.g.a_row + 5 * p.g.a_col] = NAN;
+            p.a.data[4 * p.g.a_row + 39 * p.g.a_col] = INFINITY;
+            run(&p, NULL);
+            for (size_t i = 0; i < p.g.m; i++) {
+                for (size_t j = 0; j < p.g.n; j++) {
+                    float c = p.g.c[i * p.g.c_row + j];
+                    if (i == 3) assert_true(isnan(c));
+                    if (i != 3 && i != 4) assert_true(isfinite(c));
+                }
+            }
+            problem_free(&p);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_shapes),
+        cmocka_unit_test(test_large_shapes),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_rows_in_any_company),
+        cmocka_unit_test(test_nan_stays_in_its_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
