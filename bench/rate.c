@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// rate HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]: GET /api/v1/recommend/{1..USERS} at a
-// fixed rate, evenly spaced, whatever the answers take. A latency counts from the moment a request
-// was due, so a server that stalls can't hide it (coordinated omission). One thread; what it costs
-// itself shows with --path /health/live in place of KEY's requests.
+// rate [--path TEMPLATE] HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]: GETs at a fixed rate,
+// evenly spaced, whatever the answers take. A latency counts from the moment a request was due, so
+// neither a server that stalls nor a client that comes late can hide it (coordinated omission); how
+// late the requests were sent (for want of a processor, or of an idle connection) is told beside
+// it. TEMPLATE holds a %u for the user's number; KEY "-": none is sent.
+//
+// The connection that has been idle longest is asked next, so all are asked equally often, as by
+// wrk2 and by a pool of an application. (The one that was answered last, a stack instead of a ring,
+// sends one request in ten over one connection and most over twenty: then chance decides which of
+// the server's loops works.)
 //
 // Why beside autocannon: at a fixed rate that one sends in bursts, and its own event loop adds tens
-// of milliseconds to the 99th percentile on two busy processors; this one's floor is some 0.1 ms.
+// of milliseconds to the 99th percentile on two busy processors; this one's floor is some 0.1 ms
+// on an idle machine (ask --path /health/live).
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +37,19 @@ typedef struct client {
     char buf[65536];
 } client;
 
+typedef struct run {
+    const char *path, *key;
+    double rate, begun;
+    size_t total, sent, done, bad;
+    unsigned users;
+    uint64_t random;
+    size_t n_clients;
+    client clients[MAX_CONNECTIONS];
+    struct pollfd polls[MAX_CONNECTIONS];
+    size_t idle[MAX_CONNECTIONS], first_idle, n_idle; // a ring
+    double *latency, *late;
+} run;
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -38,7 +58,7 @@ static double now(void) {
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    return (x > y) - (x < y);
 }
 
 static int dial(const char *host, int port) {
@@ -54,16 +74,29 @@ static int dial(const char *host, int port) {
     return fd;
 }
 
-static void send_one(client *c, const char *key, unsigned user, double due) {
-    char text[512];
-    int n =
-        key[0] == '/'
-            ? snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", key)
-            : snprintf(text, sizeof text,
-                       "GET /api/v1/recommend/%u?n=10 HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\n\r\n",
-                       user, key);
+static void put_idle(run *r, size_t i) {
+    r->clients[i].due = -1;
+    r->idle[(r->first_idle + r->n_idle++) % r->n_clients] = i;
+}
+
+static client *take_idle(run *r) {
+    client *c = &r->clients[r->idle[r->first_idle]];
+    r->first_idle = (r->first_idle + 1) % r->n_clients;
+    r->n_idle--;
+    return c;
+}
+
+static void send_one(run *r, double due) {
+    char path[256], text[640];
+    client *c = take_idle(r);
+    r->random ^= r->random << 13, r->random ^= r->random >> 7, r->random ^= r->random << 17;
+    snprintf(path, sizeof path, r->path, 1 + (unsigned)(r->random % r->users));
+    bool keyed = strcmp(r->key, "-") != 0;
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n", path,
+                     keyed ? "X-API-Key: " : "", keyed ? r->key : "", keyed ? "\r\n" : "");
     c->due = due;
     c->got = c->want = 0;
+    r->late[r->sent++] = now() - due;
     if (send(c->fd, text, (size_t)n, MSG_NOSIGNAL) != n) perror("send");
 }
 
@@ -87,54 +120,72 @@ static bool answered(client *c, bool *ok) {
     return c->got >= c->want;
 }
 
+// When the next request is due; it is sent when a connection is idle.
+static double next_due(const run *r) {
+    return r->begun + (double)r->sent / r->rate;
+}
+
+static void take_answers(run *r) {
+    for (size_t i = 0; i < r->n_clients; i++) {
+        bool ok = false;
+        client *c = &r->clients[i];
+        if (!(r->polls[i].revents & POLLIN) || c->due < 0 || !answered(c, &ok)) continue;
+        r->latency[r->done++] = now() - c->due;
+        r->bad += !ok;
+        put_idle(r, i);
+    }
+}
+
+static void ask(run *r) {
+    r->begun = now();
+    while (r->done < r->total) {
+        while (r->sent < r->total && r->n_idle > 0 && next_due(r) <= now())
+            send_one(r, next_due(r));
+        double wait = r->sent < r->total && r->n_idle > 0 ? next_due(r) - now() : 0.5;
+        struct timespec until = {0, wait > 0 ? (long)((wait > 0.5 ? 0.5 : wait) * 1e9) : 0};
+        if (ppoll(r->polls, r->n_clients, &until, NULL) > 0) take_answers(r);
+    }
+}
+
+static void tell(run *r) {
+    double took = now() - r->begun;
+    size_t n = r->done;
+    qsort(r->latency, n, sizeof *r->latency, by_value);
+    qsort(r->late, n, sizeof *r->late, by_value);
+    printf("%.0f requests/s, p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, most %.1f ms, errors %zu "
+           "(sent late: p99 %.2f ms)\n",
+           (double)n / took, r->latency[n / 2] * 1e3, r->latency[n * 99 / 100] * 1e3,
+           r->latency[n * 999 / 1000] * 1e3, r->latency[n - 1] * 1e3, r->bad,
+           r->late[n * 99 / 100] * 1e3);
+}
+
 int main(int argc, char **argv) {
+    static run r = {.path = "/api/v1/recommend/%u?n=10", .random = 88172645463325252u};
+    if (argc > 2 && strcmp(argv[1], "--path") == 0) {
+        r.path = argv[2];
+        argv += 2;
+        argc -= 2;
+    }
     if (argc < 6) {
-        fprintf(stderr, "rate HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]\n");
+        fprintf(stderr,
+                "rate [--path TEMPLATE] HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]\n");
         return 2;
     }
-    const char *key = argv[3];
-    double rate = strtod(argv[4], NULL), seconds = strtod(argv[5], NULL);
-    size_t n_clients = argc > 6 ? strtoul(argv[6], NULL, 10) : 64;
-    unsigned users = argc > 7 ? (unsigned)strtoul(argv[7], NULL, 10) : 6040;
-    if (n_clients > MAX_CONNECTIONS) n_clients = MAX_CONNECTIONS;
-    size_t total = (size_t)(rate * seconds), sent = 0, done = 0, bad = 0, n_idle = 0;
-    client *clients = calloc(n_clients, sizeof *clients);
-    struct pollfd *polls = calloc(n_clients, sizeof *polls);
-    size_t *idle = calloc(n_clients, sizeof *idle);
-    double *latency = calloc(total + 1, sizeof *latency);
-    uint64_t random = 88172645463325252u;
-    for (size_t i = 0; i < n_clients; i++) {
-        clients[i].fd = dial(argv[1], (int)strtol(argv[2], NULL, 10));
-        clients[i].due = -1;
-        polls[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
-        idle[n_idle++] = i;
+    r.key = argv[3];
+    r.rate = strtod(argv[4], NULL);
+    r.total = (size_t)(r.rate * strtod(argv[5], NULL));
+    r.n_clients = argc > 6 ? strtoul(argv[6], NULL, 10) : 64;
+    r.users = argc > 7 ? (unsigned)strtoul(argv[7], NULL, 10) : 6040;
+    if (r.n_clients < 1 || r.n_clients > MAX_CONNECTIONS) r.n_clients = MAX_CONNECTIONS;
+    r.latency = calloc(r.total + 1, sizeof *r.latency);
+    r.late = calloc(r.total + 1, sizeof *r.late);
+    if (r.total == 0 || r.users == 0 || !r.latency || !r.late) return 2;
+    for (size_t i = 0; i < r.n_clients; i++) {
+        r.clients[i].fd = dial(argv[1], (int)strtol(argv[2], NULL, 10));
+        r.polls[i] = (struct pollfd){.fd = r.clients[i].fd, .events = POLLIN};
+        put_idle(&r, i);
     }
-    double begun = now();
-    while (done < total) {
-        while (sent < total && n_idle > 0 && begun + (double)sent / rate <= now()) {
-            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            send_one(&clients[idle[--n_idle]], key, 1 + (unsigned)(random % users),
-                     begun + (double)sent / rate);
-            sent++;
-        }
-        double wait = sent < total && n_idle > 0 ? begun + (double)sent / rate - now() : 1;
-        struct timespec until = {.tv_sec = 0,
-                                 .tv_nsec = wait > 0 ? (long)((wait > 0.5 ? 0.5 : wait) * 1e9) : 0};
-        if (ppoll(polls, n_clients, &until, NULL) <= 0) continue;
-        for (size_t i = 0; i < n_clients; i++) {
-            bool ok = false;
-            if (!(polls[i].revents & POLLIN) || clients[i].due < 0 || !answered(&clients[i], &ok))
-                continue;
-            latency[done++] = now() - clients[i].due;
-            clients[i].due = -1;
-            bad += !ok;
-            idle[n_idle++] = i;
-        }
-    }
-    double took = now() - begun;
-    qsort(latency, done, sizeof *latency, by_value);
-    printf("%.0f requests/s, p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, most %.1f ms, errors %zu\n",
-           (double)done / took, latency[done / 2] * 1e3, latency[done * 99 / 100] * 1e3,
-           latency[done * 999 / 1000] * 1e3, latency[done - 1] * 1e3, bad);
+    ask(&r);
+    tell(&r);
     return 0;
 }

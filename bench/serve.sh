@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # serve.sh BUILD [SECONDS]: a server on MovieLens 1M with the load generator beside it on the same machine:
 #   1. as many recommendations as 64 connections can ask for (wrk)
-#   2. a fixed 2,000 recommendations a second (autocannon, from npm): latencies, resident memory
+#   2. a fixed 2,000 recommendations a second (bench_rate; autocannon, from npm): latencies, resident memory
 #   3. the same while 1,000 events a second are posted, and while a training job runs
 #   4. events posted in batches of 100, each batch acknowledged when it is durable
+# REALTIME=1 (root): server and clients run with real-time priority, so that what else runs on the machine doesn't count (what the
+# host takes from a virtual machine still does: "stolen", in hundredths of a second over all processors, stands beside each run).
 # Needs wrk, curl, python3, node with npm, and the data sets in HEED_TEST_DATA or ../shared/data. BENCH_DIR: on which disk (default /tmp).
 set -eu
 build=$(cd "$1" && pwd)
@@ -21,7 +23,9 @@ trap '[ -z "$server" ] || kill "$server"; wait; rm -rf "$dir"' EXIT INT TERM
 "$heed" --workspace "$dir/shop" import --preset sequence "$data/movielens-1m-seq/ml1m_seq.txt.gz" >/dev/null
 "$heed" --workspace "$dir/shop" train --methods markov --set train.tune=false >/dev/null
 key=$("$heed" --workspace "$dir/shop" key create --name bench --scope all --json | grep -o 'heed_[a-z0-9]*_[a-z0-9]*' | head -1)
-"$heed" --workspace "$dir/shop" serve --listen 127.0.0.1:0 2>"$dir/log" >/dev/null &
+front= back=
+if [ -n "${REALTIME:-}" ]; then front="chrt -f 20" back="chrt -f 10"; fi
+$back "$heed" --workspace "$dir/shop" serve --listen 127.0.0.1:0 2>"$dir/log" >/dev/null &
 server=$!
 until grep -q 'serving at' "$dir/log"; do sleep 0.1; done
 url=$(sed -n 's/.*serving at \(http[^ ]*\).*/\1/p' "$dir/log")
@@ -37,7 +41,7 @@ done = function(summary, latency)
 end
 LUA
 resident() { awk '/VmRSS|VmHWM/ { printf "%s %.0f MB  ", $1, $2 / 1024 }' "/proc/$server/status"; echo; }
-wrk_run() { wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1; }
+wrk_run() { $front wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1; }
 if [ -d "${BENCH_NPM:-}" ]; then ln -s "$BENCH_NPM" "$dir/npm"; else npm install --silent --no-audit --no-fund --prefix "$dir/npm" autocannon@7 >/dev/null 2>&1 || echo "autocannon could not be fetched"; fi
 cat >"$dir/rate.cjs" <<'JS'
 const autocannon = require(process.argv[2] + '/node_modules/autocannon');
@@ -49,24 +53,30 @@ autocannon({url, connections: 64, duration: +seconds, overallRate: +rate, reques
   console.log(`${d.requests.average.toFixed(0)} requests/s, p50 ${d.latency.p50} ms, p99 ${d.latency.p99} ms, errors ${d.errors + d.non2xx}`));
 JS
 port=${url##*:}
-rate() { "$build/bench/bench_rate" 127.0.0.1 "$port" "$key" "$1" "$seconds"; } # evenly spaced, from when each was due
-cannon() { node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds"; } # latencies at a fixed rate
-cannon_live() { node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds"; }
+stolen() { awk '/^cpu / { print $9 }' /proc/stat; }
+noting() { # CMD...: with what the host took meanwhile
+  before=$(stolen)
+  said=$("$@")
+  echo "$said [stolen $(($(stolen) - before)), load $(cut -d' ' -f1 /proc/loadavg)]"
+}
+rate() { $front "$build/bench/bench_rate" 127.0.0.1 "$port" "$key" "$1" "$seconds"; } # evenly spaced, from when each was due
+cannon() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds"; } # latencies at a fixed rate
+cannon_live() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds"; }
 
-echo "recommendations, 64 connections (wrk): $(wrk_run)"
-echo "recommendations, 2,000/s (bench_rate): $(rate 2000)"
-echo "recommendations, 2,000/s (autocannon): $(cannon 2000)"
-echo "  its own floor, /health/live:         $(cannon_live 2000)"
+echo "recommendations, 64 connections (wrk): $(noting wrk_run)"
+echo "recommendations, 2,000/s (bench_rate): $(noting rate 2000)"
+echo "recommendations, 2,000/s (autocannon): $(noting cannon 2000)"
+echo "  its own floor, /health/live:         $(noting cannon_live 2000)"
 echo "memory: $(resident)"
 python3 "$here/post.py" "$url" "$key" 1000 $((seconds + 4)) >"$dir/posted" &
 poster=$!
 sleep 1
-echo "  while 1,000 events/s are posted:     $(rate 2000)"
+echo "  while 1,000 events/s are posted:     $(noting rate 2000)"
 wait $poster
 echo "  meanwhile: $(cat "$dir/posted")"
 curl -s -X POST -H "X-API-Key: $key" -H 'Content-Type: application/json' -d '{"methods": ["item_knn"]}' "$url/api/v1/train" >"$dir/job"
 sleep 0.5
-echo "  while a training job runs:           $(rate 2000)"
+echo "  while a training job runs:           $(noting rate 2000)"
 echo "  the job: $(curl -s -H "X-API-Key: $key" "$url/api/v1/jobs" | grep -o '"state":"[a-z]*"' | head -1)"
 echo "events in batches of 100:              $(python3 "$here/post.py" "$url" "$key" 0 "$seconds")"
 echo "memory: $(resident)"

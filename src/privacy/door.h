@@ -157,9 +157,12 @@ heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, siz
                         hd_arena *arena, hd_door_event **out, size_t *n) HEED_CHECK;
 
 // What recommending reads at every request, in one: the user behind an id (HEED_NOT_FOUND as
-// above), and their events at items in time order, with item_key, type, value and time alone;
-// with_keys: and key.
-heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, bool with_keys,
+// above), and their events at items in time order, with item_key, type, value and time alone.
+typedef struct hd_history_wish {
+    bool keys;    // of the events too, for who names the evidence
+    size_t limit; // the newest so many; 0: all
+} hd_history_wish;
+heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
                          hd_arena *arena, int64_t *user_key, hd_door_event **out,
                          size_t *n) HEED_CHECK;
 

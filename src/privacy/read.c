@@ -145,20 +145,28 @@ static heed_err read_events(hd_door *door, hd_query *q, hd_event_list *list) {
     }
 }
 
+static void bind_limit(hd_query *q, size_t limit) {
+    hd_query_bind_i64(q, 2, limit > 0 && limit < INT64_MAX ? (int64_t)limit : -1);
+}
+
+static void turn_round(hd_event_list *list) {
+    for (size_t i = 0, j = list->n; i + 1 < j; i++) {
+        hd_door_event swap = list->events[i];
+        list->events[i] = list->events[--j];
+        list->events[j] = swap;
+    }
+}
+
 heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
                            hd_event_list *list) {
     hd_query *q;
     list->n = 0;
     HD_TRY(hd_query_open(door->store, joined ? events_of_ids : events_of_id, &q));
     hd_query_bind_i64(q, 1, person);
-    hd_query_bind_i64(q, 2, limit > 0 && limit < INT64_MAX ? (int64_t)limit : -1);
+    bind_limit(q, limit);
     heed_err err = read_events(door, q, list);
     hd_query_close(q);
-    for (size_t i = 0, j = list->n; i + 1 < j; i++) {
-        hd_door_event swap = list->events[i];
-        list->events[i] = list->events[--j];
-        list->events[j] = swap;
-    }
+    turn_round(list);
     return err;
 }
 
@@ -188,10 +196,11 @@ out:
 }
 
 // A history has hundreds of events and is read at every request: only the columns that are needed,
-// forwards, and the key (which costs as much as two others) only for who names the evidence.
+// and the key (which costs as much as two others) only for who names the evidence. From the newest
+// back, so that a limit ends the reading of a history that never ends (a robot's, a test's).
 #define HISTORY_OF(who, key)                                                    \
     "SELECT item_key, type, time, value" key " FROM events WHERE user_key " who \
-    " AND item_key IS NOT NULL ORDER BY time, key"
+    " AND item_key IS NOT NULL ORDER BY time DESC, key DESC LIMIT ?2"
 #define ONE_ID "= ?1"
 #define ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
 static const char history_of_id[] = HISTORY_OF(ONE_ID, "");
@@ -219,19 +228,21 @@ static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_even
     }
 }
 
-static heed_err collect_history(hd_door *door, int64_t person, bool joined, bool with_keys,
+static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
                                 hd_event_list *list) {
     hd_query *q;
     const char *lean = joined ? history_of_ids : history_of_id;
     const char *full = joined ? history_of_ids_with_keys : history_of_id_with_keys;
-    HD_TRY(hd_query_open(door->store, with_keys ? full : lean, &q));
+    HD_TRY(hd_query_open(door->store, wish.keys ? full : lean, &q));
     hd_query_bind_i64(q, 1, person);
-    heed_err err = read_history(door, q, with_keys, list);
+    bind_limit(q, wish.limit);
+    heed_err err = read_history(door, q, wish.keys, list);
     hd_query_close(q);
+    turn_round(list);
     return err;
 }
 
-heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, bool with_keys,
+heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
                          hd_arena *arena, int64_t *user_key, hd_door_event **out, size_t *n) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
     hd_door_sync(door);
@@ -239,7 +250,7 @@ heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, bool wi
     hd_event_list list = {0};
     heed_err err;
     HD_TRY_OUT(hd_users_find_for(door, purpose, id, user_key, &joined));
-    HD_TRY_OUT(collect_history(door, *user_key, joined, with_keys, &list));
+    HD_TRY_OUT(collect_history(door, *user_key, joined, wish, &list));
     err = give_events(&list, arena, out, n);
 out:
     hd_free(list.events);

@@ -171,25 +171,30 @@ static void on_connection(uv_stream_t *server, int status) {
     hd_listener *listener = server->data;
     hd_loop *loop = listener->loop;
     if (status < 0) return;
+    if (!listener->local && hd_spread(listener)) return;
     hd_exchange *x = hd_conn_new(loop, listener->local);
     if (!x) {
         sink(listener);
         return;
     }
     listener->waiting = false;
-    if (uv_accept(server, &x->io.stream) != 0) {
+    if (uv_accept(server, &x->io.stream) == 0)
+        hd_welcome(x);
+    else
         hd_conn_hang_up(x);
-        return;
-    }
+}
+
+void hd_welcome(hd_exchange *x) {
+    hd_loop *loop = x->loop;
     hd_count_up(&loop->counts.accepted, 1);
     hd_loop_sweep(loop);
-    if (!listener->local) {
+    if (!x->peer.local) {
         uv_tcp_nodelay(&x->io.tcp, 1);
         note_address(x);
     } else {
         note_process(x);
     }
-    bool encrypted = loop->p.tls && !listener->local;
+    bool encrypted = loop->p.tls && !x->peer.local;
     if (encrypted && hd_tls_session_new(loop->p.tls, &x->tls) != HEED_OK) {
         hd_conn_hang_up(x);
         return;

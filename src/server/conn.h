@@ -35,6 +35,8 @@ typedef enum hd_wait {
     HD_WAITS
 } hd_wait;
 
+typedef struct hd_newcomer hd_newcomer; // a connection on its way to another loop
+
 typedef struct hd_queue {
     hd_exchange *first, *last;
     int64_t ms; // 0: no deadline
@@ -125,10 +127,13 @@ struct hd_loop {
             open;
     } counts;
     atomic_bool stop;
+    atomic_uint_least64_t coming; // connections that others hand to this loop
+    bool closing;                 // after the last run: other loops may be gone
     bool draining;
     int64_t drain_ms, drain_until;
-    pthread_mutex_t lock; // of posts, and of spare nodes
+    pthread_mutex_t lock; // of posts, of spare nodes, and of newcomers
     hd_post *posts, **posts_end;
+    hd_newcomer *newcomers, **newcomers_end;
     char read_buffer[HD_READ_SIZE];
     char plain_buffer[HD_READ_SIZE];
     char date[64]; // the whole line
@@ -173,7 +178,16 @@ void hd_conn_flush_tls(hd_exchange *x);
 
 heed_err hd_listen(hd_loop *loop) HEED_CHECK;
 void hd_unlisten(hd_loop *loop);
+// A connection with its socket: it is noted who it is, and read if there is room.
+void hd_welcome(hd_exchange *x);
 void hd_origin_add(hd_exchange *x);
 void hd_origin_remove(hd_exchange *x);
+
+// ── spread.c ──
+
+// Accepts a connection for a loop that has fewer. False: it is to be accepted here.
+bool hd_spread(hd_listener *listener);
+// Takes in, or ends when the loop does, what other loops accepted for this one.
+void hd_spread_take(hd_loop *loop);
 
 #endif

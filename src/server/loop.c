@@ -75,6 +75,7 @@ static void run_posts(hd_loop *loop) {
 
 static void on_wake(uv_async_t *wake) {
     hd_loop *loop = wake->data;
+    hd_spread_take(loop);
     run_posts(loop);
     if (atomic_load(&loop->stop)) {
         hd_loop_sweep(loop);
@@ -153,6 +154,7 @@ heed_err hd_loop_open(const hd_loop_params *params, hd_loop **out) {
     hd_loop *loop = hd_calloc(1, sizeof *loop);
     if (!loop) return HD_FAIL_MEMORY(sizeof *loop);
     loop->posts_end = &loop->posts;
+    loop->newcomers_end = &loop->newcomers;
     pthread_mutex_init(&loop->lock, NULL);
     heed_err err = copy_params(loop, params);
     if (err == HEED_OK && uv_loop_init(&loop->uv) != 0) err = HD_FAIL_MEMORY(0);
@@ -160,6 +162,7 @@ heed_err hd_loop_open(const hd_loop_params *params, hd_loop **out) {
         free_loop(loop);
         return err;
     }
+    loop->uv.data = loop;
     set_patience(loop);
     uv_timer_init(&loop->uv, &loop->sweep);
     loop->sweep.data = loop;
@@ -207,6 +210,8 @@ static void close_all(uv_handle_t *handle, void *arg) {
 
 void hd_loop_close(hd_loop *loop) {
     if (!loop) return;
+    loop->closing = true;
+    hd_spread_take(loop);
     run_posts(loop);
     hd_unlisten(loop);
     for (int i = 0; i < HD_WAIT_CLOSE; i++) {

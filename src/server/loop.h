@@ -2,7 +2,7 @@
 //
 // The network side of the server, on libuv: an event loop that accepts connections, gives each
 // request to a handler as an exchange, and writes its answer. Several loops may listen on one
-// address, a thread each; the kernel spreads connections over them.
+// address, a thread each; each connection goes to the one with the fewest.
 //
 // What keeps one client from hurting others: a head and a body have a deadline as a whole (not per
 // byte), so slow senders end; a loop has a limit of connections, in all and per address, and when
@@ -32,6 +32,10 @@ typedef struct hd_loop_params {
     const char *host;
     int port;  // 0: one that is free
     bool join; // another loop of this process listens on the address too: share it
+    // The loops that share the address, this one among them; those not open yet are NULL. All are
+    // open before one runs, and none is closed before all have returned. NULL: this one alone.
+    hd_loop *const *group;
+    size_t n_group;
     // Encrypts what comes by TCP. Borrowed until the loop is closed; NULL: plain.
     hd_tls *tls;
     // A socket in the file system, mode 0600: NULL: none. A file left by a process that died is

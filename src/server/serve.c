@@ -206,6 +206,8 @@ static heed_err open_loop(listening *l, size_t i) {
         .host = l->host,
         .port = i ? hd_loop_port(server->loops[0]) : l->port,
         .join = i > 0,
+        .group = server->loops,
+        .n_group = server->n_loops,
         .tls = server->tls,
         .unix_path = i ? NULL : l->socket,
         .limits = {.head = 16384,

@@ -70,8 +70,11 @@ static heed_err ask_attributes(void *ctx, const char **out) {
 static heed_err add_history(request *r, const char *user) {
     hd_door_event *events = NULL;
     size_t n = 0;
-    bool evidence = r->params->reasons > 0; // which names events by their keys
-    HD_TRY(hd_door_history(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), evidence, r->arena,
+    const hd_history_wish wish = {
+        .keys = r->params->reasons > 0, // evidence names events by their keys
+        .limit = (size_t)hd_settings_int(r->ws->settings, "recommend.history"),
+    };
+    HD_TRY(hd_door_history(r->ws->door, HD_PURPOSE_RECOMMEND, hd_slice_of(user), wish, r->arena,
                            &r->user, &events, &n));
     r->serve.ask_attributes = ask_attributes;
     r->serve.ctx = r;

@@ -133,6 +133,11 @@ const hd_setting hd_settings_rows[] = {
                     "每种事件代表多少喜好；0 或更小表示不从中学习")},
     {"recommend.min_rating", HD_SETTING_FLOAT, "0", -1e9, 1e9,
      .doc = HD_TEXT("least rating that counts as a liking", "评分达到多少才算喜欢")},
+    {"recommend.history", HD_SETTING_INT, "5000", 0, 1000000000,
+     .doc =
+         HD_TEXT("events of a user that are read for an answer, the newest; what was seen before "
+                 "them isn't left out any more; 0: all",
+                 "每次推荐读取用户最近的多少条事件；更早见过的商品不再排除；0 表示全部")},
     {"recommend.exclude_seen", HD_SETTING_BOOL, "true",
      .doc = HD_TEXT("leave out what the user had already, replenishable items aside",
                     "不再推荐用户已接触过的商品（可复购的除外）")},

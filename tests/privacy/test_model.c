@@ -387,22 +387,32 @@ static void compare_reviews(fixture *f) {
     }
 }
 
-// A history is what the events at items are, with and without their keys.
+// A history is what the events at items are, with and without their keys; with a limit, the last
+// of them.
 static void check_history(fixture *f, int64_t person, const hd_door_event *events, size_t n) {
     char *id;
+    size_t at_items = 0;
     assert_ok(hd_door_user_id(f->door, HD_PURPOSE_RECOMMEND, person, &f->arena, &id));
-    for (int with_keys = 0; with_keys < 2; with_keys++) {
+    for (size_t i = 0; i < n; i++) at_items += events[i].item_key != 0;
+    for (int way = 0; way < 6; way++) {
+        const size_t limits[] = {0, 1, at_items / 2 + 1};
+        const hd_history_wish wish = {.keys = way % 2, .limit = limits[way / 2]};
         hd_door_event *history;
         int64_t key;
         size_t n_history, at = 0;
-        assert_ok(hd_door_history(f->door, HD_PURPOSE_RECOMMEND, hd_slice_of(id), with_keys,
-                                  &f->arena, &key, &history, &n_history));
+        assert_ok(hd_door_history(f->door, HD_PURPOSE_RECOMMEND, hd_slice_of(id), wish, &f->arena,
+                                  &key, &history, &n_history));
         assert_int_equal(key, person);
+        size_t left_out = wish.limit && wish.limit < at_items ? at_items - wish.limit : 0;
         for (size_t i = 0; i < n; i++) {
             if (events[i].item_key == 0) continue;
+            if (left_out > 0) {
+                left_out--;
+                continue;
+            }
             assert_true(at < n_history);
             const hd_door_event *e = &history[at++];
-            assert_int_equal(e->key, with_keys ? events[i].key : 0);
+            assert_int_equal(e->key, wish.keys ? events[i].key : 0);
             assert_ptr_equal(e->type, events[i].type);
             assert_true(e->time == events[i].time && e->item_key == events[i].item_key);
             assert_true(e->value == events[i].value || (isnan(e->value) && isnan(events[i].value)));

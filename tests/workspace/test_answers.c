@@ -232,6 +232,24 @@ static void test_a_new_item_is_recommendable_at_once(void **state) {
     heed_workspace_close(ws);
 }
 
+// Of a history the newest events are read; what was seen before them can come again.
+static void test_the_end_of_a_long_history(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    train(ws, "markov");
+    assert_null(strstr(ids_of(recommend(ws, "u4", 50)), "i1")); // has i1, then i2
+    assert_null(strstr(ids_of(recommend(ws, "u4", 50)), "i2"));
+    heed_workspace_close(ws);
+    char path[128];
+    snprintf(path, sizeof path, "%s/heed.yaml", s->folder);
+    static const char yaml[] = "recommend:\n  history: 1\n";
+    must(hd_fs_write(path, yaml, sizeof yaml - 1, 0600));
+    ws = shop_workspace(s, HEED_READ);
+    assert_non_null(strstr(ids_of(recommend(ws, "u4", 50)), "i1"));
+    assert_null(strstr(ids_of(recommend(ws, "u4", 50)), "i2"));
+    heed_workspace_close(ws);
+}
+
 static void test_long_sessions(void **state) {
     heed_workspace *ws = shop_workspace(*state, HEED_WRITE);
     train(ws, "markov");
@@ -298,6 +316,7 @@ int main(void) {
         TEST(test_trending_without_times),
         TEST(test_an_event_changes_the_next_answer),
         TEST(test_a_new_item_is_recommendable_at_once),
+        TEST(test_the_end_of_a_long_history),
         TEST(test_long_sessions),
         TEST(test_failing_allocations),
     };
