@@ -38,10 +38,24 @@ static void keep_wanted_grads(hd_graph *graph) {
     }
 }
 
+// Forward nodes whose results nobody reads before a later node makes them anyway.
+static void find_late(hd_graph *graph) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const hd_node *node = graph->nodes[i];
+        if (!node->op->redoes) continue;
+        hd_node *forward = node->in[node->op->redoes - 1]->node;
+        bool read = forward->plan->backward; // (a copy, of a checkpoint)
+        for (size_t k = forward->index + 1; k < i; k++)
+            for (int j = 0; j < graph->nodes[k]->n_in; j++)
+                read |= graph->nodes[k]->in[j] && graph->nodes[k]->in[j]->node == forward;
+        forward->plan->late = !read;
+    }
+}
+
 static void count_flops(hd_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const hd_node *node = graph->nodes[i];
-        if (node->op->flops) graph->flops += node->op->flops(node);
+        if (node->op->flops && !node->plan->late) graph->flops += node->op->flops(node);
     }
 }
 
@@ -54,6 +68,7 @@ heed_err hd_graph_compile(hd_graph *graph, hd_pool *pool) {
     keep_wanted_grads(graph);
     HD_TRY(hd_pass_live(graph));
     HD_TRY(hd_pass_remake(graph));
+    find_late(graph);
     count_flops(graph);
     if (!graph->check_finite) HD_TRY(hd_pass_fuse(graph));
     HD_TRY(hd_pass_plan(graph));

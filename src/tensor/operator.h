@@ -44,7 +44,9 @@ struct hd_operator {
     bool alias;           // output 0 is input 0's memory (from byte node_alias_offset on)
     bool effect;          // writes state: stays though nobody reads its outputs
     bool sparse;          // keeps weight->sparse and ->rows itself
-    bool cheap;           // little work for what it saves: computed again rather than kept
+    int redoes; // 1 + an input whose maker's work this node does again (0: none): where nobody
+                // reads that in between, a whole run leaves it to this node
+    bool cheap; // little work for what it saves: computed again rather than kept
     // Of an elementwise operator: its opcode (0: none), and what it needs of attrs.
     hd_vec_op vec;
     hd_vec_arg (*vec_arg)(const hd_node *node, const hd_run *run); // run NULL: before any

@@ -24,6 +24,7 @@
     X(l2_normalize)         \
     X(leaky_relu)           \
     X(linear)               \
+    X(linear_cross_entropy) \
     X(log)                  \
     X(log_softmax)          \
     X(matmul)               \

@@ -36,15 +36,16 @@ struct hd_tensor_plan {
 struct hd_node_plan {
     bool backward;
     bool live;
-    bool waiting;                   // a copy not yet in the order
-    hd_node *twin;                  // its copy in the backward
-    uint8_t segment;                // of checkpointing, 0: none
-    uint32_t adds;                  // bit i: output i adds to a gradient even when runs replace
-    uint32_t dests;                 // bit i: output i is a weight's gradient
-    size_t workspace;               // bytes
-    long buffer;                    // of the workspace
-    void *memory;                   // the same, after compile
-    int8_t taken;                   // input whose memory output 0 stands in, −1
+    bool late;        // only run_forward runs it: its gradient's node does its work too
+    bool waiting;     // a copy not yet in the order
+    hd_node *twin;    // its copy in the backward
+    uint8_t segment;  // of checkpointing, 0: none
+    uint32_t adds;    // bit i: output i adds to a gradient even when runs replace
+    uint32_t dests;   // bit i: output i is a weight's gradient
+    size_t workspace; // bytes
+    long buffer;      // of the workspace
+    void *memory;     // the same, after compile
+    int8_t taken;     // input whose memory output 0 stands in, −1
     uint32_t takes[HD_MAX_OUTPUTS]; // inputs whose memory output i may take
     bool fused;                     // takes is set
 };
@@ -104,9 +105,6 @@ const char *hd_node_name(const hd_node *node); // of a fused one: its members'
 heed_err hd_elementwise_forward(const hd_node *node, const hd_run *run) HEED_CHECK;
 void hd_vec_in_of(const hd_tensor *in, const hd_tensor *out, hd_vec_in *vec); // all but data
 
-// op_cross_entropy.c. HEED_INPUT naming row and value when a label isn't a class.
-heed_err hd_labels_check(const int32_t *labels, size_t n, size_t classes, bool ignore,
-                         int32_t ignored) HEED_CHECK;
 // The gradient d of act's result, through act. pre: its input, y: its result; which of them is read
 // is act's matter (hd_act_needs_pre).
 hd_tensor *hd_act_backward(hd_act act, hd_tensor *pre, hd_tensor *y, hd_tensor *d);

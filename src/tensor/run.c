@@ -74,7 +74,7 @@ static heed_err run_nodes(hd_graph *graph, uint64_t step, bool backward) {
                   .precision = graph->opts.precision};
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const hd_node *node = graph->nodes[i];
-        if (node->op->alias || (node->plan->backward && !backward)) continue;
+        if (node->op->alias || (backward ? node->plan->late : node->plan->backward)) continue;
         run.workspace = node->plan->memory;
         run.accumulate = 0;
         if (node->plan->dests) before_gradients(graph, node, &run);
