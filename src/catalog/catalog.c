@@ -5,7 +5,8 @@
 // An import asks for an item's key once per event, millions of times. Keys are therefore kept in a
 // map; when it holds CACHE_KEYS ids or CACHE_BYTES of them it is emptied and begun anew, which
 // costs a lookup per id and keeps memory bounded whatever the file. It is used only while a batch
-// is written: outside a transaction another process could take rows away unseen.
+// is written, since outside a transaction another process could take rows away unseen, and goes on
+// from batch to batch until others wrote, something was rolled back, or items were removed.
 
 #include "catalog/rows.h"
 
@@ -34,7 +35,14 @@ void hd_catalog_close(hd_catalog *catalog) {
 static void empty_cache(hd_catalog *catalog) {
     hd_map_clear(&catalog->keys);
     catalog->key_bytes = 0;
-    catalog->epoch = hd_store_epoch(catalog->store);
+    catalog->others = hd_store_others(catalog->store);
+    catalog->rollbacks = hd_store_rollbacks(catalog->store);
+}
+
+static void sync_cache(hd_catalog *catalog) {
+    if (catalog->others != hd_store_others(catalog->store) ||
+        catalog->rollbacks != hd_store_rollbacks(catalog->store))
+        empty_cache(catalog);
 }
 
 // A key that can't be remembered for want of memory is looked up again.
@@ -79,7 +87,7 @@ heed_err hd_catalog_item_key(hd_catalog *catalog, hd_slice id, int64_t batch, in
                        "商品缺少编号：请为每个商品填写编号");
     }
     if (batch > 0) {
-        if (catalog->epoch != hd_store_epoch(catalog->store)) empty_cache(catalog);
+        sync_cache(catalog);
         if (hd_map_get(&catalog->keys, id.p, id.n, &cached)) {
             *key = (int64_t)cached;
             return HEED_OK;

@@ -11,13 +11,13 @@ enum { HD_ROW_NEW, HD_ROW_CHANGED, HD_ROW_SAME };
 
 struct hd_catalog {
     hd_store *store;
-    hd_map keys;          // item id -> key, while `epoch` is the store's
-    size_t key_bytes;     // length of the ids in `keys`
-    uint64_t epoch;       // of the store, when `keys` was begun
-    bool moved;           // the version was raised in the transaction of `moved_epoch`
-    uint64_t moved_epoch; // of the store
-    hd_str categories;    // the record's, as written
-    hd_str attributes;    // the record's, joined with what stood there
+    hd_map keys;                // item id -> key, while the two counts are the store's
+    size_t key_bytes;           // length of the ids in `keys`
+    uint64_t others, rollbacks; // of the store, when `keys` was begun
+    bool moved;                 // the version was raised in the transaction of `moved_epoch`
+    uint64_t moved_epoch;       // of the store
+    hd_str categories;          // the record's, as written
+    hd_str attributes;          // the record's, joined with what stood there
 };
 
 heed_err hd_catalog_put_item(hd_catalog *catalog, int64_t batch, const hd_item_record *given,

@@ -4,7 +4,10 @@
 //
 // Caches of rows are good only as long as the rows stand as they were read. A rollback takes rows
 // back behind the door's back, and another process may write between two transactions; the store
-// counts both (hd_store_epoch), and every use of a cache looks at that count first.
+// counts both, and every use of a cache looks at its counts first. Keys of persons go with each
+// transaction (hd_store_epoch); ids and types stay until others wrote or something was rolled back,
+// for a server writes hundreds of small transactions after each other. What the door itself removes
+// it forgets (hd_door_forget).
 #include "base/mem.h"
 #include "privacy/own.h"
 
@@ -13,6 +16,8 @@ heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) {
     if (!door) return HD_FAIL_MEMORY(sizeof *door);
     door->store = store;
     door->epoch = hd_store_epoch(store);
+    door->others = hd_store_others(store);
+    door->rollbacks = hd_store_rollbacks(store);
     door->n_types = -1;
     hd_seals_open(door, keyring);
     hd_idcache_init(&door->users);
@@ -20,6 +25,7 @@ heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) {
     hd_map_init(&door->types);
     hd_imap_init(&door->type_names);
     hd_seen_init(&door->load.seen);
+    hd_recent_init(&door->recent);
     hd_imap_init(&door->used_items);
     *out = door;
     return HEED_OK;
@@ -33,6 +39,7 @@ void hd_door_close(hd_door *door) {
     hd_map_clear(&door->types);
     hd_imap_clear(&door->type_names);
     hd_load_reset(&door->load);
+    hd_recent_clear(&door->recent);
     hd_imap_clear(&door->used_items);
     hd_free(door);
 }
@@ -50,8 +57,19 @@ void hd_door_forget(hd_door *door) {
 void hd_door_sync(hd_door *door) {
     uint64_t epoch = hd_store_epoch(door->store);
     if (epoch == door->epoch) return;
+    bool others = door->others != hd_store_others(door->store);
+    bool rolled_back = door->rollbacks != hd_store_rollbacks(door->store);
     door->epoch = epoch;
-    hd_door_forget(door);
+    door->others = hd_store_others(door->store);
+    door->rollbacks = hd_store_rollbacks(door->store);
+    hd_recent_sync(&door->recent, others, rolled_back);
+    if (others || rolled_back) {
+        hd_door_forget(door);
+        return;
+    }
+    hd_seals_forget(&door->seals);
+    hd_load_reset(&door->load);
+    door->used_known = false;
 }
 
 heed_err hd_run_keys(hd_door *door, const char *sql, const int64_t *keys, size_t n) {
@@ -115,7 +133,7 @@ heed_err hd_door_put_end(hd_door *door, int64_t batch, int64_t *repeats) {
     (void)batch;
     *repeats = 0;
     hd_door_sync(door);
-    if (door->steady && !door->load.bulk) return HEED_OK;
+    if (door->steady && !door->load.bulk) return hd_recent_settle_when_due(door);
     heed_err err = hd_load_end(door, repeats);
     hd_load_reset(&door->load);
     return err;
@@ -129,6 +147,7 @@ static heed_err used_load(hd_door *door) {
     hd_imap_clear(&door->used_items);
     HD_TRY(hd_query_open(door->store,
                          "SELECT item_key FROM events WHERE item_key IS NOT NULL "
+                         "UNION ALL SELECT item_key FROM events_recent WHERE item_key IS NOT NULL "
                          "UNION ALL SELECT item_key FROM reviews WHERE item_key IS NOT NULL "
                          "UNION ALL SELECT item_key FROM reviews_before WHERE item_key IS NOT NULL",
                          &q));

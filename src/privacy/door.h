@@ -100,8 +100,9 @@ typedef enum hd_put {
 heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
                      hd_put *what) HEED_CHECK;
 // How the events of the batch to come are written. BULK, as without a call: with many of them the
-// indexes are dropped and made anew at the end. STEADY: never, since others read meanwhile; ending
-// a batch then costs nothing.
+// indexes are dropped and made anew at the end. STEADY: never, since others read meanwhile: what
+// comes stands aside and is put in order, all at once, when much has come together; otherwise
+// ending a batch then costs nothing.
 typedef enum hd_load_mode { HD_LOAD_BULK, HD_LOAD_STEADY } hd_load_mode;
 void hd_door_put_begin(hd_door *door, hd_load_mode mode);
 // Called once after the last put of a batch, before the commit: completes what bulk loading put off

@@ -26,6 +26,7 @@ static const step steps[] = {
      NOT_COUNTED},
     {"DELETE FROM events WHERE user_key = ?1", COUNTED(events)},
     {"DELETE FROM events_waiting WHERE user_key = ?1", NOT_COUNTED},
+    {"DELETE FROM events_recent WHERE user_key = ?1", NOT_COUNTED},
     {"DELETE FROM reviews_before WHERE user_key = ?1"
      " OR key IN (SELECT key FROM reviews WHERE user_key = ?1)",
      NOT_COUNTED},
@@ -126,6 +127,7 @@ static heed_err remove_types(hd_door *door, const key_list *types) {
 
 static heed_err erase(hd_door *door, const int64_t *keys, size_t n, key_list *persons,
                       key_list *types, hd_rights_counts *out) {
+    HD_TRY(hd_recent_settle(door));
     HD_TRY(part(door, keys, n, persons));
     for (size_t i = 0; i < n; i++) {
         HD_TRY(

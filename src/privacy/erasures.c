@@ -132,8 +132,8 @@ static const char any_plain[] = "SELECT EXISTS (SELECT 1 FROM users WHERE key = 
     "attributes") "))"
                   " OR EXISTS (SELECT 1 FROM users_before WHERE key = ?1 AND " PLAIN(
                       "attributes") ")"
-                                    " OR EXISTS (SELECT 1 FROM events WHERE user_key = ?1 AND (" PLAIN("session") " OR " PLAIN(
-                                        "properties") "))"
+                                    " OR EXISTS (SELECT 1 FROM " HD_EVENTS("session, properties", "user_key = ?1") " WHERE " PLAIN("session") " OR " PLAIN(
+                                        "properties") ")"
                                                       " OR EXISTS (SELECT 1 FROM reviews WHERE user_key = ?1 AND (" PLAIN("title") " OR " PLAIN(
                                                           "text") "))"
                                                                   " OR EXISTS (SELECT 1 FROM reviews_before WHERE user_key = ?1 AND (" PLAIN("title") " OR " PLAIN(

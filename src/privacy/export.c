@@ -38,8 +38,9 @@ static const part parts[] = {
      {{"from", PERSON}, {"into", PERSON}, {"import", INT}}},
     // The event's own id is kept as a keyed hash alone.
     {"events",
-     "SELECT key, user_key, type, item_key, time, value, quantity, currency, session, properties,"
-     " batch FROM events WHERE user_key IN " HIS " ORDER BY time, key",
+     "SELECT * FROM " HD_EVENTS(
+         "key, user_key, type, item_key, time, value, quantity, currency, session, properties, batch",
+         "user_key IN " HIS) " ORDER BY time, key",
      {{"event", ROW},
       {"id", PERSON},
       {"type", TYPE},

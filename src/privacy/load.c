@@ -10,7 +10,7 @@
 // with foreknowledge.
 //
 // A server keeps the indexes whatever comes (hd_door_put_begin): others read beside it, and the
-// next batch may be its last.
+// next batch may be its last. What it takes in stands aside at first (recent.c).
 //
 // Without the index on event_id, a repeat shows in a Bloom filter of the ids met: "surely new" goes
 // straight in, "maybe known" waits in events_waiting with the key of its place, and is inserted
@@ -73,9 +73,11 @@ out:
 static heed_err get_ready(hd_door *door) {
     hd_load *load = &door->load;
     int64_t indexes;
+    if (!door->steady) HD_TRY(hd_recent_settle(door));
     HD_TRY(one_i64(door,
                    "SELECT 1 + max((SELECT key FROM events_mark),"
                    " coalesce((SELECT max(key) FROM events), 0),"
+                   " coalesce((SELECT max(key) FROM events_recent), 0),"
                    " coalesce((SELECT max(key) FROM events_waiting), 0))",
                    &load->next_key));
     HD_TRY(one_i64(door, "SELECT count(*) FROM events_waiting", &load->n_waiting));
@@ -151,6 +153,7 @@ static const char insert_single[] =
     "INSERT INTO events" INTO " ON CONFLICT (id_hash) WHERE id_hash IS NOT NULL DO NOTHING";
 static const char insert_bulk[] = "INSERT INTO events" INTO;
 static const char insert_waiting[] = "INSERT INTO events_waiting" INTO;
+static const char insert_recent[] = "INSERT INTO events_recent" INTO;
 
 typedef struct event_keys {
     int64_t key, user, item, type, batch;
@@ -200,7 +203,7 @@ static heed_err check(const hd_event_record *event) {
 // How to write it: in bulk, an id that may be known waits.
 static heed_err choose(hd_door *door, const uint8_t *hash, const char **sql) {
     bool maybe = false;
-    *sql = insert_single;
+    *sql = door->steady ? insert_recent : insert_single;
     if (!door->load.bulk) return HEED_OK;
     hd_slice id = {(const char *)hash, HD_HASH_BYTES};
     if (hash) HD_TRY(hd_seen_add(&door->load.seen, id, &maybe));
@@ -214,20 +217,23 @@ heed_err hd_load_put(hd_door *door, int64_t batch, const hd_record *record, int6
     const hd_event_record *event = &record->event;
     hd_load *load = &door->load;
     event_keys keys = {.item = item_key, .batch = batch};
+    const uint8_t *hash = event->event_id.p ? keys.hash : NULL;
     const char *sql;
-    bool made;
+    bool made, known = false;
     HD_TRY(check(event));
     if (!load->ready) HD_TRY(get_ready(door));
+    if (hash) HD_TRY(hd_seal_hash(door, HD_HASH_EVENT, event->event_id, keys.hash));
+    HD_TRY(choose(door, hash, &sql));
+    if (hash && sql == insert_recent) HD_TRY(hd_recent_has(door, hash, &known));
+    *what = HD_PUT_SAME;
+    if (known) return HEED_OK;
     HD_TRY(hd_types_key(door, event->type, &keys.type));
     HD_TRY(hd_users_make(door, event->user, &keys.user, &made));
-    if (event->event_id.p) HD_TRY(hd_seal_hash(door, HD_HASH_EVENT, event->event_id, keys.hash));
-    HD_TRY(choose(door, event->event_id.p ? keys.hash : NULL, &sql));
     keys.key = load->next_key;
     HD_TRY(insert(door, sql, event, &keys));
-    if (sql == insert_single && hd_store_changes(door->store) == 0) {
-        *what = HD_PUT_SAME;
+    if (sql == insert_single && hd_store_changes(door->store) == 0)
         return made ? hd_users_unmake(door, event->user, keys.user) : HEED_OK;
-    }
+    if (sql == insert_recent) HD_TRY(hd_recent_added(door, hash, keys.key));
     *what = HD_PUT_NEW;
     load->next_key++;
     load->n_new++;

@@ -29,6 +29,20 @@ heed_err hd_purpose_check(hd_purpose purpose, hd_may what) HEED_CHECK; // else H
 #define HD_SQL_EVENTS_BY_ID \
     "CREATE UNIQUE INDEX events_by_id ON events(id_hash) WHERE id_hash IS NOT NULL;"
 
+// Both places where events stand, as a table expression of these columns (a list) and rows (a
+// condition): see recent.c.
+#define HD_EVENTS(columns, where)                                                        \
+    "(SELECT " columns " FROM events WHERE " where " UNION ALL SELECT " columns " FROM " \
+    "events_recent WHERE " where ")"
+
+// What is known of events_recent while the door writes (recent.c).
+typedef struct hd_recent {
+    hd_map ids; // hashed event_id -> key of the row, which may have been rolled back
+    int64_t n;  // rows there, at most
+    bool known; // ids and n are complete
+    bool moved; // what was there has been moved since the last commit
+} hd_recent;
+
 // How the events of the batch at hand are written (load.c).
 typedef struct hd_load {
     bool ready;       // the rest is known
@@ -43,6 +57,7 @@ typedef struct hd_load {
 struct hd_door {
     hd_store *store; // borrowed
     uint64_t epoch;  // the store's, when the caches below were begun
+    uint64_t others, rollbacks;
     hd_seals seals;
     hd_idcache users;   // external id -> key of that id
     hd_map names;       // every type's name met so far: keeps the bytes for the door's life
@@ -50,6 +65,7 @@ struct hd_door {
     hd_imap type_names; // key -> its name (a pointer into `names`)
     int64_t n_types;    // in the table; -1: not counted yet
     hd_load load;
+    hd_recent recent;
     bool steady;        // the batch at hand keeps the events' indexes
     hd_imap used_items; // items that something refers to
     bool used_known;
@@ -140,6 +156,20 @@ heed_err hd_reviews_put(hd_door *door, int64_t batch, const hd_record *record, i
                         hd_put *what) HEED_CHECK;
 heed_err hd_tickets_put(hd_door *door, int64_t batch, const hd_record *record, int64_t item_key,
                         hd_put *what) HEED_CHECK;
+
+// ── recent.c: what came lately ──
+
+void hd_recent_init(hd_recent *recent);
+void hd_recent_clear(hd_recent *recent);
+// Another transaction began or one was rolled back; others: another process wrote between.
+void hd_recent_sync(hd_recent *recent, bool others, bool rolled_back);
+// Moves all that came lately to `events`. Called by whatever changes or removes events.
+heed_err hd_recent_settle(hd_door *door) HEED_CHECK;
+heed_err hd_recent_settle_when_due(hd_door *door) HEED_CHECK;
+// Whether an event with that id stands anywhere.
+heed_err hd_recent_has(hd_door *door, const uint8_t hash[HD_HASH_BYTES], bool *out) HEED_CHECK;
+// A row was written there; hash may be NULL.
+heed_err hd_recent_added(hd_door *door, const uint8_t *hash, int64_t key) HEED_CHECK;
 
 // ── read.c ──
 

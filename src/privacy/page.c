@@ -73,12 +73,14 @@ static heed_err read_owner(hd_door *door, hd_purpose purpose, int64_t user_key, 
 // An event without a time is the oldest.
 #define BEHIND                                                                     \
     " AND (?4 = 0 OR (coalesce(time, -9223372036854775808), key) < (coalesce(?3, " \
-    "-9223372036854775808), ?4)) ORDER BY time DESC, key DESC LIMIT ?2"
-static const char events_of_id[] =
-    "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key = ?1" BEHIND;
+    "-9223372036854775808), ?4))"
+#define EVENTS_OF(who)                                                                     \
+    "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key " who BEHIND                   \
+    " UNION ALL SELECT " HD_EVENT_COLUMNS " FROM events_recent WHERE user_key " who BEHIND \
+    " ORDER BY time DESC, key DESC LIMIT ?2"
+static const char events_of_id[] = EVENTS_OF("= ?1");
 static const char events_of_ids[] =
-    "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key IN "
-    "(SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)" BEHIND;
+    EVENTS_OF("IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)");
 
 heed_err hd_door_events_page(hd_door *door, hd_purpose purpose, int64_t user_key,
                              hd_door_place behind, size_t limit, hd_arena *arena,

@@ -128,11 +128,30 @@ heed_err hd_event_read(hd_door *door, hd_query *q, int at, hd_door_event *out) {
     return HEED_OK;
 }
 
-static const char events_of_id[] = "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key = ?1 "
-                                   "ORDER BY time DESC, key DESC LIMIT ?2";
-static const char events_of_ids[] = "SELECT " HD_EVENT_COLUMNS " FROM events WHERE user_key IN "
-                                    "(SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1) "
-                                    "ORDER BY time DESC, key DESC LIMIT ?2";
+// In falling order; ?2: how many. What came lately is read by itself, a compound query costs more.
+#define ONE_ID "= ?1"
+#define ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
+#define EVENTS_OF(from, who)                                        \
+    "SELECT " HD_EVENT_COLUMNS " FROM " from " WHERE user_key " who \
+    " ORDER BY time DESC, key DESC LIMIT ?2"
+static const char *const events_of[2][2] = {
+    {EVENTS_OF("events", ONE_ID), EVENTS_OF("events", ALL_IDS)},
+    {EVENTS_OF("events_recent", ONE_ID), EVENTS_OF("events_recent", ALL_IDS)}};
+
+// The list's first n events and the others, both in order of time, become one; of the same time,
+// the first are before: their keys are lower.
+static heed_err merge_events(hd_event_list *list, size_t n) {
+    size_t more = list->n - n, to = list->n;
+    if (more == 0 || n == 0) return HEED_OK;
+    HD_TRY(hd_grow(&list->events, &list->cap, list->n + more, sizeof *list->events));
+    hd_door_event *e = list->events, *aside = e + list->n;
+    memcpy(aside, e + n, more * sizeof *aside);
+    while (more > 0) {
+        bool later = n > 0 && e[n - 1].time > aside[more - 1].time;
+        e[--to] = later ? e[--n] : aside[--more];
+    }
+    return HEED_OK;
+}
 
 static heed_err read_events(hd_door *door, hd_query *q, hd_event_list *list) {
     bool row;
@@ -145,29 +164,49 @@ static heed_err read_events(hd_door *door, hd_query *q, hd_event_list *list) {
     }
 }
 
+// What is bound as ?2, the number of rows.
 static void bind_limit(hd_query *q, size_t limit) {
     hd_query_bind_i64(q, 2, limit > 0 && limit < INT64_MAX ? (int64_t)limit : -1);
 }
 
-static void turn_round(hd_event_list *list) {
-    for (size_t i = 0, j = list->n; i + 1 < j; i++) {
+// Turns the events from the n-th on round.
+static void turn_round(hd_event_list *list, size_t n) {
+    for (size_t i = n, j = list->n; i + 1 < j; i++) {
         hd_door_event swap = list->events[i];
         list->events[i] = list->events[--j];
         list->events[j] = swap;
     }
 }
 
-heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
-                           hd_event_list *list) {
+static void keep_last(hd_event_list *list, size_t limit) {
+    if (limit == 0 || list->n <= limit) return;
+    memmove(list->events, list->events + list->n - limit, limit * sizeof *list->events);
+    list->n = limit;
+}
+
+// Appends those of one place, in rising order.
+static heed_err collect_from(hd_door *door, const char *sql, int64_t person, size_t limit,
+                             hd_event_list *list) {
     hd_query *q;
-    list->n = 0;
-    HD_TRY(hd_query_open(door->store, joined ? events_of_ids : events_of_id, &q));
+    size_t first = list->n;
+    HD_TRY(hd_query_open(door->store, sql, &q));
     hd_query_bind_i64(q, 1, person);
     bind_limit(q, limit);
     heed_err err = read_events(door, q, list);
     hd_query_close(q);
-    turn_round(list);
+    turn_round(list, first);
     return err;
+}
+
+heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
+                           hd_event_list *list) {
+    list->n = 0;
+    HD_TRY(collect_from(door, events_of[0][joined], person, limit, list));
+    size_t first = list->n;
+    HD_TRY(collect_from(door, events_of[1][joined], person, limit, list));
+    HD_TRY(merge_events(list, first));
+    keep_last(list, limit);
+    return HEED_OK;
 }
 
 static heed_err give_events(const hd_event_list *list, hd_arena *arena, hd_door_event **out,
@@ -198,15 +237,16 @@ out:
 // A history has hundreds of events and is read at every request: only the columns that are needed,
 // and the key (which costs as much as two others) only for who names the evidence. From the newest
 // back, so that a limit ends the reading of a history that never ends (a robot's, a test's).
-#define HISTORY_OF(who, key)                                                    \
-    "SELECT item_key, type, time, value" key " FROM events WHERE user_key " who \
+#define HISTORY_OF(from, who, key)                                                \
+    "SELECT item_key, type, time, value" key " FROM " from " WHERE user_key " who \
     " AND item_key IS NOT NULL ORDER BY time DESC, key DESC LIMIT ?2"
-#define ONE_ID "= ?1"
-#define ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
-static const char history_of_id[] = HISTORY_OF(ONE_ID, "");
-static const char history_of_ids[] = HISTORY_OF(ALL_IDS, "");
-static const char history_of_id_with_keys[] = HISTORY_OF(ONE_ID, ", key");
-static const char history_of_ids_with_keys[] = HISTORY_OF(ALL_IDS, ", key");
+#define HISTORIES_OF(from)                                                           \
+    {                                                                                \
+        {HISTORY_OF(from, ONE_ID, ""), HISTORY_OF(from, ALL_IDS, "")},               \
+            {HISTORY_OF(from, ONE_ID, ", key"), HISTORY_OF(from, ALL_IDS, ", key")}, \
+    }
+static const char *const histories[2][2][2] = {HISTORIES_OF("events"),
+                                               HISTORIES_OF("events_recent")};
 
 static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_event_list *list) {
     bool row;
@@ -230,16 +270,21 @@ static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_even
 
 static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
                                 hd_event_list *list) {
-    hd_query *q;
-    const char *lean = joined ? history_of_ids : history_of_id;
-    const char *full = joined ? history_of_ids_with_keys : history_of_id_with_keys;
-    HD_TRY(hd_query_open(door->store, wish.keys ? full : lean, &q));
-    hd_query_bind_i64(q, 1, person);
-    bind_limit(q, wish.limit);
-    heed_err err = read_history(door, q, wish.keys, list);
-    hd_query_close(q);
-    turn_round(list);
-    return err;
+    size_t first = 0;
+    for (int place = 0; place < 2; place++) {
+        hd_query *q;
+        first = list->n;
+        HD_TRY(hd_query_open(door->store, histories[place][wish.keys][joined], &q));
+        hd_query_bind_i64(q, 1, person);
+        bind_limit(q, wish.limit);
+        heed_err err = read_history(door, q, wish.keys, list);
+        hd_query_close(q);
+        HD_TRY(err);
+        turn_round(list, first);
+    }
+    HD_TRY(merge_events(list, first));
+    keep_last(list, wish.limit);
+    return HEED_OK;
 }
 
 heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
@@ -257,12 +302,13 @@ out:
     return err;
 }
 
-static const char all_events[] =
-    "SELECT user_key, " HD_EVENT_COLUMNS " FROM events NOT INDEXED WHERE key > ?1 ORDER BY key";
+#define ALL_EVENTS(user)                                                                      \
+    "SELECT " user ", " HD_EVENT_COLUMNS " FROM events NOT INDEXED WHERE key > ?1 UNION ALL " \
+    "SELECT " user ", " HD_EVENT_COLUMNS " FROM events_recent NOT INDEXED WHERE key > ?1 "    \
+    "ORDER BY key"
+static const char all_events[] = ALL_EVENTS("user_key");
 static const char all_events_joined[] =
-    "SELECT coalesce(person, user_key), " HD_EVENT_COLUMNS " FROM (SELECT events.*,"
-    " (SELECT person FROM users WHERE users.key = user_key) AS person"
-    " FROM events NOT INDEXED WHERE key > ?1) ORDER BY key";
+    ALL_EVENTS("coalesce((SELECT person FROM users WHERE users.key = user_key), user_key)");
 
 // Whether anybody has several ids: if not, nobody's person need be looked up.
 static heed_err any_joined(hd_door *door, bool *joined) {
@@ -392,7 +438,7 @@ static const char count_all[] =
     "SELECT (SELECT count(*) FROM users WHERE person IS NULL), count(*),"
     " count(*) - count(user_key), min(time), max(time),"
     " (SELECT count(*) FROM reviews), (SELECT count(*) FROM tickets),"
-    " (SELECT count(*) FROM messages) FROM events";
+    " (SELECT count(*) FROM messages) FROM " HD_EVENTS("user_key, time", "true");
 
 // The same without the rows of who is out of ?1. ?2: who said nothing is in.
 static const char count_some[] =
@@ -408,7 +454,8 @@ static const char count_some[] =
     " (SELECT count(*) FROM reviews WHERE user_key IS NULL OR user_key IN (SELECT key FROM let)),"
     " (SELECT count(*) FROM ticket),"
     " (SELECT count(*) FROM messages WHERE ticket_key IN (SELECT key FROM ticket))"
-    " FROM events WHERE user_key IS NULL OR user_key IN (SELECT key FROM let)";
+    " FROM " HD_EVENTS("user_key, time",
+                       "true") " WHERE user_key IS NULL OR user_key IN (SELECT key FROM let)";
 
 static heed_err read_counts(hd_query *q, hd_door_counts *out) {
     bool row;
@@ -447,7 +494,8 @@ static const char busiest_first[] =
     "SELECT p FROM"
     " (SELECT coalesce(u.person, u.key) AS p, sum(c) AS total FROM"
     "   (SELECT user_key, count(*) AS c FROM events WHERE user_key IS NOT NULL"
-    "    GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
+    "    GROUP BY user_key UNION ALL SELECT user_key, count(*) FROM events_recent"
+    "    WHERE user_key IS NOT NULL GROUP BY user_key) AS e JOIN users AS u ON u.key = e.user_key"
     "  GROUP BY p ORDER BY total DESC, p LIMIT ?1)";
 
 static heed_err take_busiest(hd_door *door, hd_query *q, const hd_gate *gate, size_t limit,

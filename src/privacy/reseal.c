@@ -97,7 +97,8 @@ static heed_err bring_step(hd_door *door, const sealed_column *c, open_row *last
                            size_t *n) {
     HD_TRY(hd_store_begin(door->store));
     hd_door_sync(door);
-    heed_err err = bring_some(door, c, last, rows, n);
+    heed_err err = hd_recent_settle(door);
+    if (err == HEED_OK) err = bring_some(door, c, last, rows, n);
     if (err == HEED_OK) return hd_store_commit(door->store);
     hd_store_rollback(door->store);
     return err;

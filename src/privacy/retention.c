@@ -90,12 +90,15 @@ static heed_err find_end(hd_door *door, const char *sql, int64_t low, size_t mos
 // ── Persons ──
 
 // The newest thing known of the id u; where nothing is, the smallest number.
-// clang-format off: SQL, laid out by hand
+// SQL, laid out by hand:
+// clang-format off
 #define OR_NEVER(select) "coalesce((SELECT " select "), -9223372036854775807)"
 #define NEWEST_OF_ID                                                                              \
     "max("                                                                                        \
     OR_NEVER("max(time) FROM events WHERE user_key = u.key") ", "                                 \
     OR_NEVER("max(" STARTED("batch") ") FROM events WHERE user_key = u.key AND time IS NULL") ", " \
+    OR_NEVER("max(coalesce(time, " STARTED("batch") ")) FROM events_recent WHERE user_key ="     \
+             " u.key") ", "                                                                       \
     OR_NEVER("max(coalesce(time, " STARTED("batch") ")) FROM reviews WHERE user_key = u.key") ", " \
     OR_NEVER("max(coalesce(m.time, " STARTED("m.batch") ")) FROM tickets AS k CROSS JOIN"         \
              " messages AS m ON m.ticket_key = k.key WHERE k.user_key = u.key") ", "              \
@@ -134,7 +137,7 @@ heed_err hd_rights_idle(hd_door *door, hd_time before, size_t most, int64_t *aft
 // ── Counting ──
 
 static heed_err count(hd_door *door, const hd_retention *before, hd_expired *out) {
-    HD_TRY(count_rows(door, "SELECT count(*) FROM events WHERE " OLD_ROW, before->events,
+    HD_TRY(count_rows(door, "SELECT count(*) FROM " HD_EVENTS("1", OLD_ROW), before->events,
                       &out->events));
     HD_TRY(count_rows(door, "SELECT count(*) FROM reviews WHERE " OLD_ROW, before->reviews,
                       &out->reviews));
@@ -174,7 +177,9 @@ static heed_err run_range(hd_door *door, const char *sql, range r, int64_t *remo
 // sync.
 static heed_err expire_events(hd_door *door, range r, hd_expired *out) {
     int64_t newest = 0;
-    HD_TRY(count_rows(door, "SELECT key, ?1 FROM events ORDER BY key DESC LIMIT 1", r.before, &newest));
+    if (r.low == 0) HD_TRY(hd_recent_settle(door)); // what comes while it walks is for the next day
+    HD_TRY(count_rows(door, "SELECT key, ?1 FROM events ORDER BY key DESC LIMIT 1", r.before,
+                      &newest));
     HD_TRY(run_range(door, "DELETE FROM events WHERE " OLD_ROW IN_RANGE, r, &out->events));
     if (out->events == 0) return HEED_OK;
     return HD_RUN(door, "UPDATE events_mark SET key = max(key, ?1)", newest);
@@ -220,7 +225,8 @@ static heed_err sweep(hd_door *door, range r, hd_expired *out) {
     if (r.high < INT64_MAX) return HEED_OK;
     return hd_store_exec(door->store,
                          "DELETE FROM event_types WHERE (SELECT key FROM events WHERE type ="
-                         " event_types.key ORDER BY key DESC LIMIT 1) IS NULL");
+                         " event_types.key ORDER BY key DESC LIMIT 1) IS NULL"
+                         " AND key NOT IN (SELECT type FROM events_recent)");
 }
 
 typedef struct pass {

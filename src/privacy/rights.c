@@ -20,14 +20,15 @@ heed_err hd_rights_find(hd_door *door, hd_slice id, int64_t *person) {
 heed_err hd_rights_count(hd_door *door, int64_t person, hd_rights_counts *out) {
     hd_query *q;
     bool row;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT (SELECT count(*) FROM users WHERE key IN " HIS "),"
-                         " (SELECT count(*) FROM reviews WHERE user_key IN " HIS "),"
-                         " (SELECT count(*) FROM tickets WHERE user_key IN " HIS "),"
-                         " (SELECT count(*) FROM messages WHERE ticket_key IN"
-                         "   (SELECT key FROM tickets WHERE user_key IN " HIS ")),"
-                         " count(*), min(time), max(time) FROM events WHERE user_key IN " HIS,
-                         &q));
+    HD_TRY(
+        hd_query_open(door->store,
+                      "SELECT (SELECT count(*) FROM users WHERE key IN " HIS "),"
+                      " (SELECT count(*) FROM reviews WHERE user_key IN " HIS "),"
+                      " (SELECT count(*) FROM tickets WHERE user_key IN " HIS "),"
+                      " (SELECT count(*) FROM messages WHERE ticket_key IN"
+                      "   (SELECT key FROM tickets WHERE user_key IN " HIS ")),"
+                      " count(*), min(time), max(time) FROM " HD_EVENTS("time", "user_key IN " HIS),
+                      &q));
     hd_query_bind_i64(q, 1, person);
     heed_err err = hd_query_step(q, &row);
     if (err == HEED_OK) {
@@ -109,10 +110,12 @@ heed_err hd_rights_held(hd_door *door, int64_t person, hd_purpose purpose, hd_ti
     hd_query *q;
     bool row;
     *held = false;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT EXISTS (SELECT 1 FROM events AS e JOIN import_batches AS b ON"
-                         " b.id = e.batch WHERE e.user_key IN " HIS " AND b.started <= ?2)",
-                         &q));
+    HD_TRY(hd_query_open(
+        door->store,
+        "SELECT EXISTS (SELECT 1 FROM " HD_EVENTS(
+            "batch",
+            "user_key IN " HIS) " AS e JOIN import_batches AS b ON b.id = e.batch WHERE b.started <= ?2)",
+        &q));
     hd_query_bind_i64(q, 1, person);
     hd_query_bind_time(q, 2, time);
     heed_err err = hd_query_step(q, &row);
@@ -265,6 +268,7 @@ static heed_err remove_review(hd_door *door, int64_t person, int64_t review) {
 }
 
 static heed_err correct(hd_door *door, int64_t person, const hd_correction *what) {
+    if (what->n_events > 0) HD_TRY(hd_recent_settle(door));
     if (what->attributes) HD_TRY(correct_attributes(door, person, what->attributes));
     for (size_t i = 0; i < what->n_events; i++) HD_TRY(remove_event(door, person, what->events[i]));
     for (size_t i = 0; i < what->n_reviews; i++)

@@ -91,7 +91,9 @@ static heed_err open_cursors(scan *s) {
                          " WHERE other.person = users.key) FROM users NOT INDEXED ORDER BY key",
                          &s->users));
     HD_TRY(hd_query_open(store,
-                         "SELECT user_key, " HD_EVENT_COLUMNS " FROM events"
+                         "SELECT user_key, " HD_EVENT_COLUMNS
+                         " FROM events WHERE user_key IS NOT NULL"
+                         " UNION ALL SELECT user_key, " HD_EVENT_COLUMNS " FROM events_recent"
                          " WHERE user_key IS NOT NULL ORDER BY user_key, time, key",
                          &s->events));
     HD_TRY(hd_query_open(store,

@@ -16,7 +16,8 @@
 // undo; and a batch that stands in somebody's `batch` column there can't be undone before that one.
 //
 // events_by_user holds all that reading a person's history needs: one range of one index, in order.
-// events_waiting is empty outside of a load (load.c).
+// events_waiting is empty outside of a load (load.c). events_recent holds the events that came
+// last, until they are moved to `events` (recent.c).
 //
 // privacy: whose keys seal the database (workspace), and whether what is in it is sealed: 1, plain:
 // 0, or some of both: NULL.
@@ -146,6 +147,14 @@ static const char schema_2_rows[] = "CREATE TABLE events(key INTEGER PRIMARY KEY
     "  ticket_key INTEGER NOT NULL REFERENCES tickets(key), id_hash BLOB, role TEXT, text BLOB,"
     "  time INTEGER, batch INTEGER NOT NULL, UNIQUE (ticket_key, id_hash)) STRICT;";
 
+// ── Version 3 ──
+
+// Events that came lately (recent.c): of one form with `events`.
+static const char schema_3[] = "CREATE TABLE events_recent(key INTEGER PRIMARY KEY, " EVENT_FIELDS(
+    USER) ") STRICT;"
+          "CREATE INDEX events_recent_by_user ON events_recent(user_key)"
+          " WHERE user_key IS NOT NULL;";
+
 static heed_err to_version_2(hd_store *store, void *ctx) {
     HD_TRY(hd_store_exec(store, schema_2_aside));
     HD_TRY(hd_store_exec(store, schema_2_users));
@@ -156,5 +165,6 @@ static heed_err to_version_2(hd_store *store, void *ctx) {
 const hd_migration hd_privacy_migrations[] = {
     {.component = "privacy", .version = 1, .sql = schema_1},
     {.component = "privacy", .version = 2, .run = to_version_2},
+    {.component = "privacy", .version = 3, .sql = schema_3},
 };
 const size_t hd_privacy_n_migrations = sizeof hd_privacy_migrations / sizeof *hd_privacy_migrations;

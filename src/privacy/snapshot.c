@@ -34,8 +34,11 @@ static heed_err map_items(const int64_t *item_keys, size_t n, hd_imap *columns) 
 static heed_err count_entries(hd_door *door, size_t *n) {
     hd_query *q;
     bool row;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT count(item_key) FROM events WHERE user_key IS NOT NULL", &q));
+    HD_TRY(
+        hd_query_open(door->store,
+                      "SELECT (SELECT count(item_key) FROM events WHERE user_key IS NOT NULL)"
+                      " + (SELECT count(item_key) FROM events_recent WHERE user_key IS NOT NULL)",
+                      &q));
     heed_err err = hd_query_step(q, &row);
     if (err == HEED_OK) *n = (size_t)hd_query_i64(q, 0);
     hd_query_close(q);

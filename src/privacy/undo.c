@@ -82,6 +82,7 @@ static heed_err undo_kind_rows(hd_door *door, const undo_kind *kind, int64_t bat
 
 static heed_err undo(hd_door *door, int64_t batch, int64_t *rows) {
     for (size_t i = 0; i < KINDS; i++) HD_TRY(check_later(door, &kinds[i], batch));
+    HD_TRY(hd_recent_settle(door));
     HD_TRY(hd_load_undo(door, batch, rows));
     HD_TRY(hd_users_unlink(door, batch, rows));
     for (size_t i = 0; i < KINDS; i++) HD_TRY(undo_kind_rows(door, &kinds[i], batch, rows));

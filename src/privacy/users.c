@@ -289,6 +289,7 @@ heed_err hd_users_sweep(hd_door *door, int64_t after, int64_t last) {
         door,
         "DELETE FROM users WHERE batch IS NULL AND key > ?1 AND key <= ?2"
         " AND NOT EXISTS (SELECT 1 FROM events WHERE user_key = users.key)"
+        " AND NOT EXISTS (SELECT 1 FROM events_recent WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM reviews WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM tickets WHERE user_key = users.key)"
         " AND NOT EXISTS (SELECT 1 FROM user_links WHERE from_key = users.key)"

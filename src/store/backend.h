@@ -20,6 +20,8 @@ typedef struct hd_backend {
     // Outermost transactions. in_transaction is false when the database ended one by itself.
     heed_err (*begin)(hd_store *store, bool write);
     bool (*in_transaction)(const hd_store *store);
+    // A number that changes when other connections commit, as the transaction that is open sees it.
+    heed_err (*version)(hd_store *store, int64_t *out);
     // Like exec, but leaves the message of the failure that led here alone.
     heed_err (*exec_quietly)(hd_store *store, const char *sql);
     heed_err (*exec)(hd_store *store, const char *sql);
@@ -49,7 +51,9 @@ struct hd_store {
     heed_err lost;  // the failure upon which the database rolled the transaction back; 0: none
     bool stuck;     // a rollback failed (memory): tried again before anything else is done
     uint64_t epoch; // see hd_store_epoch
-    hd_store_hook *hooks; // in the order of addition
+    uint64_t others, rollbacks; // see hd_store_others
+    int64_t version;            // the database's, when the last transaction began
+    hd_store_hook *hooks;       // in the order of addition
 };
 
 struct hd_query {

@@ -61,6 +61,16 @@ static heed_err sqlite_begin(hd_store *store, bool write) {
     return err;
 }
 
+static heed_err sqlite_version(hd_store *store, int64_t *out) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_sqlite_query_open(store, "PRAGMA data_version", &q));
+    heed_err err = hd_sqlite_step(q, &row);
+    if (err == HEED_OK) *out = hd_sqlite_i64(q, 0);
+    hd_sqlite_query_close(q);
+    return err;
+}
+
 static heed_err sqlite_has_table(hd_store *store, const char *table, bool *out) {
     hd_query *q;
     HD_TRY(hd_sqlite_query_open(
@@ -110,6 +120,7 @@ static const hd_backend sqlite_backend = {
     .checkpoint = sqlite_checkpoint,
     .begin = sqlite_begin,
     .in_transaction = sqlite_in_transaction,
+    .version = sqlite_version,
     .exec_quietly = sqlite_exec_quietly,
     .exec = hd_sqlite_exec,
     .has_table = sqlite_has_table,

@@ -60,6 +60,14 @@ uint64_t hd_store_epoch(const hd_store *store) {
     return store->epoch;
 }
 
+uint64_t hd_store_others(const hd_store *store) {
+    return store->others;
+}
+
+uint64_t hd_store_rollbacks(const hd_store *store) {
+    return store->rollbacks;
+}
+
 // ── Transactions ────────────────────────────────────────────────────────────────────────────────
 
 // Rolls the outermost transaction back; a failure is tried again before the next statement.
@@ -87,14 +95,28 @@ static heed_err note_loss(hd_store *store, heed_err err) {
         !store->backend->in_transaction(store)) {
         store->lost = err;
         store->epoch++;
+        store->rollbacks++;
     }
     return err;
+}
+
+static heed_err open_outermost(hd_store *store, bool write) {
+    int64_t version = 0;
+    HD_TRY(store->backend->begin(store, write));
+    heed_err err = store->backend->version(store, &version);
+    if (err != HEED_OK) {
+        roll_back_all(store);
+        return err;
+    }
+    if (version != store->version) store->others++;
+    store->version = version;
+    return HEED_OK;
 }
 
 static heed_err begin(hd_store *store, bool write) {
     HD_TRY(refuse_lost(store));
     if (store->depth == 0) {
-        HD_TRY(store->backend->begin(store, write));
+        HD_TRY(open_outermost(store, write));
         store->writing = write;
         store->epoch++;
     } else if (write && !store->writing) {
@@ -169,7 +191,10 @@ heed_err hd_store_commit(hd_store *store) {
 void hd_store_rollback(hd_store *store) {
     if (store->depth == 0) return;
     store->depth--;
-    if (store->writing) store->epoch++;
+    if (store->writing) {
+        store->epoch++;
+        store->rollbacks++;
+    }
     if (store->depth == 0) {
         roll_back_all(store);
         store->lost = HEED_OK;

@@ -74,6 +74,11 @@ void hd_store_rollback(hd_store *store);     // nothing begun: nothing done
 // transaction began, or one of any depth was rolled back (savepoints and failed commits too). A
 // cache of rows is good for as long as it stays the same and a transaction is open.
 uint64_t hd_store_epoch(const hd_store *store);
+// A number that grows when an outermost transaction begins and another connection has written since
+// the last one began: within a transaction, what was kept of rows is good while this and
+// hd_store_rollbacks stay the same, if who keeps it also hears of what this connection changes.
+uint64_t hd_store_others(const hd_store *store);
+uint64_t hd_store_rollbacks(const hd_store *store); // how often anything was taken back
 
 // Called around each outermost transaction that may write, in the order of addition, so that who
 // commits needn't know what must stand first. before_commit may still write; its failure rolls the

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events that came lately. An event that is posted belongs at a random place of each index of
+// `events`: written at once, it costs two pages of the log, 8 KB for 50 bytes. So what a server
+// takes in stands in `events_recent` first, in the order of its keys, with a small index of users;
+// when RECENT_MOST have come together all of them are moved, and a page of the large indexes is
+// written once for many. That is a log-structured merge of two levels (O'Neil et al. 1996) in two
+// tables of one database: the commit, other processes and a crash need nothing of their own.
+//
+// Reading looks into both tables (HD_EVENTS in own.h). Whatever changes or removes events moves
+// them first (hd_recent_settle), and so sees one table. Keys there are above all keys in `events`.
+//
+// There is no index of the ids of recent events: it would be the random page again. They are kept
+// in memory by who writes. The memory may know too much, because an event was rolled back, never
+// too little: what it says is known is looked at in the table.
+//
+// Measured over a million events on a busy machine, SQL alone: 56 µs of processor time and 2.3 pages
+// of the log an event before; 15 and 0.14, and 17 and 0.2 for moving it, now.
+//
+// Rejected: a file of our own beside the database (other processes read, and a crash between two
+// files has to be thought of everywhere), a column that says which rows are recent (foreign keys
+// and queries by user need the index over all rows).
+#include "privacy/own.h"
+
+enum { RECENT_MOST = 1 << 16 };
+
+void hd_recent_init(hd_recent *recent) {
+    *recent = (hd_recent){0};
+    hd_map_init(&recent->ids);
+}
+
+void hd_recent_clear(hd_recent *recent) {
+    hd_map_clear(&recent->ids);
+    recent->known = false;
+}
+
+// What another process wrote isn't known, nor what a rollback brought back from where it had been
+// moved to.
+void hd_recent_sync(hd_recent *recent, bool others, bool rolled_back) {
+    if (others || (rolled_back && recent->moved)) hd_recent_clear(recent);
+    if (others || !rolled_back) recent->moved = false;
+}
+
+// ── Moving ──
+
+static heed_err any(hd_door *door, bool *row) {
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store, "SELECT 1 FROM events_recent LIMIT 1", &q));
+    heed_err err = hd_query_step(q, row);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_recent_settle(hd_door *door) {
+    bool row;
+    hd_door_sync(door); // else the transaction's begin would be noticed after what happens here
+    HD_TRY(any(door, &row));
+    if (!row) return HEED_OK;
+    HD_TRY(hd_store_exec(door->store, "INSERT INTO events SELECT * FROM events_recent ORDER BY key;"
+                                      "DELETE FROM events_recent"));
+    hd_recent_clear(&door->recent);
+    door->recent.known = door->recent.moved = true;
+    door->recent.n = 0;
+    return HEED_OK;
+}
+
+heed_err hd_recent_settle_when_due(hd_door *door) {
+    return door->recent.n < RECENT_MOST ? HEED_OK : hd_recent_settle(door);
+}
+
+// ── Ids ──
+
+static heed_err remember(hd_recent *recent, const uint8_t hash[HD_HASH_BYTES], int64_t key) {
+    return hd_map_put(&recent->ids, (const char *)hash, HD_HASH_BYTES, (uint64_t)key);
+}
+
+static heed_err learn(hd_door *door) {
+    hd_query *q;
+    bool row;
+    hd_recent *recent = &door->recent;
+    hd_recent_clear(recent);
+    recent->n = 0;
+    HD_TRY(hd_query_open(door->store, "SELECT key, id_hash FROM events_recent NOT INDEXED", &q));
+    heed_err err;
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        recent->n++;
+        hd_slice hash = hd_query_blob(q, 1);
+        if (hash.n != HD_HASH_BYTES) continue;
+        HD_TRY_OUT(remember(recent, (const uint8_t *)hash.p, hd_query_i64(q, 0)));
+    }
+    recent->known = true;
+out:
+    hd_query_close(q);
+    return err;
+}
+
+static heed_err is_row(hd_door *door, const char *sql, int64_t key, const uint8_t *hash,
+                       bool *out) {
+    hd_query *q;
+    HD_TRY(hd_query_open(door->store, sql, &q));
+    hd_query_bind_blob(q, 1, hash, HD_HASH_BYTES);
+    if (key) hd_query_bind_i64(q, 2, key);
+    heed_err err = hd_query_step(q, out);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_recent_has(hd_door *door, const uint8_t hash[HD_HASH_BYTES], bool *out) {
+    uint64_t key;
+    hd_recent *recent = &door->recent;
+    *out = false;
+    if (!recent->known) HD_TRY(learn(door));
+    if (hd_map_get(&recent->ids, (const char *)hash, HD_HASH_BYTES, &key)) {
+        HD_TRY(is_row(door, "SELECT 1 FROM events_recent WHERE key = ?2 AND id_hash = ?1",
+                      (int64_t)key, hash, out));
+        if (*out) return HEED_OK;
+    }
+    return is_row(door, "SELECT 1 FROM events WHERE id_hash = ?1", 0, hash, out);
+}
+
+heed_err hd_recent_added(hd_door *door, const uint8_t *hash, int64_t key) {
+    if (!door->recent.known) HD_TRY(learn(door)); // the row itself, and those before it
+    door->recent.n++;
+    return hash ? remember(&door->recent, hash, key) : HEED_OK;
+}
