@@ -95,6 +95,12 @@ static void cut_large(hd_gemm_plan *p) {
 }
 
 static const hd_engine *engine_for(const hd_gemm *g) {
+#if defined(__x86_64__)
+    // Of two bf16 the products are exact, whatever was asked; not of scaled ones.
+    bool exact = g->a_type == HD_BF16 && g->b_type == HD_BF16 && !(g->accumulate && g->alpha != 1);
+    bool narrow = g->precision == HD_PRECISE_BF16 || exact;
+    if (narrow && hd_isa_get() == HD_ISA_AMX) return &hd_engine_amx;
+#endif
     (void)g;
     return &hd_engine_f32;
 }

@@ -32,6 +32,7 @@ typedef struct hd_engine {
 } hd_engine;
 
 extern const hd_engine hd_engine_f32;
+extern const hd_engine hd_engine_amx; // bf16; x86 builds only
 
 typedef enum hd_b_mode {
     HD_B_DIRECT, // read where it lies

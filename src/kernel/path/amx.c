@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products of bf16 on AMX: tiles of 16 rows of 64 bytes. C is held in 2 × 2 tiles (32 × 32 sums),
+// so that each tile of A and B loaded is used twice; per step of 32 along k, four loads stand
+// against four products of 16 cycles.
+//
+// A is packed into tiles of 16 rows × 32 k; B into tiles of 16 pairs along k × 16 columns, a pair
+// side by side as the instruction wants it. Both are kibibytes in a row, in the order of use. Four
+// ways lead there: operands lie along k or across it, and the tile wants k along its rows (A) or
+// down its columns (B); a transpose of 16 × 16 pairs in registers turns one into the other.
+//
+// Tiles are always whole, padded with zeros: a row's sum is the same in any company. Products of
+// bf16 are exact in f32 and two are added before they join the sum; numbers below 2⁻¹²⁶ count as
+// zero.
+#include <immintrin.h>
+
+#include "kernel/gemm_plan.h"
+#include "kernel/path/simd.h"
+
+enum { SIDE = 16, STEP = 32, BLOCK = 32, TILE = SIDE * STEP }; // TILE: elements
+
+typedef struct source {
+    const hd_pack_from *from;
+    size_t row, col;   // the first
+    size_t rows, cols; // that are there, at most
+} source;
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static __mmask32 first(size_t n) {
+    return n >= 32 ? 0xffffffffU : (1U << n) - 1;
+}
+
+// Up to 16 floats of a row, the rest 0.
+HD_INLINE __m512 floats(const source *s, size_t row, size_t col) {
+    if (row >= s->rows || col >= s->cols) return _mm512_setzero_ps();
+    const size_t at = (s->row + row) * s->from->row + s->col + col, n = least(SIDE, s->cols - col);
+    __m512 x = s->from->type == HD_BF16 ? vf_load_bf16_n((const uint16_t *)s->from->data + at, n)
+                                        : vf_load_n((const float *)s->from->data + at, n);
+    return s->from->scale == 1 ? x : _mm512_mul_ps(x, _mm512_set1_ps(s->from->scale));
+}
+
+// Up to 32 bf16 of a row, the rest 0.
+HD_INLINE __m512i narrow(const source *s, size_t row, size_t col) {
+    if (row >= s->rows || col >= s->cols) return _mm512_setzero_si512();
+    const uint16_t *p =
+        (const uint16_t *)s->from->data + (s->row + row) * s->from->row + s->col + col;
+    return _mm512_maskz_loadu_epi16(first(s->cols - col), p);
+}
+
+HD_INLINE __m512i to_bf16(__m512 low, __m512 high) {
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+// Row `row`, 32 values along: 16 pairs.
+HD_INLINE __m512i along(const source *s, const bool bf16, size_t row) {
+    if (bf16) return narrow(s, row, 0);
+    return to_bf16(floats(s, row, 0), floats(s, row, SIDE));
+}
+
+// Rows 2·pair and 2·pair + 1, side by side: 16 pairs.
+HD_INLINE __m512i across(const source *s, const bool bf16, size_t pair) {
+    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    __m512i both;
+    if (bf16) {
+        __m256i low = _mm512_castsi512_si256(narrow(s, 2 * pair, 0));
+        __m256i high = _mm512_castsi512_si256(narrow(s, 2 * pair + 1, 0));
+        both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    } else {
+        both = to_bf16(floats(s, 2 * pair, 0), floats(s, 2 * pair + 1, 0));
+    }
+    return _mm512_permutexvar_epi16(mix, both);
+}
+
+HD_INLINE void make_tile(const source *s, const bool bf16, const bool by_pairs, const bool turn,
+                         uint16_t *out) {
+    vf row[SIDE];
+    for (size_t i = 0; i < SIDE; i++) {
+        __m512i pairs = by_pairs ? across(s, bf16, i) : along(s, bf16, i);
+        if (turn)
+            row[i] = _mm512_castsi512_ps(pairs);
+        else
+            _mm512_store_si512(out + i * STEP, pairs);
+    }
+    if (!turn) return;
+    vf_transpose(row);
+    for (size_t i = 0; i < SIDE; i++) _mm512_store_ps(out + i * STEP, row[i]);
+}
+
+// One tile: 16 of the side (rows of A, columns of B) from `side` on, 32 of k from `k` on. lines:
+// the operand's rows run along k.
+HD_INLINE void one_tile(const hd_pack_from *from, const bool bf16, const bool lines,
+                        const bool turn, size_t side, size_t sides, size_t k, size_t ks,
+                        uint16_t *out) {
+    size_t n_side = side < sides ? least(SIDE, sides - side) : 0, n_k = least(STEP, ks - k);
+    const source s =
+        lines ? (source){from, side, k, n_side, n_k} : (source){from, k, side, n_k, n_side};
+    make_tile(&s, bf16, !lines, turn, out);
+}
+
+// Blocks of 32 of the side, each with all of k.
+HD_INLINE void pack(const hd_pack_from *from, const bool bf16, const bool lines, const bool turn,
+                    size_t sides, size_t ks, uint16_t *out, size_t out_k) {
+    for (size_t side = 0; side < sides; side += BLOCK, out += BLOCK * out_k) {
+        uint16_t *to = out;
+        for (size_t k = 0; k < ks; k += STEP, to += 2 * TILE) {
+            one_tile(from, bf16, lines, turn, side, sides, k, ks, to);
+            one_tile(from, bf16, lines, turn, side + SIDE, sides, k, ks, to + TILE);
+        }
+    }
+}
+
+static void pack_a(size_t m, size_t k, const hd_pack_from *from, bool turned, void *out,
+                   size_t out_k) {
+    const bool as_is = from->type == HD_BF16 && from->scale == 1;
+    if (as_is && turned)
+        pack(from, true, false, true, m, k, out, out_k);
+    else if (as_is)
+        pack(from, true, true, false, m, k, out, out_k);
+    else if (turned)
+        pack(from, false, false, true, m, k, out, out_k);
+    else
+        pack(from, false, true, false, m, k, out, out_k);
+}
+
+static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool turned, void *out) {
+    if (from->type == HD_BF16 && turned)
+        pack(from, true, true, true, n, k, out, 0);
+    else if (from->type == HD_BF16)
+        pack(from, true, false, false, n, k, out, 0);
+    else if (turned)
+        pack(from, false, true, true, n, k, out, 0);
+    else
+        pack(from, false, false, false, n, k, out, 0);
+}
+
+// ── Tiles ──
+
+#define EIGHT(x) \
+    { x, x, x, x, x, x, x, x }
+static const struct {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16]; // of a row, by tile
+    uint8_t rows[16];
+} config = {.palette = 1, .bytes = EIGHT(STEP * sizeof(uint16_t)), .rows = EIGHT(SIDE)};
+
+static void begin(void) {
+    _tile_loadconfig(&config);
+}
+
+static void end(void) {
+    _tile_release();
+}
+
+// gcc's intrinsics don't say that a tile is loaded from memory: what was written must be there.
+HD_INLINE void settle(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
+// 32 × 32 of C. Tiles 0–3: sums; 4, 5: A; 6, 7: B.
+static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
+                 bool accumulate) {
+    const size_t stride = c_row * sizeof *c;
+    float *low = c + SIDE * c_row;
+    settle();
+    if (accumulate) {
+        _tile_loadd(0, c, stride);
+        _tile_loadd(1, c + SIDE, stride);
+        _tile_loadd(2, low, stride);
+        _tile_loadd(3, low + SIDE, stride);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
+        _tile_loadd(6, b, STEP * 2);
+        _tile_loadd(4, a, STEP * 2);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + TILE, STEP * 2);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, a + TILE, STEP * 2);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, stride);
+    _tile_stored(1, c + SIDE, stride);
+    _tile_stored(2, low, stride);
+    _tile_stored(3, low + SIDE, stride);
+}
+
+// 16 × 32 of C.
+static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
+                bool accumulate) {
+    const size_t stride = c_row * sizeof *c;
+    settle();
+    if (accumulate) {
+        _tile_loadd(0, c, stride);
+        _tile_loadd(1, c + SIDE, stride);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+    }
+    for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
+        _tile_loadd(4, a, STEP * 2);
+        _tile_loadd(6, b, STEP * 2);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + TILE, STEP * 2);
+        _tile_dpbf16ps(1, 4, 7);
+    }
+    _tile_stored(0, c, stride);
+    _tile_stored(1, c + SIDE, stride);
+}
+
+static void copy_rows(size_t m, size_t n, const float *from, size_t from_row, float *to,
+                      size_t to_row) {
+    for (size_t i = 0; i < m; i++, from += from_row, to += to_row) {
+        vf_store_n(to, vf_load_n(from, least(n, VF)), least(n, VF));
+        if (n > VF) vf_store_n(to + VF, vf_load_n(from + VF, n - VF), n - VF);
+    }
+}
+
+static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b,
+                 size_t b_row, float *c, size_t c_row, bool accumulate) {
+    (void)a_row, (void)b_row;
+    const size_t steps = (k + STEP - 1) / STEP;
+    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t, bool) =
+        m > SIDE ? four : two;
+    if (n == BLOCK && (m == BLOCK || m == SIDE)) {
+        compute(steps, a, b, c, c_row, accumulate);
+        return;
+    }
+    _Alignas(64) float whole[BLOCK * BLOCK];
+    if (accumulate) {
+        memset(whole, 0, sizeof whole);
+        copy_rows(m, n, c, c_row, whole, BLOCK);
+    }
+    compute(steps, a, b, whole, BLOCK, accumulate);
+    copy_rows(m, n, whole, BLOCK, c, c_row);
+}
+
+const hd_engine hd_engine_amx = {
+    .mr = BLOCK,
+    .nr = BLOCK,
+    .kc = 1024,
+    .k_unit = STEP,
+    .a_element = sizeof(uint16_t),
+    .b_element = sizeof(uint16_t),
+    .packs_a = true,
+    .begin = begin,
+    .end = end,
+    .tile = tile,
+    .pack_a = pack_a,
+    .pack_b = pack_b,
+};
