@@ -31,7 +31,7 @@
 #include "kernel/dtype.h"
 #include "tensor/weight.h"
 
-enum { HD_MAX_INPUTS = 8, HD_MAX_OUTPUTS = 6 };
+enum { HD_MAX_INPUTS = 16, HD_MAX_OUTPUTS = 8 };
 
 typedef struct hd_graph hd_graph;
 typedef struct hd_node hd_node;

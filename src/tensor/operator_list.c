@@ -7,6 +7,7 @@
 #define HD_OPERATOR_LIST(X) \
     X(abs)                  \
     X(add)                  \
+    X(attention)            \
     X(bce_logits)           \
     X(broadcast)            \
     X(cast)                 \
@@ -37,6 +38,7 @@
     X(part)                 \
     X(permute)              \
     X(pow)                  \
+    X(recurrent)            \
     X(relu)                 \
     X(reshape)              \
     X(scale)                \

@@ -7,6 +7,7 @@
 #define HD_TENSOR_OPS_H
 
 #include "kernel/gemm.h"
+#include "kernel/recurrent.h"
 #include "tensor/graph.h"
 
 // ── Elementwise ──
@@ -86,6 +87,42 @@ hd_tensor *hd_tensor_linear_cross_entropy(hd_tensor *x, hd_tensor *w, hd_tensor 
                                           hd_tensor *labels, const hd_cross_entropy_opts *opts);
 // max(x, 0) − x·y + log(1 + exp(−|x|)), elementwise.
 hd_tensor *hd_tensor_bce_logits(hd_tensor *x, hd_tensor *y);
+
+// ── Sequences ──
+typedef struct hd_attention_opts {
+    size_t heads;
+    size_t kv_heads;    // heads of keys and values, which query heads share; 0: heads
+    float scale;        // of the products; 0: 1/√(values of a head)
+    bool causal;        // query t sees keys 0 … first + t
+    size_t first;       // keys that stand before the first query
+    hd_tensor *lengths; // (B) i32: only that many keys are seen; NULL: all
+    // Added to the scaled products: (H, T + S − 1) by s − t + T − 1 (hd_tensor_distance_bias), and
+    // (H, buckets) by the bucket of |q_time − k_time|, of which there are 2^octave_bits to each
+    // doubling. Times: (B, T), (B, S) i32; k_time NULL: q_time.
+    hd_tensor *by_distance, *by_time, *q_time, *k_time;
+    unsigned octave_bits; // 0 … 3
+} hd_attention_opts;
+// softmax(scale·q·kᵀ + bias)·v by heads: (B, T, H·D). q (B, T, H·D), k and v (B, S, Hkv·D); v NULL:
+// k is (B, S, 2·Hkv·D), keys before values; both NULL: q is (B, T, (H + 2·Hkv)·D).
+hd_tensor *hd_tensor_attention(hd_tensor *q, hd_tensor *k, hd_tensor *v,
+                               const hd_attention_opts *opts);
+
+// One direction of a recurrent layer (kernel/recurrent.h), weights (G·H, In), (G·H, H), (G·H).
+typedef struct hd_recurrent_weights {
+    hd_tensor *w_ih, *w_hh;
+    hd_tensor *b_ih, *b_hh; // or NULL
+    hd_tensor *h0, *c0;     // (B, H), or NULL: 0
+} hd_recurrent_weights;
+typedef struct hd_recurrent_opts {
+    hd_cell cell;
+    hd_act act; // HD_ACT_TANH as a rule
+    bool reverse;
+    hd_tensor *lengths; // (B) i32, or NULL: all steps
+} hd_recurrent_opts;
+// x (B, T, In): (B, T, H), zeros behind a row's length. Output 1: the last h (B, H); 2: of an LSTM
+// the last c.
+hd_tensor *hd_tensor_recurrent(hd_tensor *x, const hd_recurrent_weights *weights,
+                               const hd_recurrent_opts *opts);
 
 // ── Rows by index ──
 hd_tensor *hd_tensor_embedding(hd_tensor *table, hd_tensor *index); // (V, D), (…) i32: (…, D)

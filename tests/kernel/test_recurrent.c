@@ -23,6 +23,7 @@ static const shape shapes[] = {
     {HD_CELL_LSTM, HD_ACT_RELU, 2, 3, 5, 20, true, false, true},
     {HD_CELL_LSTM, HD_ACT_GELU_TANH, 2, 3, 2, 5, true, true, false},
     {HD_CELL_LSTM, HD_ACT_SIGMOID, 2, 2, 2, 2},
+    {HD_CELL_GRU, HD_ACT_GELU, 2, 3, 2, 5},
     {HD_CELL_GRU, HD_ACT_TANH, 9, 4, 3, 18, false, true, true},
     {HD_CELL_GRU, HD_ACT_LEAKY_RELU, 2, 3, 5, 6, true, true, true},
     {HD_CELL_GRU, HD_ACT_NONE, 2, 2, 1, 3},
@@ -54,6 +55,8 @@ static double act_of(hd_act act, double x) {
         return sigmoid(x);
     case HD_ACT_SILU:
         return x * sigmoid(x);
+    case HD_ACT_GELU:
+        return 0.5 * x * erfc(-x / sqrt(2));
     case HD_ACT_GELU_TANH:
         return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     default:

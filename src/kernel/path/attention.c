@@ -109,36 +109,61 @@ HD_INLINE vf rounded(bool bf16, vf x) {
     return vf_load_bf16(half);
 }
 
-// n rows of d values to rows of `wide`, zeros behind and in the rows up to a whole tile.
-static void copy_rows(size_t n, size_t d, const float *from, size_t row, float by, bool bf16,
-                      float *to, size_t wide) {
+// Rows lie far apart: the cache is told of those to come.
+enum { AHEAD = 8 };
+HD_INLINE void fetch_row(const float *row, size_t d) {
+    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(row + j);
+}
+
+HD_INLINE void copy_body(const bool bf16, size_t n, size_t d, const float *from, size_t row,
+                         float by, float *to, size_t wide) {
     const vf factor = vf_set1(by);
-    for (size_t i = 0; i < n; i++, from += row) {
-        for (size_t j = 0; j < wide; j += VF, to += VF) {
-            vf x = j + VF <= d ? vf_load(from + j) : vf_load_n(from + j, d - j);
-            vf_store(to, rounded(bf16, vf_mul(x, factor)));
-        }
+    for (size_t i = 0; i < n; i++, from += row, to += wide) {
+        if (i + AHEAD < n) fetch_row(from + AHEAD * row, d);
+        size_t j = 0;
+        for (; j + VF <= d; j += VF)
+            vf_store(to + j, rounded(bf16, vf_mul(vf_load(from + j), factor)));
+        if (j < d) vf_store(to + j, rounded(bf16, vf_mul(vf_load_n(from + j, d - j), factor)));
     }
     memset(to, 0, (up_to(n, 8) - n) * wide * sizeof(float));
 }
 
+// n rows of d values to rows of `wide`, zeros behind and in the rows up to a whole tile.
+static void copy_rows(size_t n, size_t d, const float *from, size_t row, float by, bool bf16,
+                      float *to, size_t wide) {
+    if (bf16)
+        copy_body(true, n, d, from, row, by, to, wide);
+    else
+        copy_body(false, n, d, from, row, by, to, wide);
+}
+
+// Rows i .. of n, as far as there are VF of them, d values: VF columns of (d, KEYS).
+HD_INLINE void turn_square(const bool bf16, size_t n, size_t d, const float *from, size_t row,
+                           float *to) {
+    vf x[VF];
+    for (size_t j = 0; j < d; j += VF) {
+        const size_t some = less(VF, d - j);
+        for (size_t r = 0; r < VF; r++) {
+            const float *at = from + r * row + j;
+            x[r] = r >= n ? vf_zero() : some == VF ? vf_load(at) : vf_load_n(at, some);
+            x[r] = rounded(bf16, x[r]);
+        }
+        vf_transpose(x);
+        for (size_t c = 0; c < some; c++) vf_store(to + (j + c) * KEYS, x[c]);
+    }
+}
+
 // n rows of d values turned: (d, KEYS), zeros in the columns behind n up to `padded`.
 static void turn_rows(size_t n, size_t d, const float *from, size_t row, bool bf16, float *to) {
-    float rows[VF * VF];
-    for (size_t i = 0; i < n; i += VF) {
-        for (size_t j = 0; j < d; j += VF) {
-            const size_t some = less(VF, d - j);
-            for (size_t r = 0; r < VF; r++) {
-                vf x = i + r < n ? vf_load_n(from + (i + r) * row + j, some) : vf_zero();
-                vf_store(rows + r * VF, rounded(bf16, x));
-            }
-            for (size_t c = 0; c < some; c++) {
-                for (size_t r = 0; r < VF; r++) to[(j + c) * KEYS + i + r] = rows[r * VF + c];
-            }
-        }
-    }
-    for (size_t c = 0; c < d && padded(n) > up_to(n, VF); c++) {
-        for (size_t r = up_to(n, VF); r < padded(n); r++) to[c * KEYS + r] = 0;
+    for (size_t i = 0; i < padded(n); i += VF) {
+        const size_t some = i < n ? less(VF, n - i) : 0;
+        for (size_t r = VF; r < 2 * VF && i + r < n; r++) fetch_row(from + (i + r) * row, d);
+        if (bf16)
+            turn_square(true, some, d, from + i * row, row, to + i);
+        else if (some == VF)
+            turn_square(false, VF, d, from + i * row, row, to + i);
+        else
+            turn_square(false, some, d, from + i * row, row, to + i);
     }
 }
 
@@ -223,29 +248,44 @@ static void add_bias(const head *h, size_t t, size_t k0, size_t n, float *y) {
     }
 }
 
-HD_INLINE vf masked(vf x, size_t left, float other) {
-    return left >= VF ? x : vf_select(vm_first(left), x, vf_set1(other));
+HD_INLINE vf some_of(size_t n, vf x, float other) { // lanes behind n become `other`
+    return vf_select(vm_first(n), x, vf_set1(other));
 }
 
 static float most_of(const float *y, size_t n, float floor) {
     vf most = vf_set1(floor);
-    for (size_t j = 0; j < n; j += VF)
-        most = vf_max(most, masked(vf_load(y + j), n - j, floor)); // NaN comes through
-    return vf_max_of(most);
+    size_t j = 0;
+    for (; j + VF <= n; j += VF) most = vf_max(most, vf_load(y + j));
+    if (j < n) most = vf_max(most, some_of(n - j, vf_load(y + j), floor));
+    return vf_max_of(most); // (a NaN that is lost here comes back with its power)
+}
+
+static void zero_to(float *y, size_t j, size_t wide) {
+    for (; j < wide; j += VF) vf_store(y + j, vf_zero());
 }
 
 // y becomes 2^(y − m) where seen, 0 up to `wide`; the sum.
-static float powers(float *y, size_t n, size_t wide, float m, bool bf16) {
+HD_INLINE float powers_body(const bool bf16, float *y, size_t n, size_t wide, float m) {
     const vf most = vf_set1(m);
     vf sum = vf_zero();
     size_t j = 0;
-    for (; j < n; j += VF) {
-        vf p = masked(power_of_2(vf_sub(vf_load(y + j), most)), n - j, 0);
+    for (; j + VF <= n; j += VF) {
+        vf p = power_of_2(vf_sub(vf_load(y + j), most));
         sum = vf_add(sum, p);
         vf_store(y + j, rounded(bf16, p));
     }
-    for (; j < wide; j += VF) vf_store(y + j, vf_zero());
+    if (j < n) {
+        vf p = some_of(n - j, power_of_2(vf_sub(vf_load(y + j), most)), 0);
+        sum = vf_add(sum, p);
+        vf_store(y + j, rounded(bf16, p));
+        j += VF;
+    }
+    zero_to(y, j, wide);
     return vf_sum(sum);
+}
+
+static float powers(float *y, size_t n, size_t wide, float m, bool bf16) {
+    return bf16 ? powers_body(true, y, n, wide, m) : powers_body(false, y, n, wide, m);
 }
 
 static void scale_row(float *row, size_t n, float by) {
@@ -399,6 +439,26 @@ typedef struct back {
     float *d_by_distance, *d_by_time;
 } back;
 
+HD_INLINE void back_powers(const bool bf16, size_t n, size_t wide, float lse, float delta, float *p,
+                           float *ds) {
+    const vf m = vf_set1(lse), less_by = vf_set1(delta);
+    size_t j = 0;
+    for (; j + VF <= n; j += VF) {
+        vf x = power_of_2(vf_sub(vf_load(p + j), m));
+        vf_store(ds + j, vf_mul(x, vf_sub(vf_load(ds + j), less_by)));
+        vf_store(p + j, rounded(bf16, x));
+    }
+    if (j < n) {
+        vf x = some_of(n - j, power_of_2(vf_sub(vf_load(p + j), m)), 0);
+        vf d = vf_mul(x, vf_sub(vf_load(ds + j), less_by));
+        vf_store(ds + j, some_of(n - j, d, 0));
+        vf_store(p + j, rounded(bf16, x));
+        j += VF;
+    }
+    zero_to(p, j, wide);
+    zero_to(ds, j, wide);
+}
+
 // Scores to p, and the products with V to ds.
 static void back_row(const back *b, size_t t, size_t k0, size_t n, size_t wide, float delta,
                      float *p, float *ds) {
@@ -406,15 +466,10 @@ static void back_row(const back *b, size_t t, size_t k0, size_t n, size_t wide, 
     const size_t seen = seen_by(h, t), mine = seen > k0 ? less(n, seen - k0) : 0;
     const float lse = b->g->lse[(h->b * h->a->heads + h->h) * h->a->queries + t];
     if (mine > 0) add_bias(h, t, k0, mine, p);
-    const vf m = vf_set1(lse * log2_e), less_by = vf_set1(delta);
-    size_t j = 0;
-    for (; j < mine; j += VF) {
-        vf x = masked(power_of_2(vf_sub(vf_load(p + j), m)), mine - j, 0);
-        vf d = masked(vf_mul(x, vf_sub(vf_load(ds + j), less_by)), mine - j, 0);
-        vf_store(p + j, rounded(h->bf16, x));
-        vf_store(ds + j, d);
-    }
-    for (; j < wide; j += VF) vf_store(p + j, vf_zero()), vf_store(ds + j, vf_zero());
+    if (h->bf16)
+        back_powers(true, mine, wide, lse * log2_e, delta, p, ds);
+    else
+        back_powers(false, mine, wide, lse * log2_e, delta, p, ds);
 }
 
 static void back_bias(const back *b, size_t t, size_t k0, size_t n, const float *ds) {

@@ -7,7 +7,7 @@
 // step is found by `at`; the group's own state is a few rows that stay in the first cache.
 #include "kernel/recurrent.h"
 
-#include "kernel/path/approx.h"
+#include "kernel/path/maths.h"
 #include "kernel/tile.h"
 
 #define TILE HD_PATH(hd_tile_kernels)
@@ -51,26 +51,22 @@ static inline bool keeps_input(hd_act act) { // the slope needs what went in, no
     return act == HD_ACT_GELU || act == HD_ACT_GELU_TANH || act == HD_ACT_SILU;
 }
 
-HD_INLINE vf gelu_tanh_inner(vf x) {
-    vf cube = vf_mul(vf_mul(x, x), vf_mul(x, vf_set1(0.044715F)));
-    return approx_tanh(vf_mul(vf_set1(0.79788456F), vf_add(x, cube)));
-}
-
 HD_INLINE vf activate(hd_act act, vf x) {
     switch (act) {
     case HD_ACT_TANH:
-        return approx_tanh(x);
+        return vtanh(x);
     case HD_ACT_RELU:
         return vf_max(vf_zero(), x);
     case HD_ACT_LEAKY_RELU:
         return vf_max(vf_mul(x, vf_set1(0.01F)), x);
     case HD_ACT_SIGMOID:
-        return approx_sigmoid(x);
+        return vsigmoid(x);
     case HD_ACT_SILU:
-        return vf_mul(x, approx_sigmoid(x));
+        return vf_mul(x, vsigmoid(x));
     case HD_ACT_GELU:
+        return vgelu(x);
     case HD_ACT_GELU_TANH:
-        return vf_mul(vf_mul(x, vf_set1(0.5F)), vf_add(vf_set1(1), gelu_tanh_inner(x)));
+        return vf_mul(x, gelu_gate(x));
     default:
         return x;
     }
@@ -88,17 +84,12 @@ HD_INLINE vf slope(hd_act act, vf s) {
         return vf_select(vf_lt(vf_zero(), s), one, vf_set1(0.01F));
     case HD_ACT_SIGMOID:
         return vf_mul(s, vf_sub(one, s));
-    case HD_ACT_SILU: {
-        vf g = approx_sigmoid(s);
-        return vf_mul(g, vf_fma(s, vf_sub(one, g), one));
-    }
+    case HD_ACT_SILU:
+        return vsilu_grad(s);
     case HD_ACT_GELU:
-    case HD_ACT_GELU_TANH: {
-        vf t = gelu_tanh_inner(s);
-        vf inner = vf_fma(vf_mul(s, s), vf_set1(0.134145F * 0.79788456F), vf_set1(0.79788456F));
-        vf right = vf_mul(vf_mul(s, vf_fnma(t, t, one)), inner);
-        return vf_mul(vf_set1(0.5F), vf_add(vf_add(one, t), right));
-    }
+        return vgelu_grad(s);
+    case HD_ACT_GELU_TANH:
+        return vgelu_tanh_grad(s);
     default:
         return one;
     }
@@ -209,10 +200,10 @@ static void step_rnn(const cell_row *c) {
 static void step_lstm(const cell_row *c) {
     const size_t h = c->hidden;
     UNITS(c, j, n) {
-        vf i = approx_sigmoid(before_act(c, 0, j, n));
-        vf f = approx_sigmoid(before_act(c, 1, j, n));
+        vf i = vsigmoid(before_act(c, 0, j, n));
+        vf f = vsigmoid(before_act(c, 1, j, n));
         vf in = before_act(c, 2, j, n), g = activate(c->act, in);
-        vf o = approx_sigmoid(before_act(c, 3, j, n));
+        vf o = vsigmoid(before_act(c, 3, j, n));
         vf now = vf_fma(f, get(c->c_before + j, n), vf_mul(i, g));
         set(c->kept + j, i, n);
         set(c->kept + h + j, f, n);
@@ -226,8 +217,8 @@ static void step_lstm(const cell_row *c) {
 static void step_gru(const cell_row *c) {
     const size_t h = c->hidden;
     UNITS(c, j, n) {
-        vf r = approx_sigmoid(before_act(c, 0, j, n));
-        vf z = approx_sigmoid(before_act(c, 1, j, n));
+        vf r = vsigmoid(before_act(c, 0, j, n));
+        vf z = vsigmoid(before_act(c, 1, j, n));
         vf hidden = vf_add(get(c->u + 2 * h + j, n), get(c->b + 2 * h + j, n));
         vf in = vf_fma(r, hidden, get(c->kept + 2 * h + j, n)), out = activate(c->act, in);
         set(c->kept + j, r, n);
