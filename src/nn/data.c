@@ -14,13 +14,13 @@ void hd_data_free(hd_data *data) {
     if (data) data->free(data);
 }
 
-size_t hd_field_count(const hd_field *field) {
+size_t hd_field_count(const hd_data_field *field) {
     size_t n = 1;
     for (int i = 0; i < field->n_dims; i++) n *= field->shape[i];
     return n;
 }
 
-int hd_data_find(const hd_data *data, hd_role role) {
+int hd_data_find(const hd_data *data, hd_data_role role) {
     for (int i = 0; i < data->n_fields; i++) {
         if (data->fields[i].role == role) return i;
     }
@@ -31,7 +31,7 @@ int hd_data_find(const hd_data *data, hd_role role) {
 
 typedef struct memory_data {
     hd_data base;
-    hd_column columns[HD_FIELDS];
+    hd_data_column columns[HD_FIELDS];
 } memory_data;
 
 static void memory_free(hd_data *data) {
@@ -55,7 +55,7 @@ static void take_f32(const float *from, size_t n, float scale, float shift, floa
 }
 
 // One sample as f32, at `step` floats apart: 1, or C for a channel of an image.
-static void take_channel(const hd_column *c, size_t at, size_t n, size_t step, float *to) {
+static void take_channel(const hd_data_column *c, size_t at, size_t n, size_t step, float *to) {
     if (c->dtype == HD_U8) {
         const uint8_t *from = (const uint8_t *)c->data + at;
         for (size_t i = 0; i < n; i++) to[i * step] = (float)from[i] * c->scale + c->shift;
@@ -65,7 +65,7 @@ static void take_channel(const hd_column *c, size_t at, size_t n, size_t step, f
     }
 }
 
-static void take_sample(const hd_column *c, size_t index, size_t count, void *to) {
+static void take_sample(const hd_data_column *c, size_t index, size_t count, void *to) {
     size_t at = index * count, channels = c->field.n_dims == 3 ? c->field.shape[0] : 1;
     if (c->field.dtype == HD_I32) {
         if (c->dtype == HD_U8) {
@@ -99,7 +99,7 @@ static heed_err memory_read(hd_data *data, size_t n, const size_t *index, const 
     return HEED_OK;
 }
 
-heed_err hd_data_memory(size_t n, int n_columns, const hd_column *columns, hd_data **out) {
+heed_err hd_data_memory(size_t n, int n_columns, const hd_data_column *columns, hd_data **out) {
     memory_data *m = hd_calloc(1, sizeof *m);
     if (!m) {
         for (int i = 0; i < n_columns; i++) {
@@ -157,8 +157,8 @@ heed_err hd_data_windows(const int32_t *ids, size_t n, size_t length, size_t str
                         .cheap = true,
                         .read = window_read,
                         .free = window_free};
-    w->base.fields[0] = (hd_field){"x", HD_ROLE_INPUT, HD_I32, 1, {length}};
-    w->base.fields[1] = (hd_field){"target", HD_ROLE_TARGET, HD_I32, 1, {length}};
+    w->base.fields[0] = (hd_data_field){"x", HD_ROLE_INPUT, HD_I32, 1, {length}};
+    w->base.fields[1] = (hd_data_field){"target", HD_ROLE_TARGET, HD_I32, 1, {length}};
     w->length = length;
     w->stride = stride;
     w->ids = hd_alloc(n * sizeof *ids);
@@ -212,6 +212,23 @@ heed_err hd_data_subset(hd_data *data, const size_t *index, size_t n, hd_data **
     if (n > 0) memcpy(s->index, index, n * sizeof *index);
     *out = &s->base;
     return HEED_OK;
+}
+
+heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed, hd_data **out) {
+    if (!(from >= 0 && from <= to && to <= 1)) {
+        return HD_FAIL(HEED_INPUT, "a part from %g to %g can't be: both between 0 and 1, in order",
+                       "无法取 %g 到 %g 的部分：两者应在 0 与 1 之间且不颠倒", from, to);
+    }
+    size_t first = (size_t)(from * (double)data->n + 0.5);
+    size_t last = (size_t)(to * (double)data->n + 0.5);
+    size_t *order = hd_calloc(data->n + 1, sizeof *order);
+    if (!order) return HD_FAIL_MEMORY(data->n * sizeof *order);
+    for (size_t i = 0; i < data->n; i++) order[i] = i;
+    hd_rng rng = hd_rng_make(seed, 0x70617274);
+    if (seed != 0) hd_rng_shuffle(&rng, order, data->n, sizeof *order);
+    heed_err err = hd_data_subset(data, order + first, last - first, out);
+    hd_free(order);
+    return err;
 }
 
 // ── Folds ──

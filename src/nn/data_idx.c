@@ -104,7 +104,7 @@ static heed_err dup_values(const idx *file, void **out) {
 
 static heed_err pair(const idx *x, const idx *y, const char *images, const char *labels,
                      hd_data **out) {
-    hd_column columns[2] = {
+    hd_data_column columns[2] = {
         {.field = {"x", HD_ROLE_INPUT, HD_F32, 3, {1, x->dim[1], x->dim[2]}},
          .dtype = HD_U8,
          .scale = 1.0F / 255,

@@ -260,13 +260,13 @@ GAIN_KIND(orthogonal, xavier_rows, "orthogonal rows or columns", "行或列相�
 
 // ── The list ──
 
-static const hd_kind *const rows[] = {
+static const hd_spec_kind *const rows[] = {
     &default_kind.kind,        &zeros_kind.kind,         &ones_kind.kind,
     &constant_kind.kind,       &normal_kind.kind,        &uniform_kind.kind,
     &xavier_uniform_kind.kind, &xavier_normal_kind.kind, &he_uniform_kind.kind,
     &he_normal_kind.kind,      &orthogonal_kind.kind,
 };
-const hd_kinds hd_initializer_kinds = {
+const hd_spec_kinds hd_initializer_kinds = {
     .what = HD_TEXT("initialiser", "初始化方式"), .rows = rows, .n = sizeof rows / sizeof rows[0]};
 
 static const normal_options unit = {1, 0}, small = {0.02, 0};
@@ -281,7 +281,7 @@ heed_err hd_initializer_read(const json_t *value, const hd_where *where, hd_aren
     *out = otherwise;
     if (!value || json_is_null(value)) return HEED_OK;
     hd_choice choice;
-    HD_TRY(hd_kind_read(&hd_initializer_kinds, value, where, arena, &choice));
+    HD_TRY(hd_spec_read(&hd_initializer_kinds, value, where, arena, &choice));
     *out = (hd_initializer){(const hd_initializer_kind *)(const void *)choice.kind, choice.options};
     return HEED_OK;
 }

@@ -15,12 +15,12 @@ typedef struct hd_fan {
 } hd_fan;
 
 typedef struct hd_initializer_kind {
-    hd_kind kind;
+    hd_spec_kind kind;
     // Fills rows × cols values. seed, stream: of hd_rng_at, index = place.
     heed_err (*fill)(const void *options, const hd_fan *fan, uint64_t seed, uint64_t stream,
                      float *out);
 } hd_initializer_kind;
-extern const hd_kinds hd_initializer_kinds;
+extern const hd_spec_kinds hd_initializer_kinds;
 
 // A chosen initialiser: a row with its options, or one of the two below.
 typedef struct hd_initializer {

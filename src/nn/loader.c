@@ -16,7 +16,7 @@
 enum { SLOTS = 3 };
 
 typedef struct slot {
-    hd_batch batch;
+    hd_minibatch batch;
     heed_err err;
     hd_error failure;
 } slot;
@@ -159,7 +159,7 @@ static heed_err make_slots(hd_loader *l, size_t batch) {
     if (batch <= l->cap) return HEED_OK;
     clear_slots(l);
     for (size_t i = 0; i < l->n_slots; i++) {
-        hd_batch *b = &l->slots[i].batch;
+        hd_minibatch *b = &l->slots[i].batch;
         for (int f = 0; f < l->data->n_fields; f++) {
             size_t bytes = hd_field_bytes(&l->data->fields[f]);
             b->fields[f] = hd_alloc_aligned(batch, bytes > 0 ? bytes : 1);
@@ -215,7 +215,7 @@ static slot *take_filled(hd_loader *l) {
     return s;
 }
 
-heed_err hd_loader_next(hd_loader *l, hd_batch *out) {
+heed_err hd_loader_next(hd_loader *l, hd_minibatch *out) {
     slot *s = &l->slots[0];
     if (l->threaded) {
         s = take_filled(l);
@@ -225,7 +225,7 @@ heed_err hd_loader_next(hd_loader *l, hd_batch *out) {
         l->next += n;
         if (n == 0) s = NULL;
     }
-    *out = (hd_batch){.n = 0};
+    *out = (hd_minibatch){.n = 0};
     if (!s) return HEED_OK;
     if (s->err != HEED_OK) return hd_error_restore(&s->failure);
     *out = s->batch;

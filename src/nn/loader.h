@@ -9,11 +9,11 @@
 
 typedef struct hd_loader hd_loader;
 
-typedef struct hd_batch {
+typedef struct hd_minibatch {
     size_t n;                // samples
     void *fields[HD_FIELDS]; // 64-byte aligned
     size_t *index;           // (n) which samples of the source they are
-} hd_batch;
+} hd_minibatch;
 
 typedef struct hd_loader_opts {
     uint64_t seed;
@@ -28,7 +28,7 @@ void hd_loader_free(hd_loader *loader);
 // Begins an epoch, or goes on in it behind `done` samples.
 heed_err hd_loader_begin(hd_loader *loader, uint64_t epoch, size_t batch, size_t done) HEED_CHECK;
 // The next batch, borrowed until the next call; n 0: the epoch is over.
-heed_err hd_loader_next(hd_loader *loader, hd_batch *out) HEED_CHECK;
+heed_err hd_loader_next(hd_loader *loader, hd_minibatch *out) HEED_CHECK;
 // Samples that an epoch delivers with that batch size.
 size_t hd_loader_samples(const hd_loader *loader, size_t batch);
 

@@ -110,8 +110,8 @@ static size_t line_of(const hd_where *where) {
     return 0;
 }
 
-hd_place hd_where_text(const hd_where *where) {
-    hd_place place;
+hd_where_words hd_where_text(const hd_where *where) {
+    hd_where_words place;
     size_t line = where->spec ? line_of(where) : 0;
     const char *file = where->spec ? where->spec->name : "";
     if (file[0] && line > 0) {
@@ -126,13 +126,13 @@ hd_place hd_where_text(const hd_where *where) {
 // ── Values ──
 
 static heed_err wrong_type(const hd_where *where, const char *en, const char *zh) {
-    hd_place place = hd_where_text(where);
+    hd_where_words place = hd_where_text(where);
     return HD_FAIL(HEED_INPUT, "%s: must be %s%.0s", "%s：必须是%.0s%s", place.text, en, zh);
 }
 
 static heed_err check_range(const hd_option *row, double value, const hd_where *where) {
     if (row->min == row->max || (value >= row->min && value <= row->max)) return HEED_OK;
-    hd_place place = hd_where_text(where);
+    hd_where_words place = hd_where_text(where);
     return HD_FAIL(HEED_INPUT, "%s: %g is out of range: from %g to %g",
                    "%s：%g 超出范围：应在 %g 到 %g 之间", place.text, value, row->min, row->max);
 }
@@ -160,7 +160,7 @@ static heed_err read_word(const hd_option *row, const json_t *value, const hd_wh
     for (int i = 0; row->words[i]; i++) hd_str_addf(&list, "%s%s", i ? ", " : "", row->words[i]);
     const char *const *words = row->words;
     const char *near = hd_nearest(text, next_word, &words);
-    hd_place place = hd_where_text(where);
+    hd_where_words place = hd_where_text(where);
     heed_err err =
         HD_FAIL(HEED_INPUT, "%s: '%s' is not one of %s%s%s", "%s：“%s”不在可选值之内：%s%s%s",
                 place.text, text, hd_str_get(&list), near ? "; nearest: " : "", near ? near : "");
@@ -278,7 +278,7 @@ static heed_err unknown_option(const hd_option *rows, const hd_option *common, c
                                const hd_where *where) {
     option_walk walk = {rows, common};
     const char *near = hd_nearest(name, next_option, &walk);
-    hd_place place = hd_where_text(where);
+    hd_where_words place = hd_where_text(where);
     if (near) {
         return HD_FAIL(HEED_INPUT, "%s: there is no option '%s'; did you mean '%s'?",
                        "%s：没有选项“%s”；是不是“%s”？", place.text, name, near);
@@ -298,7 +298,7 @@ static heed_err unknown_option(const hd_option *rows, const hd_option *common, c
 static heed_err check_required(const hd_option *rows, const json_t *object, const hd_where *where) {
     for (; rows->name; rows++) {
         if (!rows->required || json_object_get(object, rows->name)) continue;
-        hd_place place = hd_where_text(where);
+        hd_where_words place = hd_where_text(where);
         return HD_FAIL(HEED_INPUT, "%s: option '%s' is missing", "%s：缺少选项“%s”", place.text,
                        rows->name);
     }
@@ -333,7 +333,7 @@ static heed_err read_both(const hd_option *rows, const hd_option *common, const 
     if (json_is_object(value)) return read_object(rows, common, value, where, out, common_out);
     if (!value || json_is_null(value)) return check_required(rows, NULL, where);
     if (!rows->name) {
-        hd_place place = hd_where_text(where);
+        hd_where_words place = hd_where_text(where);
         return HD_FAIL(HEED_INPUT, "%s: takes no options", "%s：不接受选项", place.text);
     }
     HD_TRY(read_value(rows, value, where, out));
@@ -350,7 +350,7 @@ heed_err hd_options_read(const hd_option *rows, const json_t *value, const hd_wh
 
 // ── Kinds ──
 
-const hd_kind *hd_kind_find(const hd_kinds *kinds, const char *name) {
+const hd_spec_kind *hd_spec_find(const hd_spec_kinds *kinds, const char *name) {
     for (size_t i = 0; i < kinds->n; i++) {
         if (strcmp(kinds->rows[i]->name, name) == 0) return kinds->rows[i];
     }
@@ -358,7 +358,7 @@ const hd_kind *hd_kind_find(const hd_kinds *kinds, const char *name) {
 }
 
 typedef struct kind_walk {
-    const hd_kinds *kinds;
+    const hd_spec_kinds *kinds;
     size_t next;
 } kind_walk;
 
@@ -367,10 +367,10 @@ static const char *next_kind(void *ctx) {
     return walk->next < walk->kinds->n ? walk->kinds->rows[walk->next++]->name : NULL;
 }
 
-static heed_err unknown_kind(const hd_kinds *kinds, const char *name, const hd_where *where) {
+static heed_err unknown_kind(const hd_spec_kinds *kinds, const char *name, const hd_where *where) {
     kind_walk walk = {kinds, 0};
     const char *near = hd_nearest(name, next_kind, &walk);
-    hd_place place = hd_where_text(where);
+    hd_where_words place = hd_where_text(where);
     if (near) {
         return HD_FAIL(HEED_INPUT, "%1$s: there is no %2$s%3$.0s '%4$s'; did you mean '%5$s'?",
                        "%1$s：没有%2$.0s%3$s“%4$s”；是不是“%5$s”？", place.text, kinds->what.en,
@@ -389,7 +389,7 @@ static heed_err unknown_kind(const hd_kinds *kinds, const char *name, const hd_w
     return err;
 }
 
-heed_err hd_kind_read(const hd_kinds *kinds, const json_t *value, const hd_where *where,
+heed_err hd_spec_read(const hd_spec_kinds *kinds, const json_t *value, const hd_where *where,
                       hd_arena *arena, hd_choice *out) {
     const char *name = json_string_value(value);
     const json_t *options = NULL;
@@ -399,14 +399,14 @@ heed_err hd_kind_read(const hd_kinds *kinds, const json_t *value, const hd_where
         options = json_object_iter_value(iter);
     }
     if (!name) {
-        hd_place place = hd_where_text(where);
+        hd_where_words place = hd_where_text(where);
         return HD_FAIL(HEED_INPUT,
                        "%1$s: a %2$s%3$.0s is written as a name, or as one 'name: options' (indent "
                        "the options deeper than the name)",
                        "%1$s：%2$.0s%3$s应写成一个名称，或一项“名称: 选项”（选项须比名称缩进更深）",
                        place.text, kinds->what.en, kinds->what.zh);
     }
-    const hd_kind *kind = hd_kind_find(kinds, name);
+    const hd_spec_kind *kind = hd_spec_find(kinds, name);
     if (!kind) return unknown_kind(kinds, name, where);
     *out = (hd_choice){.kind = kind, .where = hd_where_key(where, name)};
     out->options = hd_arena_calloc(arena, 1, kind->size > 0 ? kind->size : 1);

@@ -48,10 +48,10 @@ hd_where hd_where_of(const hd_spec *spec, const char *path);
 hd_where hd_where_key(const hd_where *where, const char *key);
 hd_where hd_where_at(const hd_where *where, size_t index);
 // "net.yaml:7: layers.2.linear", as much of it as is known.
-typedef struct hd_place {
+typedef struct hd_where_words {
     char text[HD_WHERE_MAX + 160];
-} hd_place;
-hd_place hd_where_text(const hd_where *where);
+} hd_where_words;
+hd_where_words hd_where_text(const hd_where *where);
 
 // ── Options ──
 
@@ -89,30 +89,31 @@ int64_t hd_ints_at(const hd_ints *ints, size_t i);
 
 // ── Kinds: every descriptor begins with one ──
 
-typedef struct hd_kind {
+typedef struct hd_spec_kind {
     const char *name;
     size_t size;              // of its options struct
     const hd_option *options; // NULL: it has none
     hd_text doc;              // one sentence
-} hd_kind;
+} hd_spec_kind;
 
-typedef struct hd_kinds {
-    hd_text what;               // "layer"
-    const hd_kind *const *rows; // (n)
+typedef struct hd_spec_kinds {
+    hd_text what;                    // "layer"
+    const hd_spec_kind *const *rows; // (n)
     size_t n;
     const hd_option *common; // options that every kind of the family takes too; NULL: none
     size_t common_size;
-} hd_kinds;
+} hd_spec_kinds;
 
 typedef struct hd_choice {
-    const hd_kind *kind;
+    const hd_spec_kind *kind;
     void *options; // in the arena
     void *common;  // in the arena; NULL where the family has none
     hd_where where;
 } hd_choice;
 
-const hd_kind *hd_kind_find(const hd_kinds *kinds, const char *name); // NULL: there is none
-heed_err hd_kind_read(const hd_kinds *kinds, const json_t *value, const hd_where *where,
+const hd_spec_kind *hd_spec_find(const hd_spec_kinds *kinds,
+                                 const char *name); // NULL: there is none
+heed_err hd_spec_read(const hd_spec_kinds *kinds, const json_t *value, const hd_where *where,
                       hd_arena *arena, hd_choice *out) HEED_CHECK;
 
 #endif

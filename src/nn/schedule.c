@@ -261,21 +261,21 @@ static const hd_schedule_kind plateau = {
 
 // ── The list ──
 
-static const hd_kind *const rows[] = {
+static const hd_spec_kind *const rows[] = {
     &constant.kind, &step.kind,      &exponential.kind, &cosine.kind,
     &linear.kind,   &one_cycle.kind, &plateau.kind,
 };
-const hd_kinds hd_schedule_kinds = {.what = HD_TEXT("schedule", "调度方式"),
-                                    .rows = rows,
-                                    .n = sizeof rows / sizeof rows[0],
-                                    .common = common_rows,
-                                    .common_size = sizeof(common_options)};
+const hd_spec_kinds hd_schedule_kinds = {.what = HD_TEXT("schedule", "调度方式"),
+                                         .rows = rows,
+                                         .n = sizeof rows / sizeof rows[0],
+                                         .common = common_rows,
+                                         .common_size = sizeof(common_options)};
 
 heed_err hd_schedule_read(const json_t *value, const hd_where *where, hd_arena *arena,
                           hd_schedule *out) {
     *out = (hd_schedule){.choice = {.kind = NULL}};
     if (!value || json_is_null(value)) return HEED_OK;
-    return hd_kind_read(&hd_schedule_kinds, value, where, arena, &out->choice);
+    return hd_spec_read(&hd_schedule_kinds, value, where, arena, &out->choice);
 }
 
 static const hd_schedule_kind *kind_of(const hd_schedule *schedule) {

@@ -27,12 +27,12 @@ typedef struct hd_schedule_state {
 } hd_schedule_state;
 
 typedef struct hd_schedule_kind {
-    hd_kind kind;
+    hd_spec_kind kind;
     double (*factor)(const void *options, const hd_moment *moment);
     // Told of each validation loss; NULL: not interested.
     void (*observe)(const void *options, hd_schedule_state *state, double loss);
 } hd_schedule_kind;
-extern const hd_kinds hd_schedule_kinds;
+extern const hd_spec_kinds hd_schedule_kinds;
 
 typedef struct hd_schedule {
     hd_choice choice; // kind NULL: constant 1

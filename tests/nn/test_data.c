@@ -21,7 +21,7 @@ static const uint8_t pixels[] = {1, 2, 3, 4, 11, 12, 13, 14, 5, 6, 7, 8, 15, 16,
 static const uint8_t labels[] = {7, 9};
 
 static hd_data *images(void) {
-    const hd_column columns[] = {
+    const hd_data_column columns[] = {
         {.field = {"x", HD_ROLE_INPUT, HD_F32, 3, {2, 1, 4}},
          .dtype = HD_U8,
          .data = pixels,
@@ -175,7 +175,7 @@ static int32_t numbers[SAMPLES];
 
 static hd_data *counting(void) {
     for (int32_t i = 0; i < SAMPLES; i++) numbers[i] = i;
-    const hd_column column = {
+    const hd_data_column column = {
         .field = {"x", HD_ROLE_INPUT, HD_I32, 0, {0}}, .dtype = HD_I32, .data = numbers};
     hd_data *data;
     assert_int_equal(hd_data_memory(SAMPLES, 1, &column, &data), HEED_OK);
@@ -189,7 +189,7 @@ static size_t epoch(hd_loader *loader, uint64_t e, size_t batch, size_t done, in
     *n = 0;
     assert_int_equal(hd_loader_begin(loader, e, batch, done), HEED_OK);
     for (;;) {
-        hd_batch b;
+        hd_minibatch b;
         assert_int_equal(hd_loader_next(loader, &b), HEED_OK);
         if (b.n == 0) break;
         for (size_t i = 0; i < b.n; i++) {
@@ -221,7 +221,7 @@ static void test_order(void **state) {
         assert_int_equal(epoch(loader, 0, 3, 6, again, &n), 2);
         assert_int_equal(n, 4);
         assert_memory_equal(again, first[ahead] + 6, 4 * sizeof again[0]);
-        hd_batch b;
+        hd_minibatch b;
         assert_int_equal(hd_loader_begin(loader, 0, 2, 0), HEED_OK);
         assert_int_equal(hd_loader_next(loader, &b), HEED_OK);
         assert_int_equal(epoch(loader, 0, 3, 0, again, &n), 4);
@@ -266,7 +266,7 @@ static void test_failure(void **state) {
     for (int ahead = 0; ahead < 2; ahead++) {
         const hd_loader_opts opts = {.ahead = ahead};
         hd_loader *loader;
-        hd_batch b;
+        hd_minibatch b;
         assert_int_equal(hd_loader_new(data, &opts, &loader), HEED_OK);
         assert_int_equal(hd_loader_begin(loader, 0, 4, 0), HEED_OK);
         assert_int_equal(hd_loader_next(loader, &b), HEED_OK);

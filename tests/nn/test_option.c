@@ -51,14 +51,14 @@ static const hd_option cake_rows[] = {
 static const hd_option table_rows[] = {
     {.name = "seats", .type = HD_OPTION_INT, .at = offsetof(table, seats), .initial = 4},
     {.name = NULL}};
-static const hd_kind cake_kind = {.name = "cake", .size = sizeof(cake), .options = cake_rows};
-static const hd_kind tea_kind = {.name = "tea"};
-static const hd_kind *const rows[] = {&cake_kind, &tea_kind};
-static const hd_kinds kinds = {.what = HD_TEXT("dish", "菜"),
-                               .rows = rows,
-                               .n = 2,
-                               .common = table_rows,
-                               .common_size = sizeof(table)};
+static const hd_spec_kind cake_kind = {.name = "cake", .size = sizeof(cake), .options = cake_rows};
+static const hd_spec_kind tea_kind = {.name = "tea"};
+static const hd_spec_kind *const rows[] = {&cake_kind, &tea_kind};
+static const hd_spec_kinds kinds = {.what = HD_TEXT("dish", "菜"),
+                                    .rows = rows,
+                                    .n = 2,
+                                    .common = table_rows,
+                                    .common_size = sizeof(table)};
 
 static hd_spec spec;
 static hd_arena arena;
@@ -68,7 +68,7 @@ static heed_err read_first(const char *text, hd_choice *out) {
     heed_err err = hd_spec_parse(text, "menu", "menu.yaml", &spec);
     if (err != HEED_OK) return err;
     hd_where where = hd_where_of(&spec, "menu"), at = hd_where_at(&where, 0);
-    return hd_kind_read(&kinds, json_array_get(hd_spec_get(&spec, "menu"), 0), &at, &arena, out);
+    return hd_spec_read(&kinds, json_array_get(hd_spec_get(&spec, "menu"), 0), &at, &arena, out);
 }
 
 static void test_three_ways(void **state) {
@@ -165,7 +165,7 @@ static void test_json(void **state) {
     hd_where where = hd_where_of(&spec, "menu");
     hd_choice c;
     assert_int_equal(
-        hd_kind_read(&kinds, json_array_get(hd_spec_get(&spec, "menu"), 0), &where, &arena, &c),
+        hd_spec_read(&kinds, json_array_get(hd_spec_get(&spec, "menu"), 0), &where, &arena, &c),
         HEED_OK);
     assert_int_equal(((cake *)c.options)->layers, 4);
     hd_spec_clear(&spec);
