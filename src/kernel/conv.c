@@ -20,7 +20,11 @@ enum {
     FRAME_BYTES = 256 << 10, // of a unit: leaves the second cache room for a panel and results
     PLACES = 96,             // a unit's least
     STRIP = 48,              // windows whose addresses are found at once
-    FEW_UNITS = 8,           // below that, panels are shared out too
+    DEPTH = 256,             // values of a filter at a time
+    BIG = 1 << 18,           // filters that leave the second cache: larger units, shared by panel
+    BIG_FRAME_BYTES = 1 << 20,
+    BIG_PLACES = 512,
+    FEW_UNITS = 8, // below that, panels are shared out too
 };
 
 // One class of outputs: its axes, and where its filters lie packed.
@@ -65,7 +69,9 @@ static void class_cut(sweep *s, sweep_class *c) {
     c->merged = c->merged || (c->w.taps == 1 && s->groups == 1);
     c->run = c->merged ? c->w.taps * channels : channels;
     c->tap_count = c->merged ? c->h.taps : c->h.taps * c->w.taps;
-    c->units = hd_conv_cut(s->n, &c->h, &c->w, s->in, s->narrow, FRAME_BYTES, PLACES);
+    const bool big = class_depth(s, c) * s->out / s->groups > BIG;
+    c->units = hd_conv_cut(s->n, &c->h, &c->w, s->in, s->narrow,
+                           big ? BIG_FRAME_BYTES : FRAME_BYTES, big ? BIG_PLACES : PLACES);
     const size_t frames = c->units.direct ? 0 : c->units.images * c->units.frame * sizeof(float);
     if (frames > s->slot_bytes) s->slot_bytes = frames;
 }
@@ -243,30 +249,56 @@ static size_t walk_next(const sweep *s, walk *w, const float **x, float **out) {
     return n;
 }
 
-// Panels [from, to) of one group for all windows of the unit.
-static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t from, size_t to) {
+// One panel, or a piece of its depth, for all windows of the unit; x and out of a window come from
+// its place by `in` and `j` floats.
+static void sweep_strips(const sweep *s, const walk *start, hd_conv_strip *strip, size_t in,
+                         size_t j) {
+    const float *x[STRIP];
+    float *out[STRIP];
+    strip->x = x, strip->out = out;
+    walk w = *start;
+    for (size_t n; (n = walk_next(s, &w, x, out)) > 0;) {
+        for (size_t i = 0; i < n; i++) {
+            x[i] += in;
+            out[i] += j;
+        }
+        s->kernels->strip(strip, n);
+    }
+}
+
+// The depth goes piece by piece, as much as stays in the first cache while all windows pass.
+static void sweep_panel(const sweep *s, const walk *start, hd_conv_strip *strip, const float *w,
+                        size_t in, size_t j) {
     const sweep_class *c = start->c;
+    const size_t stride = hd_round_up(strip->columns, s->kernels->lanes);
+    const size_t pieces = (c->run + DEPTH - 1) / DEPTH;      // of a run
+    const size_t taps = c->run < DEPTH ? DEPTH / c->run : 1; // of a piece
+    for (size_t t = 0; t < c->tap_count; t += taps) {
+        strip->tap = c->taps + t;
+        strip->taps = c->tap_count - t < taps ? c->tap_count - t : taps;
+        for (size_t i = 0; i < pieces; i++) {
+            const size_t from = c->run * i / pieces, to = c->run * (i + 1) / pieces;
+            strip->shift = from, strip->run = to - from;
+            strip->w = w + (t * c->run + from) * stride;
+            strip->first = t + from == 0;
+            strip->last = t + taps >= c->tap_count && i + 1 == pieces;
+            sweep_strips(s, start, strip, in, j);
+        }
+    }
+}
+
+// Panels [from, to) of one group.
+static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t from, size_t to) {
     const size_t columns = s->out / s->groups, width = s->kernels->panel;
-    const size_t depth = class_depth(s, c), first = group * columns;
+    const size_t depth = class_depth(s, start->c);
+    const size_t packed = group * hd_round_up(columns, s->kernels->lanes);
     for (size_t p = from; p < to; p++) {
-        const float *x[STRIP];
-        float *out[STRIP];
-        const size_t j = first + p * width;
-        hd_conv_strip strip = {.x = x, .tap = c->taps, .taps = c->tap_count, .run = c->run};
-        strip.w = c->packed + (group * hd_round_up(columns, s->kernels->lanes) + p * width) * depth;
-        strip.out = out;
+        const size_t j = group * columns + p * width;
+        hd_conv_strip strip = {.out_base = s->dest, .extra = s->end.residual, .relu = s->end.relu};
         strip.columns = columns - p * width < width ? columns - p * width : width;
         strip.bias = s->end.bias ? s->end.bias + j : NULL;
-        strip.extra = s->end.residual, strip.out_base = s->dest;
-        strip.relu = s->end.relu;
-        walk w = *start;
-        for (size_t n; (n = walk_next(s, &w, x, out)) > 0;) {
-            for (size_t i = 0; i < n; i++) {
-                x[i] += group * (s->in / s->groups);
-                out[i] += j;
-            }
-            s->kernels->strip(&strip, n);
-        }
+        sweep_panel(s, start, &strip, start->c->packed + (packed + p * width) * depth,
+                    group * (s->in / s->groups), j);
     }
 }
 

@@ -13,6 +13,7 @@
 // extra[i][j])
 typedef struct hd_conv_strip {
     const float *const *x; // where each window starts
+    size_t shift;          // added to all of them
     const size_t *tap;     // floats from there to each run
     size_t taps, run;
     const float *w; // (taps·run, columns rounded up to lanes)
@@ -22,6 +23,7 @@ typedef struct hd_conv_strip {
     const float *extra; // added before act; lies as out does from `out_base`; NULL: nothing
     const float *out_base;
     bool relu;
+    bool first, last; // part of a longer sum: out holds what came before; bias to relu come last
 } hd_conv_strip;
 
 // A block of a weight gradient, summed over places (e, r, q), e < images, r < rows, q < cols:

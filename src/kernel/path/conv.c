@@ -24,6 +24,27 @@ enum { MR = 4, NV = 4, BM = 4, BV = 4 };
 
 #define UNROLL _Pragma("GCC unroll 16")
 
+// What a sum starts from.
+HD_INLINE void strip_start(const hd_conv_strip *s, const float *out, const size_t nv, vf *sum) {
+    UNROLL for (size_t v = 0; v < nv; v++) {
+        const size_t left = s->columns - v * VF;
+        if (s->first)
+            sum[v] = vf_zero();
+        else
+            sum[v] = left >= VF ? vf_load(out + v * VF) : vf_load_n(out + v * VF, left);
+    }
+}
+
+HD_INLINE void strip_keep(const hd_conv_strip *s, float *out, const size_t nv, const vf *sum) {
+    UNROLL for (size_t v = 0; v < nv; v++) {
+        const size_t left = s->columns - v * VF;
+        if (left >= VF)
+            vf_store(out + v * VF, sum[v]);
+        else
+            vf_store_n(out + v * VF, sum[v], left);
+    }
+}
+
 HD_INLINE void strip_put(const hd_conv_strip *s, float *out, const size_t nv, const vf *sum) {
     const float *extra = s->extra ? s->extra + (out - s->out_base) : NULL;
     UNROLL for (size_t v = 0; v < nv; v++) {
@@ -46,12 +67,11 @@ HD_INLINE void strip_put(const hd_conv_strip *s, float *out, const size_t nv, co
 HD_INLINE void strip_body(const hd_conv_strip *s, size_t from, const size_t mr, const size_t nv) {
     const float *w = s->w;
     vf sum[MR][NV];
-    UNROLL for (size_t i = 0; i < mr; i++) {
-        UNROLL for (size_t v = 0; v < nv; v++) sum[i][v] = vf_zero();
-    }
+    UNROLL for (size_t i = 0; i < mr; i++) strip_start(s, s->out[from + i], nv, sum[i]);
     for (size_t t = 0; t < s->taps; t++) {
         const float *row[MR];
-        UNROLL for (size_t i = 0; i < mr; i++) row[i] = s->x[from + i] + s->tap[t] + s->run;
+        const size_t offset = s->shift + s->tap[t] + s->run;
+        UNROLL for (size_t i = 0; i < mr; i++) row[i] = s->x[from + i] + offset;
         for (ptrdiff_t p = -(ptrdiff_t)s->run; p != 0; p++, w += nv * VF) { // (from the end: p is
             // the only counter, and a register is left for each row)
             vf wv[NV];
@@ -62,7 +82,11 @@ HD_INLINE void strip_body(const hd_conv_strip *s, size_t from, const size_t mr, 
             }
         }
     }
-    UNROLL for (size_t i = 0; i < mr; i++) strip_put(s, s->out[from + i], nv, sum[i]);
+    if (s->last && (s->bias || s->extra || s->relu)) {
+        UNROLL for (size_t i = 0; i < mr; i++) strip_put(s, s->out[from + i], nv, sum[i]);
+    } else {
+        UNROLL for (size_t i = 0; i < mr; i++) strip_keep(s, s->out[from + i], nv, sum[i]);
+    }
 }
 
 #if defined(HD_PATH_AVX512) || defined(HD_PATH_NEON)

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Batch norm is group norm of one image of all places with a group per channel. Forward: sums of
+// each channel by pieces of rows; from them each group's mean and variance (Chan, Golub, LeVeque
+// 1983: n·δ² for what lies between the pieces); then y = a·x + b, one fused pass. Backward: two
+// sums per channel, one fused pass. Reading twice is the least there is: the sums must be known.
+#include "kernel/norm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "kernel/kernels.h"
+#include "kernel/norm_path.h"
+
+enum { PIECE = 16384 }; // values of a piece: the second cache holds what the next pass reads
+
+typedef struct pieces {
+    size_t rows, per_image, count; // rows each; pieces
+} pieces;
+
+static pieces cut(size_t n, size_t rows, size_t c) {
+    pieces p = {.rows = c > 0 && c < PIECE ? PIECE / c : 1};
+    p.per_image = (rows + p.rows - 1) / p.rows;
+    p.count = n * p.per_image;
+    return p;
+}
+
+typedef struct job {
+    const hd_norm *norm;
+    pieces cut;
+    const float *x, *dy, *residual;
+    float *y, *dx, *through;
+    hd_norm_mask mask;
+    float *sums;           // (pieces, 2, c)
+    float *p[4];           // (images, c) each: coefficients; forward uses two
+    float *means;          // (images, c): what back_sums subtracts
+    bool relu, known;
+    const hd_norm_kernels *kernels;
+} job;
+
+static size_t align(size_t floats) {
+    return (floats + 15) / 16 * 16;
+}
+
+size_t hd_norm_workspace(const hd_norm *norm) {
+    const size_t c = align(norm->c);
+    return sizeof(float) * (cut(norm->n, norm->rows, norm->c).count * 2 * c + 7 * norm->n * c);
+}
+
+static job job_make(const hd_norm *norm, void *workspace) {
+    job j = {.norm = norm, .cut = cut(norm->n, norm->rows, norm->c)};
+    const size_t c = align(norm->c);
+    j.kernels = hd_kernels_get()->norm;
+    j.sums = workspace;
+    float *at = j.sums + j.cut.count * 2 * c;
+    for (int i = 0; i < 4; i++, at += norm->n * c) j.p[i] = at;
+    j.means = at;
+    j.relu = norm->relu;
+    return j;
+}
+
+typedef struct piece {
+    size_t image, rows, at; // at: first value
+} piece;
+
+static piece piece_at(const job *j, size_t i) {
+    piece p = {.image = i / j->cut.per_image};
+    const size_t row = i % j->cut.per_image * j->cut.rows;
+    p.rows = j->norm->rows - row < j->cut.rows ? j->norm->rows - row : j->cut.rows;
+    p.at = (p.image * j->norm->rows + row) * j->norm->c;
+    return p;
+}
+
+static heed_err sums_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const piece p = piece_at(j, chunk);
+    float *to = j->sums + chunk * 2 * align(j->norm->c);
+    j->kernels->sums(p.rows, j->norm->c, j->x + p.at, to, to + align(j->norm->c));
+    return HEED_OK;
+}
+
+static heed_err affine_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const piece p = piece_at(j, chunk);
+    const size_t c = p.image * align(j->norm->c);
+    j->kernels->affine(p.rows, j->norm->c, j->x + p.at, j->p[0] + c, j->p[1] + c,
+                       j->residual ? j->residual + p.at : NULL, j->relu, j->y + p.at);
+    return HEED_OK;
+}
+
+// The mean and the sum of squares around it of channels [c0, c1) of an image.
+static void moments(const job *j, size_t image, size_t c0, size_t c1, double *mean, double *m2) {
+    const size_t c = align(j->norm->c);
+    double count = 0, m = 0, s = 0;
+    for (size_t i = image * j->cut.per_image; i < (image + 1) * j->cut.per_image; i++) {
+        const piece p = piece_at(j, i);
+        const float *sums = j->sums + i * 2 * c;
+        const double n = (double)p.rows;
+        for (size_t k = c0; k < c1; k++) {
+            const double s1 = (double)sums[k], first = (double)j->x[p.at + k];
+            const double delta = first + s1 / n - m, square = (double)sums[c + k] - s1 * s1 / n;
+            const double all = count + n;
+            m += delta * n / all;
+            s += (square > 0 || isnan(square) ? square : 0) + delta * delta * (count * n / all);
+            count = all;
+        }
+    }
+    *mean = m, *m2 = s;
+}
+
+// y = a·x + b for channels of one group.
+static void coefficients(const job *j, size_t image, size_t c0, size_t c1, const float *gamma,
+                         const float *beta, float mean, float scale) {
+    for (size_t k = c0, at = image * align(j->norm->c) + c0; k < c1; k++, at++) {
+        j->p[0][at] = gamma ? gamma[k] * scale : scale;
+        j->p[1][at] = (float)((beta ? (double)beta[k] : 0) - (double)mean * (double)j->p[0][at]);
+    }
+}
+
+heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                         const float *beta, const float *residual, float *y, float *mean,
+                         float *scale, void *workspace) {
+    HD_TRY(hd_isa_ready());
+    job j = job_make(norm, workspace);
+    j.x = x, j.residual = residual, j.y = y;
+    HD_TRY(hd_pool_run(pool, j.cut.count, sums_chunk, &j));
+    const size_t width = norm->c / norm->groups;
+    for (size_t i = 0; i < norm->n * norm->groups; i++) {
+        const size_t image = i / norm->groups, c0 = i % norm->groups * width;
+        double m = 0, m2 = 0;
+        const double count = (double)(norm->rows * width);
+        moments(&j, image, c0, c0 + width, &m, &m2);
+        mean[i] = (float)m;
+        scale[i] = (float)(1 / sqrt((count > 0 ? m2 / count : 0) + (double)norm->eps));
+        coefficients(&j, image, c0, c0 + width, gamma, beta, mean[i], scale[i]);
+    }
+    return hd_pool_run(pool, j.cut.count, affine_chunk, &j);
+}
+
+heed_err hd_norm_known(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                       const float *beta, const float *mean, const float *var,
+                       const float *residual, float *y, void *workspace) {
+    HD_TRY(hd_isa_ready());
+    job j = job_make(norm, workspace);
+    j.x = x, j.residual = residual, j.y = y;
+    for (size_t i = 0; i < norm->c; i++) {
+        coefficients(&j, 0, i, i + 1, gamma, beta, mean[i],
+                     (float)(1 / sqrt((double)var[i] + (double)norm->eps)));
+    }
+    return hd_pool_run(pool, j.cut.count, affine_chunk, &j);
+}
+
+// ── backward ──
+
+static hd_norm_mask mask_at(const job *j, const piece *p) {
+    hd_norm_mask m = j->mask;
+    if (m.y) m.y += p->at;
+    if (m.a) m.a += p->image * align(j->norm->c), m.b += p->image * align(j->norm->c);
+    return m;
+}
+
+static heed_err back_sums_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const piece p = piece_at(j, chunk);
+    const size_t c = align(j->norm->c);
+    float *to = j->sums + chunk * 2 * c;
+    j->kernels->back_sums(p.rows, j->norm->c, j->x + p.at, j->dy + p.at, mask_at(j, &p),
+                          j->means + p.image * c, to, to + c);
+    return HEED_OK;
+}
+
+static heed_err back_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const piece p = piece_at(j, chunk);
+    const size_t c = p.image * align(j->norm->c);
+    const float *const coefficient[] = {j->p[0] + c, j->p[1] + c, j->p[2] + c, j->p[3] + c};
+    j->kernels->back(p.rows, j->norm->c, j->x + p.at, j->dy + p.at, mask_at(j, &p), coefficient,
+                     j->dx + p.at, j->through ? j->through + p.at : NULL);
+    return HEED_OK;
+}
+
+// Adds the pieces of an image up; the first piece's place holds the result.
+static void back_totals(const job *j, size_t image) {
+    const size_t c = align(j->norm->c);
+    float *to = j->sums + image * j->cut.per_image * 2 * c;
+    for (size_t k = 0; k < 2 * c; k++) {
+        if (k % c >= j->norm->c) continue;
+        double sum = 0;
+        for (size_t i = 0; i < j->cut.per_image; i++) sum += (double)to[i * 2 * c + k];
+        to[k] = (float)sum;
+    }
+}
+
+// dx = a·dz − q·(x − mean) + k of one group, from its channels' sums.
+static void back_coefficients(const job *j, size_t image, size_t c0, size_t c1, const float *gamma,
+                              float mean, float scale) {
+    const size_t c = align(j->norm->c), at = image * c;
+    const float *s1 = j->sums + image * j->cut.per_image * 2 * c, *s2 = s1 + c;
+    const double count = (double)(j->norm->rows * (c1 - c0));
+    double m1 = 0, m2 = 0;
+    for (size_t k = c0; k < c1; k++) {
+        const double g = gamma ? (double)gamma[k] : 1;
+        m1 += g * (double)s1[k];
+        m2 += g * (double)s2[k];
+    }
+    const double s = (double)scale;
+    for (size_t k = c0; k < c1; k++) {
+        j->p[0][at + k] = (float)((gamma ? (double)gamma[k] : 1) * s);
+        j->p[1][at + k] = j->known ? 0 : (float)(s * s * s * m2 / count);
+        j->p[2][at + k] = mean;
+        j->p[3][at + k] = j->known ? 0 : (float)(-s * m1 / count);
+    }
+}
+
+static void back_weights(const job *j, const float *scale, float *dgamma, float *dbeta) {
+    const hd_norm *norm = j->norm;
+    const size_t c = align(norm->c), width = norm->c / norm->groups;
+    for (size_t k = 0; k < norm->c; k++) {
+        double g = 0, b = 0;
+        for (size_t i = 0; i < norm->n && norm->rows > 0; i++) {
+            const float *s = j->sums + i * j->cut.per_image * 2 * c;
+            b += (double)s[k];
+            g += (double)s[c + k] * (double)scale[i * norm->groups + k / width];
+        }
+        if (dgamma) dgamma[k] = (float)g;
+        if (dbeta) dbeta[k] = (float)b;
+    }
+}
+
+heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const float *x,
+                          const float *gamma, const float *beta, const float *y, const float *mean,
+                          const float *scale, const float *dy, hd_norm_grads out, void *workspace) {
+    HD_TRY(hd_isa_ready());
+    job j = job_make(norm, workspace);
+    j.x = x, j.dy = dy, j.known = known, j.dx = out.dx, j.through = out.dresidual;
+    const size_t width = norm->c / norm->groups, c = align(norm->c);
+    float *mask[2] = {j.means + norm->n * c, j.means + 2 * norm->n * c};
+    if (norm->relu && y) j.mask.y = y;
+    else if (norm->relu) j.mask.a = mask[0], j.mask.b = mask[1];
+    for (size_t i = 0; i < norm->n * norm->c; i++) {
+        const size_t image = i / norm->c, k = i % norm->c, g = image * norm->groups + k / width;
+        j.means[image * c + k] = mean[g];
+        if (!j.mask.a) continue;
+        coefficients(&j, image, k, k + 1, gamma, beta, mean[g], scale[g]);
+        mask[0][image * c + k] = j.p[0][image * c + k];
+        mask[1][image * c + k] = j.p[1][image * c + k];
+    }
+    HD_TRY(hd_pool_run(pool, j.cut.count, back_sums_chunk, &j));
+    for (size_t i = 0; i < norm->n && norm->rows > 0; i++) back_totals(&j, i);
+    back_weights(&j, scale, out.dgamma, out.dbeta);
+    if (!out.dx) return HEED_OK;
+    for (size_t i = 0; i < norm->n * norm->groups && norm->rows > 0; i++) {
+        const size_t c0 = i % norm->groups * width;
+        back_coefficients(&j, i / norm->groups, c0, c0 + width, gamma, mean[i], scale[i]);
+    }
+    return hd_pool_run(pool, j.cut.count, back_chunk, &j);
+}
+
+// ── rows ──
+
+enum { ROW_CHUNKS = 64, ROWS_LEAST = 4 };
+
+typedef struct rows_job {
+    const hd_row_norm *norm;
+    const float *x, *gamma, *beta, *dy, *mean, *scale;
+    float *y, *mean_out, *scale_out, *dx, *sums;
+    size_t per_chunk, chunks;
+    bool dgamma, dbeta;
+} rows_job;
+
+// Rows per chunk: by the shape, so that sums over rows are too.
+static rows_job rows_make(const hd_row_norm *norm) {
+    rows_job j = {.norm = norm, .per_chunk = (norm->rows + ROW_CHUNKS - 1) / ROW_CHUNKS};
+    if (j.per_chunk < ROWS_LEAST) j.per_chunk = ROWS_LEAST;
+    j.chunks = (norm->rows + j.per_chunk - 1) / j.per_chunk;
+    return j;
+}
+
+static heed_err rows_chunk(void *ctx, size_t chunk) {
+    const rows_job *j = ctx;
+    const size_t d = j->norm->d, from = chunk * j->per_chunk;
+    const size_t to = from + j->per_chunk < j->norm->rows ? from + j->per_chunk : j->norm->rows;
+    const hd_norm_kernels *kernels = hd_kernels_get()->norm;
+    for (size_t r = from; r < to; r++) {
+        kernels->row(d, j->x + r * d, j->gamma, j->beta, j->norm->eps, j->norm->rms, j->y + r * d,
+                     &j->mean_out[r], &j->scale_out[r]);
+    }
+    return HEED_OK;
+}
+
+static heed_err rows_back_chunk(void *ctx, size_t chunk) {
+    const rows_job *j = ctx;
+    const size_t d = j->norm->d, from = chunk * j->per_chunk;
+    const size_t to = from + j->per_chunk < j->norm->rows ? from + j->per_chunk : j->norm->rows;
+    const hd_norm_kernels *kernels = hd_kernels_get()->norm;
+    float *sums = j->sums + chunk * 2 * align(d);
+    memset(sums, 0, 2 * align(d) * sizeof *sums);
+    for (size_t r = from; r < to; r++) {
+        kernels->row_back(d, j->x + r * d, j->dy + r * d, j->gamma, j->mean ? j->mean[r] : 0,
+                          j->scale[r], j->norm->rms, j->dx ? j->dx + r * d : NULL,
+                          j->dgamma ? sums : NULL, j->dbeta ? sums + align(d) : NULL);
+    }
+    return HEED_OK;
+}
+
+size_t hd_row_norm_workspace(const hd_row_norm *norm) {
+    return rows_make(norm).chunks * 2 * align(norm->d) * sizeof(float);
+}
+
+heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+                             const float *gamma, const float *beta, float *y, float *mean,
+                             float *scale) {
+    HD_TRY(hd_isa_ready());
+    rows_job j = rows_make(norm);
+    j.x = x, j.gamma = gamma, j.beta = beta, j.y = y, j.mean_out = mean, j.scale_out = scale;
+    return hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_chunk, &j);
+}
+
+heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+                              const float *gamma, const float *mean, const float *scale,
+                              const float *dy, hd_norm_grads out, void *workspace) {
+    HD_TRY(hd_isa_ready());
+    rows_job j = rows_make(norm);
+    j.x = x, j.gamma = gamma, j.mean = mean, j.scale = scale, j.dy = dy, j.dx = out.dx;
+    j.sums = workspace, j.dgamma = out.dgamma, j.dbeta = out.dbeta;
+    HD_TRY(hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_back_chunk, &j));
+    for (size_t i = 0; i < norm->d; i++) {
+        double g = 0, b = 0;
+        for (size_t k = 0; k < j.chunks; k++) {
+            g += (double)j.sums[k * 2 * align(norm->d) + i];
+            b += (double)j.sums[(k * 2 + 1) * align(norm->d) + i];
+        }
+        if (out.dgamma) out.dgamma[i] = (float)g;
+        if (out.dbeta) out.dbeta[i] = (float)b;
+    }
+    return HEED_OK;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Normalisation, forward and backward: of columns over all rows (batch), of each row (layer, RMS),
+// of each image's groups of channels (group). Images lie (n, h, w, c): rows are places.
+//
+// Batch and group norms may end with "+ residual" and ReLU in the same pass; their backward then
+// takes dy as it comes. Sums are taken by pieces cut by shape (each shifted by its first row) and
+// put together in double, in order: the same bits for any number of threads.
+#ifndef HD_KERNEL_NORM_H
+#define HD_KERNEL_NORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/pool.h"
+
+typedef struct hd_norm {
+    size_t n;      // images (batch norm: 1)
+    size_t rows;   // places per image
+    size_t c;      // channels
+    size_t groups; // of channels that are normalised together; batch norm: c, with n = 1
+    float eps;
+    bool relu;
+} hd_norm;
+
+// Bytes (64-byte aligned) that the calls below borrow.
+size_t hd_norm_workspace(const hd_norm *norm);
+
+// y = act(gamma·(x − mean)·scale + beta + residual) with the mean and scale = 1/√(var + eps) of each
+// (image, group), which are written. gamma, beta (c), residual: may be NULL.
+heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                         const float *beta, const float *residual, float *y, float *mean,
+                         float *scale, void *workspace) HEED_CHECK;
+// With statistics known (c): batch norm when not training. var: variance.
+heed_err hd_norm_known(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                       const float *beta, const float *mean, const float *var,
+                       const float *residual, float *y, void *workspace) HEED_CHECK;
+// known: mean and scale don't depend on x. y: needed with relu and a residual, else may be NULL.
+// dx, dgamma, dbeta, dresidual: NULL when not wanted.
+typedef struct hd_norm_grads {
+    float *dx, *dgamma, *dbeta, *dresidual;
+} hd_norm_grads;
+heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const float *x,
+                          const float *gamma, const float *beta, const float *y, const float *mean,
+                          const float *scale, const float *dy, hd_norm_grads out,
+                          void *workspace) HEED_CHECK;
+
+// Rows of d: y = gamma·(x − mean)·scale + beta; rms: mean is 0. mean, scale (rows) are written.
+typedef struct hd_row_norm {
+    size_t rows, d;
+    float eps;
+    bool rms;
+} hd_row_norm;
+size_t hd_row_norm_workspace(const hd_row_norm *norm); // of the backward
+heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+                             const float *gamma, const float *beta, float *y, float *mean,
+                             float *scale) HEED_CHECK;
+heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+                              const float *gamma, const float *mean, const float *scale,
+                              const float *dy, hd_norm_grads out, void *workspace) HEED_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a path does for normalisation (kernel/norm.h). Inside kernel/ only.
+#ifndef HD_KERNEL_NORM_PATH_H
+#define HD_KERNEL_NORM_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Which values of dy pass the ReLU after the norm: those whose y > 0; or, y NULL, those where
+// a·x + b > 0 (the same y, computed again: cheaper than read). a and y NULL: all.
+typedef struct hd_norm_mask {
+    const float *y, *a, *b;
+} hd_norm_mask;
+
+typedef struct hd_norm_kernels {
+    // Of each of c columns: s1 = Σ (x − x[0]), s2 = Σ (x − x[0])².
+    void (*sums)(size_t rows, size_t c, const float *x, float *s1, float *s2);
+    // y = a·x + b + residual, at least 0 when relu. residual may be NULL.
+    void (*affine)(size_t rows, size_t c, const float *x, const float *a, const float *b,
+                   const float *residual, bool relu, float *y);
+    // Of each column, with dz the dy that pass: s1 = Σ dz, s2 = Σ dz·(x − mean).
+    void (*back_sums)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
+                      const float *mean, float *s1, float *s2);
+    // dx = a·dz − q·(x − mean) + k; through (or NULL) = dz.
+    void (*back)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
+                 const float *const p[4], float *dx, float *through); // p: a, q, mean, k
+    // One row of d: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL. rms: mean is 0.
+    void (*row)(size_t d, const float *x, const float *gamma, const float *beta, float eps, bool rms,
+                float *y, float *mean, float *scale);
+    // Its gradient; adds to dgamma and dbeta (or NULL).
+    void (*row_back)(size_t d, const float *x, const float *dy, const float *gamma, float mean,
+                     float scale, bool rms, float *dx, float *dgamma, float *dbeta);
+} hd_norm_kernels;
+
+extern const hd_norm_kernels hd_norm_kernels_ref;
+extern const hd_norm_kernels hd_norm_kernels_avx2;
+extern const hd_norm_kernels hd_norm_kernels_avx512;
+extern const hd_norm_kernels hd_norm_kernels_neon;
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loops of kernel/norm_path.h. By columns: a vector of columns goes down the rows, four vectors
+// (or four rows of one) at a time so that additions overlap. By rows: four vectors of sums, added up
+// in one order.
+#include "kernel/norm_path.h"
+
+#include "kernel/path/simd.h"
+
+#define UNROLL _Pragma("GCC unroll 4")
+enum { W = 4 };
+
+HD_INLINE vf load(const float *p, size_t left) {
+    return left >= VF ? vf_load(p) : vf_load_n(p, left);
+}
+HD_INLINE void store(float *p, vf a, size_t left) {
+    if (left >= VF) vf_store(p, a);
+    else vf_store_n(p, a, left);
+}
+static inline size_t lanes_left(size_t c, size_t at) {
+    return c - at < VF ? c - at : (size_t)VF;
+}
+
+// ── by columns ──
+
+// Four whole vectors of columns.
+HD_INLINE void sums_wide(size_t rows, size_t c, const float *x, float *s1, float *s2) {
+    vf a[W], b[W], first[W];
+    UNROLL for (size_t v = 0; v < W; v++) {
+        a[v] = b[v] = vf_zero();
+        first[v] = vf_load(x + v * VF);
+    }
+    for (size_t r = 0; r < rows; r++, x += c) {
+        UNROLL for (size_t v = 0; v < W; v++) {
+            vf d = vf_sub(vf_load(x + v * VF), first[v]);
+            a[v] = vf_add(a[v], d);
+            b[v] = vf_fma(d, d, b[v]);
+        }
+    }
+    UNROLL for (size_t v = 0; v < W; v++) {
+        vf_store(s1 + v * VF, a[v]);
+        vf_store(s2 + v * VF, b[v]);
+    }
+}
+
+// One vector of columns, four rows at a time.
+HD_INLINE void sums_narrow(size_t rows, size_t c, size_t left, const float *x, float *s1,
+                           float *s2) {
+    const vf first = load(x, left);
+    vf a[W], b[W];
+    UNROLL for (size_t v = 0; v < W; v++) a[v] = b[v] = vf_zero();
+    size_t r = 0;
+    for (; r + W <= rows; r += W) {
+        UNROLL for (size_t v = 0; v < W; v++) {
+            vf d = vf_sub(load(x + (r + v) * c, left), first);
+            a[v] = vf_add(a[v], d);
+            b[v] = vf_fma(d, d, b[v]);
+        }
+    }
+    for (; r < rows; r++) {
+        vf d = vf_sub(load(x + r * c, left), first);
+        a[0] = vf_add(a[0], d);
+        b[0] = vf_fma(d, d, b[0]);
+    }
+    store(s1, vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])), left);
+    store(s2, vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3])), left);
+}
+
+static void sums(size_t rows, size_t c, const float *x, float *s1, float *s2) {
+    size_t at = 0;
+    for (; at + W * VF <= c; at += W * VF) sums_wide(rows, c, x + at, s1 + at, s2 + at);
+    for (; at < c; at += VF) {
+        const size_t left = lanes_left(c, at);
+        if (left == VF) sums_narrow(rows, c, VF, x + at, s1 + at, s2 + at);
+        else sums_narrow(rows, c, left, x + at, s1 + at, s2 + at);
+    }
+}
+
+HD_INLINE void affine_at(const float *x, const float *a, const float *b, const float *residual,
+                         bool relu, float *y, size_t left) {
+    vf sum = vf_fma(load(x, left), load(a, left), load(b, left));
+    if (residual) sum = vf_add(sum, load(residual, left));
+    if (relu) sum = vf_max(vf_zero(), sum);
+    store(y, sum, left);
+}
+
+HD_INLINE void affine_body(size_t rows, size_t c, const float *x, const float *a, const float *b,
+                           const float *residual, const bool more, const bool relu, float *y) {
+    for (size_t r = 0; r < rows; r++, x += c, y += c) {
+        const float *add = more ? residual + r * c : NULL;
+        size_t i = 0;
+        for (; i + VF <= c; i += VF)
+            affine_at(x + i, a + i, b + i, more ? add + i : NULL, relu, y + i, VF);
+        if (i < c) affine_at(x + i, a + i, b + i, more ? add + i : NULL, relu, y + i, c - i);
+    }
+}
+
+static void affine(size_t rows, size_t c, const float *x, const float *a, const float *b,
+                   const float *residual, bool relu, float *y) {
+    if (residual && relu) affine_body(rows, c, x, a, b, residual, true, true, y);
+    else if (residual) affine_body(rows, c, x, a, b, residual, true, false, y);
+    else if (relu) affine_body(rows, c, x, a, b, NULL, false, true, y);
+    else affine_body(rows, c, x, a, b, NULL, false, false, y);
+}
+
+enum { ALL, BY_Y, BY_X };
+
+HD_INLINE vf passing(const int kind, const hd_norm_mask *mask, size_t row_at, size_t column, vf x,
+                     vf dy, size_t left) {
+    if (kind == ALL) return dy;
+    vf y = kind == BY_Y ? load(mask->y + row_at + column, left)
+                        : vf_fma(x, load(mask->a + column, left), load(mask->b + column, left));
+    return vf_select(vf_le(y, vf_zero()), vf_zero(), dy); // (NaN passes)
+}
+
+// One vector of columns, four rows at a time.
+HD_INLINE void back_sums_at(const int kind, size_t rows, size_t c, size_t at, size_t left,
+                            const float *x, const float *dy, const hd_norm_mask *mask,
+                            const float *mean, float *s1, float *s2) {
+    const vf m = load(mean + at, left);
+    vf a[W], b[W];
+    UNROLL for (size_t v = 0; v < W; v++) a[v] = b[v] = vf_zero();
+    for (size_t r = 0; r < rows; r += W) {
+        UNROLL for (size_t v = 0; v < W; v++) {
+            if (r + v >= rows) break;
+            const size_t row = (r + v) * c;
+            vf xv = load(x + row + at, left);
+            vf d = passing(kind, mask, row, at, xv, load(dy + row + at, left), left);
+            a[v] = vf_add(a[v], d);
+            b[v] = vf_fma(d, vf_sub(xv, m), b[v]);
+        }
+    }
+    store(s1 + at, vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])), left);
+    store(s2 + at, vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3])), left);
+}
+
+HD_INLINE void back_sums_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
+                            const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
+    size_t at = 0;
+    for (; at + VF <= c; at += VF)
+        back_sums_at(kind, rows, c, at, VF, x, dy, mask, mean, s1, s2);
+    if (at < c) back_sums_at(kind, rows, c, at, c - at, x, dy, mask, mean, s1, s2);
+}
+
+static void back_sums(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
+                      const float *mean, float *s1, float *s2) {
+    if (mask.y) back_sums_of(BY_Y, rows, c, x, dy, &mask, mean, s1, s2);
+    else if (mask.a) back_sums_of(BY_X, rows, c, x, dy, &mask, mean, s1, s2);
+    else back_sums_of(ALL, rows, c, x, dy, &mask, mean, s1, s2);
+}
+
+HD_INLINE void back_at(const int kind, size_t row, size_t i, size_t left, const float *x,
+                       const float *dy, const hd_norm_mask *mask, const float *const p[4], float *dx,
+                       float *through) {
+    vf xv = load(x + row + i, left);
+    vf d = passing(kind, mask, row, i, xv, load(dy + row + i, left), left);
+    if (through) store(through + row + i, d, left);
+    vf sum = vf_fma(d, load(p[0] + i, left), load(p[3] + i, left));
+    sum = vf_fnma(load(p[1] + i, left), vf_sub(xv, load(p[2] + i, left)), sum);
+    store(dx + row + i, sum, left);
+}
+
+HD_INLINE void back_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
+                       const hd_norm_mask *mask, const float *const p[4], float *dx,
+                       float *through) {
+    for (size_t r = 0; r < rows; r++) {
+        size_t i = 0;
+        for (; i + VF <= c; i += VF) back_at(kind, r * c, i, VF, x, dy, mask, p, dx, through);
+        if (i < c) back_at(kind, r * c, i, c - i, x, dy, mask, p, dx, through);
+    }
+}
+
+static void back(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
+                 const float *const p[4], float *dx, float *through) {
+    if (mask.y) back_of(BY_Y, rows, c, x, dy, &mask, p, dx, through);
+    else if (mask.a) back_of(BY_X, rows, c, x, dy, &mask, p, dx, through);
+    else back_of(ALL, rows, c, x, dy, &mask, p, dx, through);
+}
+
+// ── by rows ──
+
+HD_INLINE float total(const vf *a) {
+    return vf_sum(vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])));
+}
+
+// Σ (x − mean)^power of a row, power 1 or 2.
+HD_INLINE float moment(size_t d, const float *x, float mean, const bool square) {
+    const vf m = vf_set1(mean);
+    vf a[W];
+    UNROLL for (size_t v = 0; v < W; v++) a[v] = vf_zero();
+    size_t i = 0;
+    for (; i + W * VF <= d; i += W * VF) {
+        UNROLL for (size_t v = 0; v < W; v++) {
+            vf t = vf_sub(vf_load(x + i + v * VF), m);
+            a[v] = square ? vf_fma(t, t, a[v]) : vf_add(a[v], t);
+        }
+    }
+    for (; i + VF <= d; i += VF) {
+        vf t = vf_sub(vf_load(x + i), m);
+        a[0] = square ? vf_fma(t, t, a[0]) : vf_add(a[0], t);
+    }
+    if (i < d) { // (lanes past the end would count as −mean)
+        float rest[VF];
+        vf_store(rest, vf_sub(vf_load_n(x + i, d - i), m));
+        vf t = vf_load_n(rest, d - i);
+        a[1] = square ? vf_fma(t, t, a[1]) : vf_add(a[1], t);
+    }
+    return total(a);
+}
+
+static void row(size_t d, const float *x, const float *gamma, const float *beta, float eps, bool rms,
+                float *y, float *mean, float *scale) {
+    const float m = rms ? 0 : moment(d, x, 0, false) / (float)d;
+    const float var = moment(d, x, m, true) / (float)d;
+    *mean = m;
+    float s[VF];
+    vf_store(s, vf_div(vf_set1(1), vf_sqrt(vf_set1(var + eps))));
+    *scale = s[0];
+    const vf mv = vf_set1(m), sv = vf_set1(s[0]);
+    for (size_t i = 0; i < d; i += VF) {
+        const size_t left = lanes_left(d, i);
+        vf t = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        if (gamma) t = vf_mul(t, load(gamma + i, left));
+        if (beta) t = vf_add(t, load(beta + i, left));
+        store(y + i, t, left);
+    }
+}
+
+static void row_back(size_t d, const float *x, const float *dy, const float *gamma, float mean,
+                     float scale, bool rms, float *dx, float *dgamma, float *dbeta) {
+    const vf mv = vf_set1(mean), sv = vf_set1(scale);
+    vf a[2] = {vf_zero(), vf_zero()}, b[2] = {vf_zero(), vf_zero()}; // Σ g, Σ g·x̂
+    for (size_t i = 0, odd = 0; i < d; i += VF, odd = 1 - odd) {
+        const size_t left = lanes_left(d, i);
+        vf g = load(dy + i, left), hat = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        if (dgamma) store(dgamma + i, vf_fma(g, hat, load(dgamma + i, left)), left);
+        if (dbeta) store(dbeta + i, vf_add(g, load(dbeta + i, left)), left);
+        if (gamma) g = vf_mul(g, load(gamma + i, left));
+        a[odd] = vf_add(a[odd], g);
+        b[odd] = vf_fma(g, hat, b[odd]); // (lanes past the end: g is 0)
+    }
+    if (!dx) return;
+    const float n = (float)d;
+    const vf c1 = vf_set1(rms ? 0 : vf_sum(vf_add(a[0], a[1])) / n);
+    const vf c2 = vf_set1(vf_sum(vf_add(b[0], b[1])) / n);
+    for (size_t i = 0; i < d; i += VF) {
+        const size_t left = lanes_left(d, i);
+        vf g = load(dy + i, left), hat = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        if (gamma) g = vf_mul(g, load(gamma + i, left));
+        store(dx + i, vf_mul(sv, vf_sub(vf_sub(g, c1), vf_mul(hat, c2))), left);
+    }
+}
+
+const hd_norm_kernels HD_PATH(hd_norm_kernels) = {.sums = sums,
+                                                  .affine = affine,
+                                                  .back_sums = back_sums,
+                                                  .back = back,
+                                                  .row = row,
+                                                  .row_back = row_back};
