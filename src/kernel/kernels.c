@@ -6,8 +6,10 @@
 #include "kernel/attention.h"
 #include "kernel/conv_path.h"
 #include "kernel/cpu.h"
+#include "kernel/norm_path.h"
 #include "kernel/optim.h"
 #include "kernel/pack.h"
+#include "kernel/pooling_path.h"
 #include "kernel/recurrent.h"
 #include "kernel/softmax.h"
 #include "kernel/tile.h"
@@ -15,17 +17,8 @@
 
 // The families of one path, by the names that HD_PATH gave them.
 // clang-format off
-#define FAMILIES(path) { \
-    .attention = &hd_attention_kernels_##path, \
-    .conv = &hd_conv_kernels_##path, \
-    .optim = &hd_optim_kernels_##path, \
-    .pack = &hd_pack_kernels_##path, \
-    .recurrent = &hd_recurrent_kernels_##path, \
-    .softmax = &hd_softmax_kernels_##path, \
-    .tile = &hd_tile_kernels_##path, \
-    .vec = &hd_vec_kernels_##path, \
-}
-// clang-format on
+#define FAMILIES(path) \
+    { .attention = &hd_attention_kernels_##path, .conv = &hd_conv_kernels_##path, .norm = &hd_norm_kernels_##path, .optim = &hd_optim_kernels_##path, .pack = &hd_pack_kernels_##path, .pooling = &hd_pooling_kernels_##path, .recurrent = &hd_recurrent_kernels_##path, .softmax = &hd_softmax_kernels_##path, .tile = &hd_tile_kernels_##path, .vec = &hd_vec_kernels_##path }
 
 static const hd_kernels tables[HD_ISAS] = {
     [HD_ISA_REF] = FAMILIES(ref),

@@ -10,8 +10,10 @@
 typedef struct hd_kernels {
     const struct hd_attention_kernels *attention; // kernel/attention.h
     const struct hd_conv_kernels *conv;           // kernel/conv_path.h
+    const struct hd_norm_kernels *norm;           // kernel/norm_path.h
     const struct hd_optim_kernels *optim;         // kernel/optim.h
     const struct hd_pack_kernels *pack;           // kernel/pack.h
+    const struct hd_pooling_kernels *pooling;     // kernel/pooling_path.h
     const struct hd_recurrent_kernels *recurrent; // kernel/recurrent.h
     const struct hd_softmax_kernels *softmax;     // kernel/softmax.h
     const struct hd_tile_kernels *tile;           // kernel/tile.h

@@ -32,9 +32,9 @@ typedef struct job {
     const float *x, *dy, *residual;
     float *y, *dx, *through;
     hd_norm_mask mask;
-    float *sums;           // (pieces, 2, c)
-    float *p[4];           // (images, c) each: coefficients; forward uses two
-    float *means;          // (images, c): what back_sums subtracts
+    float *sums;  // (pieces, 2, c)
+    float *p[4];  // (images, c) each: coefficients; forward uses two
+    float *means; // (images, c): what back_sums subtracts
     bool relu, known;
     const hd_norm_kernels *kernels;
 } job;
@@ -236,8 +236,10 @@ heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const 
     j.x = x, j.dy = dy, j.known = known, j.dx = out.dx, j.through = out.dresidual;
     const size_t width = norm->c / norm->groups, c = align(norm->c);
     float *mask[2] = {j.means + norm->n * c, j.means + 2 * norm->n * c};
-    if (norm->relu && y) j.mask.y = y;
-    else if (norm->relu) j.mask.a = mask[0], j.mask.b = mask[1];
+    if (norm->relu && y)
+        j.mask.y = y;
+    else if (norm->relu)
+        j.mask.a = mask[0], j.mask.b = mask[1];
     for (size_t i = 0; i < norm->n * norm->c; i++) {
         const size_t image = i / norm->c, k = i % norm->c, g = image * norm->groups + k / width;
         j.means[image * c + k] = mean[g];

@@ -26,8 +26,8 @@ typedef struct hd_norm {
 // Bytes (64-byte aligned) that the calls below borrow.
 size_t hd_norm_workspace(const hd_norm *norm);
 
-// y = act(gamma·(x − mean)·scale + beta + residual) with the mean and scale = 1/√(var + eps) of each
-// (image, group), which are written. gamma, beta (c), residual: may be NULL.
+// y = act(gamma·(x − mean)·scale + beta + residual) with the mean and scale = 1/√(var + eps) of
+// each (image, group), which are written. gamma, beta (c), residual: may be NULL.
 heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
                          const float *beta, const float *residual, float *y, float *mean,
                          float *scale, void *workspace) HEED_CHECK;

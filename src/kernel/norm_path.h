@@ -26,8 +26,8 @@ typedef struct hd_norm_kernels {
     void (*back)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
                  const float *const p[4], float *dx, float *through); // p: a, q, mean, k
     // One row of d: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL. rms: mean is 0.
-    void (*row)(size_t d, const float *x, const float *gamma, const float *beta, float eps, bool rms,
-                float *y, float *mean, float *scale);
+    void (*row)(size_t d, const float *x, const float *gamma, const float *beta, float eps,
+                bool rms, float *y, float *mean, float *scale);
     // Its gradient; adds to dgamma and dbeta (or NULL).
     void (*row_back)(size_t d, const float *x, const float *dy, const float *gamma, float mean,
                      float scale, bool rms, float *dx, float *dgamma, float *dbeta);

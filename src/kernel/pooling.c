@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pools and resizing by rows of outputs (kernel/pooling_path.h). A backward adds each output's share
-// to its window's places, in the order of the outputs, one image per chunk.
+// Pools and resizing by rows of outputs (kernel/pooling_path.h). A backward adds each output's
+// share to its window's places, in the order of the outputs, one image per chunk.
 #include "kernel/pooling.h"
 
 #include <string.h>
@@ -48,13 +48,11 @@ typedef struct job {
     const hd_resize *r;
     size_t rows, bands; // output rows per chunk; chunks per image
     hd_window *w;
-    float *inverse;
     hd_blend *blends;
     const float *x, *dy;
     float *y;
     int32_t *arg;
     const hd_pooling_kernels *kernels;
-    void (*run)(const hd_pooling_row *row);
 } job;
 
 static size_t aligned(size_t bytes) {
@@ -62,7 +60,7 @@ static size_t aligned(size_t bytes) {
 }
 
 size_t hd_pooling_workspace(const hd_pooling *p) {
-    return aligned(p->out_w * sizeof(hd_window)) + aligned(p->out_w * sizeof(float));
+    return aligned(p->out_w * sizeof(hd_window));
 }
 
 size_t hd_resize_workspace(const hd_resize *r) {
@@ -87,7 +85,6 @@ static job pooling_job(const hd_pooling *p, void *workspace) {
     job j = bands(p->h, p->w, p->c, p->out_h);
     j.p = p;
     j.w = workspace;
-    j.inverse = (float *)(void *)((char *)workspace + aligned(p->out_w * sizeof(hd_window)));
     for (size_t i = 0; i < p->out_w; i++)
         j.w[i] = hd_pooling_window(p->w, p->out_w, p->kw, p->stride_w, p->pad_w, p->adaptive, i);
     return j;
@@ -116,15 +113,17 @@ static void run_avg(const job *j, hd_pooling_row row, void (*run)(const hd_pooli
         row.outs = outs - at < FACTORS ? outs - at : FACTORS;
         for (size_t i = 0; i < row.outs; i++) {
             const hd_window *w = &row.w[i];
-            size_t count = p->count_pad ? row.h.all * w->all
-                                        : (row.h.to - row.h.from) * (w->to - w->from);
+            size_t count =
+                p->count_pad ? row.h.all * w->all : (row.h.to - row.h.from) * (w->to - w->from);
             factors[i] = count > 0 ? 1 / (float)count : 0;
         }
         row.inverse = factors;
         run(&row);
         row.w += row.outs;
-        if (row.dy) row.dy += row.outs * p->c;
-        else row.to += row.outs * p->c;
+        if (row.dy)
+            row.dy += row.outs * p->c;
+        else
+            row.to += row.outs * p->c;
     }
 }
 
@@ -137,8 +136,10 @@ static heed_err forward_chunk(void *ctx, size_t chunk) {
         hd_pooling_row row = row_of(j, image, i);
         const size_t at = (image * p->out_h + i) * p->out_w * p->c;
         row.to = j->y + at;
-        if (j->arg) row.arg = j->arg + at, j->kernels->max(&row);
-        else run_avg(j, row, j->kernels->avg);
+        if (j->arg)
+            row.arg = j->arg + at, j->kernels->max(&row);
+        else
+            run_avg(j, row, j->kernels->avg);
     }
     return HEED_OK;
 }
@@ -152,8 +153,10 @@ static heed_err back_chunk(void *ctx, size_t image) {
         hd_pooling_row row = row_of(j, image, i);
         const size_t at = (image * p->out_h + i) * p->out_w * p->c;
         row.to = dx, row.dy = j->dy + at;
-        if (j->arg) row.arg = j->arg + at, j->kernels->max_back(&row);
-        else run_avg(j, row, j->kernels->avg_back);
+        if (j->arg)
+            row.arg = j->arg + at, j->kernels->max_back(&row);
+        else
+            run_avg(j, row, j->kernels->avg_back);
     }
     return HEED_OK;
 }

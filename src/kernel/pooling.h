@@ -21,7 +21,8 @@ typedef struct hd_pooling {
 
 typedef struct hd_resize {
     size_t n, h, w, c, out_h, out_w;
-    bool bilinear; // centres of pixels are at halves (PyTorch's align_corners = false); else nearest
+    bool
+        bilinear; // centres of pixels are at halves (PyTorch's align_corners = false); else nearest
 } hd_resize;
 
 // Bytes (64-byte aligned) that a run borrows.

@@ -8,15 +8,15 @@
 #include "kernel/pooling.h"
 
 typedef struct hd_pooling_row {
-    size_t c, width;       // channels; places in a source row
-    size_t outs;           // outputs
-    hd_window h;           // the rows of all of them
-    const hd_window *w;    // (outs)
-    const float *inverse;  // (outs): an average's factor
-    const float *x;        // an image; of a backward, dx
-    float *to;             // a row of y, or dx's image
-    const float *dy;       // a row
-    int32_t *arg;          // a row
+    size_t c, width;      // channels; places in a source row
+    size_t outs;          // outputs
+    hd_window h;          // the rows of all of them
+    const hd_window *w;   // (outs)
+    const float *inverse; // (outs): an average's factor
+    const float *x;       // an image; of a backward, dx
+    float *to;            // a row of y, or dx's image
+    const float *dy;      // a row
+    int32_t *arg;         // a row
 } hd_pooling_row;
 
 typedef struct hd_resize_row {

@@ -8,11 +8,17 @@
     X(abs)                  \
     X(add)                  \
     X(attention)            \
+    X(avg_pool)             \
+    X(avg_pool_back)        \
+    X(batch_norm)           \
     X(bce_logits)           \
     X(broadcast)            \
     X(cast)                 \
     X(clamp)                \
     X(concat)               \
+    X(conv2d)               \
+    X(conv2d_dw)            \
+    X(conv_transpose2d)     \
     X(cross_entropy)        \
     X(div)                  \
     X(dropout)              \
@@ -21,8 +27,10 @@
     X(gather)               \
     X(gelu)                 \
     X(gelu_tanh)            \
+    X(group_norm)           \
     X(huber)                \
     X(l2_normalize)         \
+    X(layer_norm)           \
     X(leaky_relu)           \
     X(linear)               \
     X(linear_cross_entropy) \
@@ -31,9 +39,12 @@
     X(matmul)               \
     X(max)                  \
     X(max_over)             \
+    X(max_pool)             \
+    X(max_pool_back)        \
     X(mean)                 \
     X(min)                  \
     X(mul)                  \
+    X(norm_back)            \
     X(pad)                  \
     X(part)                 \
     X(permute)              \
@@ -41,6 +52,8 @@
     X(recurrent)            \
     X(relu)                 \
     X(reshape)              \
+    X(rms_norm)             \
+    X(row_norm_back)        \
     X(scale)                \
     X(shift)                \
     X(sigmoid)              \
@@ -52,7 +65,9 @@
     X(square)               \
     X(sub)                  \
     X(sum)                  \
-    X(tanh)
+    X(tanh)                 \
+    X(upsample)             \
+    X(upsample_back)
 
 #define DECLARE(name) extern const hd_operator hd_operator_##name;
 HD_OPERATOR_LIST(DECLARE)

@@ -65,6 +65,47 @@ hd_tensor *hd_tensor_matmul(hd_tensor *a, hd_tensor *b, bool transpose_a, bool t
 hd_tensor *hd_tensor_linear(hd_tensor *x, hd_tensor *w, hd_tensor *b, hd_tensor *residual,
                             hd_act act);
 
+// ── Images (n, h, w, c); series (n, length, c) ──
+// Filters are (o, kh, kw, c / groups); of a transposed convolution (c, kh, kw, o / groups). Zeros
+// in the options are the defaults: stride, dilation and groups 1.
+typedef struct hd_conv_opts {
+    size_t stride[2], pad[2], dilation[2], groups; // height, width; of a series the first counts
+    size_t out_pad[2];                             // transposed: so much larger
+    hd_act act;
+} hd_conv_opts;
+hd_tensor *hd_tensor_conv2d(hd_tensor *x, hd_tensor *w, hd_tensor *b, const hd_conv_opts *opts);
+hd_tensor *hd_tensor_conv1d(hd_tensor *x, hd_tensor *w, hd_tensor *b, const hd_conv_opts *opts);
+hd_tensor *hd_tensor_conv_transpose2d(hd_tensor *x, hd_tensor *w, hd_tensor *b,
+                                      const hd_conv_opts *opts);
+typedef struct hd_pool_opts {
+    size_t k[2], stride[2], pad[2]; // stride 0: k
+    bool skip_pad;                  // an average divides by the values there are
+} hd_pool_opts;
+hd_tensor *hd_tensor_max_pool(hd_tensor *x, const hd_pool_opts *opts); // output 1: i32 place
+hd_tensor *hd_tensor_avg_pool(hd_tensor *x, const hd_pool_opts *opts);
+hd_tensor *hd_tensor_adaptive_pool(hd_tensor *x, size_t out_h, size_t out_w, bool largest);
+hd_tensor *hd_tensor_global_pool(hd_tensor *x, bool largest); // (n, c)
+// Centres at halves (align_corners = false); not bilinear: nearest.
+hd_tensor *hd_tensor_upsample(hd_tensor *x, size_t out_h, size_t out_w, bool bilinear);
+hd_tensor *hd_tensor_pixel_shuffle(hd_tensor *x,
+                                   size_t by);     // (n, h, w, c·by²) to (n, h·by, w·by, c)
+hd_tensor *hd_tensor_channels_last(hd_tensor *x);  // (n, c, h, w) to (n, h, w, c)
+hd_tensor *hd_tensor_channels_first(hd_tensor *x); // and back
+
+// ── Normalisation; gamma and beta may be NULL ──
+// Of each channel (the last dimension) over all else; act(… + residual) in the same pass. In
+// training the batch's statistics, which move the running ones (states, or NULL) by momentum; else
+// the running ones.
+hd_tensor *hd_tensor_batch_norm(hd_tensor *x, hd_tensor *gamma, hd_tensor *beta,
+                                hd_tensor *running_mean, hd_tensor *running_var, float eps,
+                                float momentum, hd_tensor *residual, bool relu);
+// Of each image's groups of channels.
+hd_tensor *hd_tensor_group_norm(hd_tensor *x, size_t groups, hd_tensor *gamma, hd_tensor *beta,
+                                float eps);
+// Of each row.
+hd_tensor *hd_tensor_layer_norm(hd_tensor *x, hd_tensor *gamma, hd_tensor *beta, float eps);
+hd_tensor *hd_tensor_rms_norm(hd_tensor *x, hd_tensor *gamma, float eps);
+
 // ── Over the last dimension ──
 hd_tensor *hd_tensor_softmax(hd_tensor *x);
 hd_tensor *hd_tensor_log_softmax(hd_tensor *x);

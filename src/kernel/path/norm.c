@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The loops of kernel/norm_path.h. By columns: a vector of columns goes down the rows, four vectors
-// (or four rows of one) at a time so that additions overlap. By rows: four vectors of sums, added up
-// in one order.
+// (or four rows of one) at a time so that additions overlap. By rows: four vectors of sums, added
+// up in one order.
 #include "kernel/norm_path.h"
 
 #include "kernel/path/simd.h"
@@ -14,8 +14,10 @@ HD_INLINE vf load(const float *p, size_t left) {
     return left >= VF ? vf_load(p) : vf_load_n(p, left);
 }
 HD_INLINE void store(float *p, vf a, size_t left) {
-    if (left >= VF) vf_store(p, a);
-    else vf_store_n(p, a, left);
+    if (left >= VF)
+        vf_store(p, a);
+    else
+        vf_store_n(p, a, left);
 }
 static inline size_t lanes_left(size_t c, size_t at) {
     return c - at < VF ? c - at : (size_t)VF;
@@ -71,8 +73,10 @@ static void sums(size_t rows, size_t c, const float *x, float *s1, float *s2) {
     for (; at + W * VF <= c; at += W * VF) sums_wide(rows, c, x + at, s1 + at, s2 + at);
     for (; at < c; at += VF) {
         const size_t left = lanes_left(c, at);
-        if (left == VF) sums_narrow(rows, c, VF, x + at, s1 + at, s2 + at);
-        else sums_narrow(rows, c, left, x + at, s1 + at, s2 + at);
+        if (left == VF)
+            sums_narrow(rows, c, VF, x + at, s1 + at, s2 + at);
+        else
+            sums_narrow(rows, c, left, x + at, s1 + at, s2 + at);
     }
 }
 
@@ -97,10 +101,14 @@ HD_INLINE void affine_body(size_t rows, size_t c, const float *x, const float *a
 
 static void affine(size_t rows, size_t c, const float *x, const float *a, const float *b,
                    const float *residual, bool relu, float *y) {
-    if (residual && relu) affine_body(rows, c, x, a, b, residual, true, true, y);
-    else if (residual) affine_body(rows, c, x, a, b, residual, true, false, y);
-    else if (relu) affine_body(rows, c, x, a, b, NULL, false, true, y);
-    else affine_body(rows, c, x, a, b, NULL, false, false, y);
+    if (residual && relu)
+        affine_body(rows, c, x, a, b, residual, true, true, y);
+    else if (residual)
+        affine_body(rows, c, x, a, b, residual, true, false, y);
+    else if (relu)
+        affine_body(rows, c, x, a, b, NULL, false, true, y);
+    else
+        affine_body(rows, c, x, a, b, NULL, false, false, y);
 }
 
 enum { ALL, BY_Y, BY_X };
@@ -137,21 +145,23 @@ HD_INLINE void back_sums_at(const int kind, size_t rows, size_t c, size_t at, si
 HD_INLINE void back_sums_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
                             const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
     size_t at = 0;
-    for (; at + VF <= c; at += VF)
-        back_sums_at(kind, rows, c, at, VF, x, dy, mask, mean, s1, s2);
+    for (; at + VF <= c; at += VF) back_sums_at(kind, rows, c, at, VF, x, dy, mask, mean, s1, s2);
     if (at < c) back_sums_at(kind, rows, c, at, c - at, x, dy, mask, mean, s1, s2);
 }
 
 static void back_sums(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
                       const float *mean, float *s1, float *s2) {
-    if (mask.y) back_sums_of(BY_Y, rows, c, x, dy, &mask, mean, s1, s2);
-    else if (mask.a) back_sums_of(BY_X, rows, c, x, dy, &mask, mean, s1, s2);
-    else back_sums_of(ALL, rows, c, x, dy, &mask, mean, s1, s2);
+    if (mask.y)
+        back_sums_of(BY_Y, rows, c, x, dy, &mask, mean, s1, s2);
+    else if (mask.a)
+        back_sums_of(BY_X, rows, c, x, dy, &mask, mean, s1, s2);
+    else
+        back_sums_of(ALL, rows, c, x, dy, &mask, mean, s1, s2);
 }
 
 HD_INLINE void back_at(const int kind, size_t row, size_t i, size_t left, const float *x,
-                       const float *dy, const hd_norm_mask *mask, const float *const p[4], float *dx,
-                       float *through) {
+                       const float *dy, const hd_norm_mask *mask, const float *const p[4],
+                       float *dx, float *through) {
     vf xv = load(x + row + i, left);
     vf d = passing(kind, mask, row, i, xv, load(dy + row + i, left), left);
     if (through) store(through + row + i, d, left);
@@ -172,9 +182,12 @@ HD_INLINE void back_of(const int kind, size_t rows, size_t c, const float *x, co
 
 static void back(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
                  const float *const p[4], float *dx, float *through) {
-    if (mask.y) back_of(BY_Y, rows, c, x, dy, &mask, p, dx, through);
-    else if (mask.a) back_of(BY_X, rows, c, x, dy, &mask, p, dx, through);
-    else back_of(ALL, rows, c, x, dy, &mask, p, dx, through);
+    if (mask.y)
+        back_of(BY_Y, rows, c, x, dy, &mask, p, dx, through);
+    else if (mask.a)
+        back_of(BY_X, rows, c, x, dy, &mask, p, dx, through);
+    else
+        back_of(ALL, rows, c, x, dy, &mask, p, dx, through);
 }
 
 // ── by rows ──
@@ -208,8 +221,8 @@ HD_INLINE float moment(size_t d, const float *x, float mean, const bool square) 
     return total(a);
 }
 
-static void row(size_t d, const float *x, const float *gamma, const float *beta, float eps, bool rms,
-                float *y, float *mean, float *scale) {
+static void row(size_t d, const float *x, const float *gamma, const float *beta, float eps,
+                bool rms, float *y, float *mean, float *scale) {
     const float m = rms ? 0 : moment(d, x, 0, false) / (float)d;
     const float var = moment(d, x, m, true) / (float)d;
     *mean = m;

@@ -12,12 +12,14 @@ HD_INLINE vf load(const float *p, size_t left) {
     return left >= VF ? vf_load(p) : vf_load_n(p, left);
 }
 HD_INLINE void store(float *p, vf a, size_t left) {
-    if (left >= VF) vf_store(p, a);
-    else vf_store_n(p, a, left);
+    if (left >= VF)
+        vf_store(p, a);
+    else
+        vf_store_n(p, a, left);
 }
 
-#define EACH_VECTOR(row, i, left)                       \
-    for (size_t i = 0, left; i < (row)->c; i += VF)     \
+#define EACH_VECTOR(row, i, left)                   \
+    for (size_t i = 0, left; i < (row)->c; i += VF) \
         if (left = (row)->c - i < VF ? (row)->c - i : (size_t)VF, true)
 
 HD_INLINE void max_at(const hd_pooling_row *r, size_t out, size_t i, size_t left) {
@@ -39,8 +41,10 @@ HD_INLINE void max_at(const hd_pooling_row *r, size_t out, size_t i, size_t left
         }
     }
     store(r->to + out * r->c + i, most, left);
-    if (left == VF) vi_store(r->arg + out * r->c + i, where);
-    else vi_store_n(r->arg + out * r->c + i, where, left);
+    if (left == VF)
+        vi_store(r->arg + out * r->c + i, where);
+    else
+        vi_store_n(r->arg + out * r->c + i, where, left);
 }
 
 static void max(const hd_pooling_row *r) {
