@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// bench_kernels [f32|bf16] [SECONDS [NAME…]]: kernels on the shapes of real nets, beside the
+// machine's peak and oneDNN, one thread. Peak, ours and theirs take turns, and the best of each
+// counts: on a shared machine the best of many short runs is what repeats. Seconds are this
+// thread's, not the clock's.
+//
+// A family of kernels has a row in `families`; a product a row in `products`.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "kernel/cpu.h"
+#include "kernels.h"
+
+typedef struct options {
+    hd_precision precision;
+    double seconds; // per case
+    char **names;   // cases whose name begins with one of them; none: all
+    int n_names;
+    double peak; // the best seen
+} options;
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void fail(void) {
+    fprintf(stderr, "%s\n", heed_error_message(HEED_EN));
+    exit(1);
+}
+
+static double peak(const options *o) {
+    double narrow = o->precision == HD_PRECISE_BF16 ? peak_amx_bf16() : 0;
+    return narrow > 0 ? narrow : peak_f32();
+}
+
+static bool wanted(const options *o, const char *name) {
+    for (int i = 0; i < o->n_names; i++)
+        if (strncmp(name, o->names[i], strlen(o->names[i])) == 0) return true;
+    return o->n_names == 0;
+}
+
+// ── Products ──
+
+typedef struct product {
+    const char *name;
+    size_t m, n, k;
+} product;
+
+static const product products[] = {
+    {"cube 512", 512, 512, 512},
+    {"cube 1024", 1024, 1024, 1024},
+    {"mlp 784-512 b128", 128, 512, 784},
+    {"mlp 512-512 b128", 128, 512, 512},
+    {"mlp 512-10 b128", 128, 10, 512},
+    {"mlp 784-128 b64", 64, 128, 784},
+    {"mlp 128-10 b64", 64, 10, 128},
+    {"gpt2 qkv 4×64", 256, 2304, 768},
+    {"gpt2 out 4×64", 256, 768, 768},
+    {"gpt2 up 4×64", 256, 3072, 768},
+    {"gpt2 down 4×64", 256, 768, 3072},
+    {"gpt2 head 4×64", 256, 50257, 768},
+    {"bert qkv 8×128", 1024, 2304, 768},
+    {"bert out 8×128", 1024, 768, 768},
+    {"bert up 8×128", 1024, 3072, 768},
+    {"bert down 8×128", 1024, 768, 3072},
+    {"encoder out 32×128", 4096, 256, 256},
+    {"encoder up 32×128", 4096, 1024, 256},
+    {"encoder down 32×128", 4096, 256, 1024},
+    {"lstm 50 b32", 32, 200, 50},
+    {"gpt mini 12×64", 768, 384, 128},
+    {"resnet 64 3×3 56²", 3136, 64, 576},
+    {"resnet 128 3×3 28²", 784, 128, 1152},
+    {"resnet 256 3×3 14²", 196, 256, 2304},
+    {"resnet 512 3×3 7²", 49, 512, 4608},
+    {"resnet 64-256 1×1", 3136, 256, 64},
+    {"rows 1", 1, 768, 768},
+    {"rows 4", 4, 768, 768},
+    {"rows 16", 16, 768, 768},
+};
+
+// forward: C = X·Wᵀ; input gradient: C = G·W; weight gradient: C = Gᵀ·X, of the layer (m, k) → n.
+typedef enum way { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT, WAYS } way;
+static const char *const way_names[WAYS] = {"y", "dx", "dw"};
+
+static hd_gemm gemm_of(const product *p, way w, float *const *data) {
+    const float *x = data[0], *weight = data[1];
+    if (w == FORWARD)
+        return (hd_gemm){.m = p->m,
+                         .n = p->n,
+                         .k = p->k,
+                         .a = x,
+                         .a_row = p->k,
+                         .a_col = 1,
+                         .b = weight,
+                         .b_row = 1,
+                         .b_col = p->k,
+                         .c = data[2],
+                         .c_row = p->n};
+    if (w == INPUT_GRADIENT)
+        return (hd_gemm){.m = p->m,
+                         .n = p->k,
+                         .k = p->n,
+                         .a = data[2],
+                         .a_row = p->n,
+                         .a_col = 1,
+                         .b = weight,
+                         .b_row = p->k,
+                         .b_col = 1,
+                         .c = data[0],
+                         .c_row = p->k};
+    return (hd_gemm){.m = p->n,
+                     .n = p->k,
+                     .k = p->m,
+                     .a = data[2],
+                     .a_row = 1,
+                     .a_col = p->n,
+                     .b = x,
+                     .b_row = p->k,
+                     .b_col = 1,
+                     .c = data[1],
+                     .c_row = p->k};
+}
+
+static double timed_ours(const hd_gemm *g, void *workspace) {
+    double start = seconds();
+    if (hd_gemm_run(NULL, g, workspace) != HEED_OK) fail();
+    return seconds() - start;
+}
+
+static double timed_peer(peer *p) {
+    double start = seconds();
+    peer_gemm_run(p);
+    return seconds() - start;
+}
+
+static void measure(options *o, const product *p, way w, float *const *data) {
+    hd_gemm g = gemm_of(p, w, data);
+    g.precision = o->precision;
+    size_t bytes = hd_gemm_workspace(&g, 1);
+    void *workspace = hd_alloc_aligned(bytes + 1, 1);
+    peer *other = peer_gemm_new(&g);
+    double ours = 1e9, theirs = 1e9, end = seconds() + o->seconds;
+    for (int round = 0; round < 3 || (seconds() < end && round < 20000); round++) {
+        double rate = round % 4 == 0 ? peak(o) : 0, took = timed_ours(&g, workspace);
+        if (rate > o->peak) o->peak = rate;
+        if (took < ours) ours = took;
+        took = other ? timed_peer(other) : 1e9;
+        if (took < theirs) theirs = took;
+    }
+    double work = 2.0 * (double)p->m * (double)p->n * (double)p->k;
+    printf("%-20s %-3s %8.1f µs %8.1f GFLOP/s", p->name, way_names[w], 1e6 * ours,
+           1e-9 * work / ours);
+    if (o->peak > 0) printf(" %5.1f%% of peak", 100 * work / ours / o->peak);
+    if (other)
+        printf("   oneDNN %8.1f GFLOP/s   ours/theirs %.2f", 1e-9 * work / theirs, theirs / ours);
+    printf("\n");
+    fflush(stdout);
+    peer_free(other);
+    hd_free(workspace);
+}
+
+static float *numbers(size_t n) {
+    float *data = hd_alloc_aligned(n, sizeof *data);
+    if (!data) fail();
+    for (size_t i = 0; i < n; i++) data[i] = (float)(i % 13) / 8 - 0.75F;
+    return data;
+}
+
+static void bench_products(options *o) {
+    for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
+        const product *p = &products[i];
+        if (!wanted(o, p->name)) continue;
+        float *data[] = {numbers(p->m * p->k), numbers(p->n * p->k), numbers(p->m * p->n)};
+        for (int w = 0; w < WAYS; w++) measure(o, p, (way)w, data);
+        for (int d = 0; d < 3; d++) hd_free(data[d]);
+    }
+}
+
+static void (*const families[])(options *o) = {bench_products};
+
+int main(int argc, char **argv) {
+    options o = {.seconds = argc > 2 ? strtod(argv[2], NULL) : 0.2};
+    if (argc > 1 && strcmp(argv[1], "bf16") == 0) o.precision = HD_PRECISE_BF16;
+    if (argc > 3) o.names = argv + 3, o.n_names = argc - 3;
+    if (hd_isa_ready() != HEED_OK) fail();
+    for (int i = 0; i < 2000; i++) {
+        double rate = peak(&o);
+        if (rate > o.peak) o.peak = rate;
+    }
+    char model[64];
+    hd_cpu_model(model, sizeof model);
+    printf("%s, path %s, %s, one thread; peak %.1f GFLOP/s; AMX int8 %.1f GOP/s; %s\n", model,
+           hd_isa_name(hd_isa_get()), o.precision == HD_PRECISE_BF16 ? "bf16" : "f32",
+           1e-9 * o.peak, 1e-9 * peak_amx_int8(),
+           peer_there() ? "beside oneDNN" : "oneDNN is not here (libdnnl-dev)");
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) families[i](&o);
+    printf("peak, the best seen: %.1f GFLOP/s\n", 1e-9 * o.peak);
+    return 0;
+}
