@@ -9,6 +9,12 @@
 // later ones. Every chunk below a failing one has thus been taken and will report, so the lowest
 // failing chunk of all is always found, whatever the timing.
 //
+// Runs follow each other closely (a training step is hundreds of them), and a sleep and a wake-up
+// cost more than a small run: so before they sleep, a worker watches for the next job and the
+// caller for the last worker for some 20 µs. Not when there are more threads than processors, and
+// not for a while after the watcher found that it had been taken off its processor: on a busy
+// machine it would only stand in the way of those who work.
+//
 // Rejected: a queue per worker with stealing (our chunks are few and of one kind), and OpenMP (its
 // threads spin, and other libraries bring their own).
 #include "base/pool.h"
@@ -20,6 +26,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -28,10 +35,10 @@ typedef struct pool_job {
     hd_pool_fn fn;
     void *ctx;
     size_t n_chunks;
-    atomic_size_t next;  // the chunk to take next
-    size_t failed_chunk; // the lowest failing one so far, SIZE_MAX: none; under the pool's mutex
-    hd_error *failure;   // what it said
-    size_t members;      // workers inside; under the pool's mutex
+    atomic_size_t next;    // the chunk to take next
+    size_t failed_chunk;   // the lowest failing one so far, SIZE_MAX: none; under the pool's mutex
+    hd_error *failure;     // what it said
+    atomic_size_t members; // workers inside; changed under the pool's mutex
 } pool_job;
 
 struct hd_pool {
@@ -40,17 +47,57 @@ struct hd_pool {
     size_t n_started;
     pthread_mutex_t turn; // held by the caller whose run it is
     pthread_mutex_t mutex;
-    pthread_cond_t posted; // a job stands, or stop
-    pthread_cond_t left;   // the last member left
-    pool_job *job;         // NULL: nothing to do
-    uint64_t generation;   // of the job: a worker joins each once
-    bool stop;
-    atomic_bool *cancel; // the user's, NULL: none
+    pthread_cond_t posted;    // a job stands, or stop
+    pthread_cond_t left;      // the last member left
+    pool_job *job;            // NULL: nothing to do
+    atomic_ullong generation; // of the job: a worker joins each once; changed under the mutex
+    atomic_bool stop;         // changed under the mutex
+    bool watches;             // before it sleeps
+    atomic_bool *cancel;      // the user's, NULL: none
 };
 
 // Inside a chunk: a run started here is nested, and done by this thread alone.
 static _Thread_local bool inside;
 static _Thread_local size_t slot;
+
+// ── Watching before sleeping ──
+
+enum { WATCH_NS = 20000, TAKEN_OFF_NS = 10 * WATCH_NS, HOLD = 64, PAUSES = 16 };
+
+// How many times this thread goes to sleep at once, having been taken off its processor.
+static _Thread_local unsigned hold;
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline void rest(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// Until done(ctx) or for WATCH_NS.
+static void watch(const hd_pool *pool, bool (*done)(const void *ctx), const void *ctx) {
+    if (!pool->watches || done(ctx)) return;
+    if (hold > 0) {
+        hold--;
+        return;
+    }
+    int64_t start = now_ns(), passed = 0;
+    while (passed < WATCH_NS) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (done(ctx)) return;
+            rest();
+        }
+        passed = now_ns() - start;
+    }
+    if (passed > TAKEN_OFF_NS) hold = HOLD;
+}
 
 static void report(hd_pool *pool, pool_job *job, size_t chunk, heed_err err) {
     atomic_store(&job->next, job->n_chunks);
@@ -92,6 +139,21 @@ typedef struct worker {
     size_t slot;
 } worker;
 
+typedef struct next_job {
+    const hd_pool *pool;
+    uint64_t seen;
+} next_job;
+
+static bool job_posted(const void *ctx) {
+    const next_job *next = ctx;
+    return atomic_load_explicit(&next->pool->generation, memory_order_acquire) != next->seen ||
+           atomic_load_explicit(&next->pool->stop, memory_order_relaxed);
+}
+
+static bool all_left(const void *ctx) {
+    return atomic_load_explicit(&((const pool_job *)ctx)->members, memory_order_acquire) == 0;
+}
+
 static void *worker_main(void *arg) {
     hd_pool *pool = ((worker *)arg)->pool;
     slot = ((worker *)arg)->slot;
@@ -108,7 +170,11 @@ static void *worker_main(void *arg) {
         pthread_mutex_unlock(&pool->mutex);
         work(pool, job);
         pthread_mutex_lock(&pool->mutex);
-        if (--job->members == 0) pthread_cond_signal(&pool->left);
+        // (With the last one gone the job may be, too.)
+        if (atomic_fetch_sub(&job->members, 1) == 1) pthread_cond_signal(&pool->left);
+        pthread_mutex_unlock(&pool->mutex);
+        watch(pool, job_posted, &(next_job){pool, seen});
+        pthread_mutex_lock(&pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -146,6 +212,7 @@ heed_err hd_pool_new(size_t n_threads, hd_pool **out) {
     hd_pool *pool = hd_calloc(1, sizeof *pool);
     if (!pool) return HD_FAIL_MEMORY(sizeof *pool);
     pool->n_threads = n_threads;
+    pool->watches = n_threads <= processors();
     pthread_mutex_init(&pool->turn, NULL);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->posted, NULL);
@@ -215,6 +282,9 @@ static void post(hd_pool *pool, pool_job *job) {
 static void withdraw(hd_pool *pool, pool_job *job) {
     pthread_mutex_lock(&pool->mutex);
     pool->job = NULL;
+    pthread_mutex_unlock(&pool->mutex);
+    watch(pool, all_left, job);
+    pthread_mutex_lock(&pool->mutex);
     while (job->members > 0) pthread_cond_wait(&pool->left, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
 }
@@ -227,6 +297,7 @@ heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
     pool_job job = {
         .fn = fn, .ctx = ctx, .n_chunks = n_chunks, .failed_chunk = SIZE_MAX, .failure = &failure};
     atomic_init(&job.next, 0);
+    atomic_init(&job.members, 0);
     pthread_mutex_lock(&pool->turn);
     post(pool, &job);
     work(pool, &job);
