@@ -37,11 +37,12 @@ const hd_op hd_op_doctor = {
     .name = "doctor",
     .chapter = HD_CHAPTER_CARE,
     .doc = HD_TEXT("check the workspace and the machine", "检查工作区和机器"),
-    .detail = HD_TEXT("Looks at memory, threads, settings, disk space, the database's integrity, "
-                      "the data and the age of the model. It changes nothing; a fault makes it "
-                      "exit with 1.",
-                      "检查内存、线程、设置、磁盘空间、数据库完整性、数据和模型的新旧。"
-                      "不做任何改动；发现故障时退出码为 1。"),
+    .detail = HD_TEXT(
+        "Looks at processor, memory, threads, settings, disk space, the database's integrity, "
+        "the data and the age of the model. It changes nothing; a fault makes it "
+        "exit with 1.",
+        "检查处理器、内存、线程、设置、磁盘空间、数据库完整性、数据和模型的新旧。"
+        "不做任何改动；发现故障时退出码为 1。"),
     .method = "GET",
     .path = "/api/v1/doctor",
     .scope = HD_SCOPE_ADMIN,

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
+#include "kernel/cpu.h"
 #include "workspace/care.h"
 #include "workspace/models.h"
 
@@ -67,6 +68,45 @@ static heed_err check_threads(visit *v) {
     size_t n = hd_pool_threads(pool);
     hd_pool_free(pool);
     return found(v, STATE_OK, "%zu threads work at once", "同时工作的线程有 %zu 个", n);
+}
+
+// The other paths: "avx2, ref" and those that can't be, with the reason.
+static heed_err list_paths(heed_lang lang, hd_str *out) {
+    for (int i = HD_ISAS - 1; i >= 0; i--) {
+        hd_isa isa = (hd_isa)i;
+        if (isa == hd_isa_get()) continue;
+        hd_str_addf(out, "%s%s",
+                    out->len > 0 ? hd_text_get((hd_text)HD_TEXT(", ", "，"), lang) : "",
+                    hd_isa_name(isa));
+        if (!hd_isa_can(isa))
+            hd_str_addf(out, hd_text_get((hd_text)HD_TEXT(" (no: %s)", "（不可用：%s）"), lang),
+                        hd_text_get(hd_isa_why_not(isa), lang));
+    }
+    return hd_str_check(out);
+}
+
+static heed_err check_processor(visit *v) {
+    if (hd_isa_ready() != HEED_OK) return found_failure(v);
+    char model[64];
+    hd_cpu_model(model, sizeof model);
+    hd_str others[2];
+    heed_err err = HEED_OK;
+    for (int lang = 0; lang < 2; lang++) {
+        hd_str_init(&others[lang]);
+        if (err == HEED_OK) err = list_paths((heed_lang)lang, &others[lang]);
+    }
+    if (err == HEED_OK)
+        err = found(v, STATE_OK,
+                    "%s; first cache %zu KB, second %zu KB; kernels for %s; others: %s%.0s "
+                    "(HEED_ISA chooses)",
+                    "%s；一级缓存 %zu KB，二级 %zu KB；使用 %s 的内核；其他：%.0s%s"
+                    "（由 HEED_ISA 选择）",
+                    *model ? model : "?", hd_cpu_cache(1) >> 10, hd_cpu_cache(2) >> 10,
+                    hd_isa_name(hd_isa_get()), hd_str_get(&others[HEED_EN]),
+                    hd_str_get(&others[HEED_ZH]));
+    hd_str_clear(&others[0]);
+    hd_str_clear(&others[1]);
+    return err;
 }
 
 static heed_err check_settings(visit *v) {
@@ -250,10 +290,10 @@ static const struct {
     const char *name;
     heed_err (*run)(visit *v);
 } checks[] = {
-    {"memory", check_memory},       {"threads", check_threads}, {"settings", check_settings},
-    {"workspace", check_workspace}, {"disk", check_disk},       {"writer", check_writable},
-    {"integrity", check_integrity}, {"keys", check_keys},       {"data", check_data},
-    {"erased", check_erased},       {"model", check_model},
+    {"processor", check_processor}, {"memory", check_memory},       {"threads", check_threads},
+    {"settings", check_settings},   {"workspace", check_workspace}, {"disk", check_disk},
+    {"writer", check_writable},     {"integrity", check_integrity}, {"keys", check_keys},
+    {"data", check_data},           {"erased", check_erased},       {"model", check_model},
 };
 
 heed_err hd_doctor(const char *folder, hd_settings *settings, hd_stop *stop, json_t **out) {
