@@ -71,6 +71,7 @@ typedef struct hd_graph_opts {
     bool training;          // dropout drops, batch statistics are of the batch
     hd_precision precision; // HD_PRECISE_BF16: products round their operands
     uint64_t seed;          // of dropout
+    bool keep_cheap;        // keeps values that are cheap to make again: more memory, less work
     size_t memory_limit;    // bytes of values and workspace; 0: none but memory.limit
 } hd_graph_opts;
 

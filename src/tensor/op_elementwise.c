@@ -499,3 +499,22 @@ hd_tensor *hd_act_backward(hd_act act, hd_tensor *pre, hd_tensor *y, hd_tensor *
         return apply2(&operator_tanh_grad, y, d, 0, 0);
     }
 }
+
+hd_node *hd_act_again(hd_act act, hd_tensor *pre, hd_tensor *y) {
+    static const hd_operator *const ops[HD_ACTS] = {
+        [HD_ACT_GELU] = &hd_operator_gelu,
+        [HD_ACT_GELU_TANH] = &hd_operator_gelu_tanh,
+        [HD_ACT_SILU] = &hd_operator_silu,
+    };
+    if (!ops[act]) return NULL;
+    hd_node *node = hd_node_new(y->graph, ops[act], 1, &pre, NULL);
+    if (!node) return NULL;
+    hd_tensor *t = node->out[0];
+    t->dtype = y->dtype;
+    t->n_dims = y->n_dims;
+    t->count = y->count;
+    memcpy(t->shape, y->shape, sizeof t->shape);
+    node->scope = y->node->scope;
+    y->plan->twin = t;
+    return node;
+}

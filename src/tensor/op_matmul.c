@@ -312,6 +312,12 @@ static heed_err linear_backward(hd_node *node, hd_tensor *const *grad_out, hd_te
     return HEED_OK;
 }
 
+// The result is act of what is kept for act's gradient.
+static hd_node *linear_remake(hd_node *node) {
+    if (node->n_out < 2 || !node->out[1]->plan->held) return NULL;
+    return hd_act_again(((const linear_attrs *)node->attrs)->act, node->out[1], node->out[0]);
+}
+
 static void linear_samples(hd_samples *samples) {
     for (int act = 0; act < HD_ACTS; act++) {
         const hd_sample_in in[] = {
@@ -344,6 +350,7 @@ const hd_operator hd_operator_linear = {
     .flops = linear_flops,
     .in_place = 1U << RESIDUAL,
     .no_grad = 2,
+    .remake = linear_remake,
     .samples = linear_samples,
 };
 

@@ -46,6 +46,9 @@ struct hd_operator {
     bool sparse;          // keeps weight->sparse and ->rows itself
     int redoes; // 1 + an input whose maker's work this node does again (0: none): where nobody
                 // reads that in between, a whole run leaves it to this node
+    // Makes a node, not yet appended, that computes output 0 for little from what the node keeps
+    // anyway, and sets output 0's twin; NULL: it can't. (cheap: the node itself once more.)
+    hd_node *(*remake)(hd_node *node);
     bool cheap; // little work for what it saves: computed again rather than kept
     // Of an elementwise operator: its opcode (0: none), and what it needs of attrs.
     hd_vec_op vec;

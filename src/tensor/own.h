@@ -108,6 +108,8 @@ void hd_vec_in_of(const hd_tensor *in, const hd_tensor *out, hd_vec_in *vec); //
 // The gradient d of act's result, through act. pre: its input, y: its result; which of them is read
 // is act's matter (hd_act_needs_pre).
 hd_tensor *hd_act_backward(hd_act act, hd_tensor *pre, hd_tensor *y, hd_tensor *d);
+// A node that computes y = act(pre) once more, not yet appended; y's twin is its result.
+hd_node *hd_act_again(hd_act act, hd_tensor *pre, hd_tensor *y);
 static inline bool hd_act_needs_pre(hd_act act) {
     return act == HD_ACT_GELU || act == HD_ACT_GELU_TANH || act == HD_ACT_SILU;
 }

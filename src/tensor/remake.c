@@ -16,9 +16,10 @@ static bool stands(hd_tensor *t) {
 static bool can_remake(const hd_node *node) {
     if (node->plan->backward || node->op->effect) return false;
     if (node->op->alias) return node->in[0]->plan->twin != NULL;
-    if (!node->op->cheap) return false;
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i]->plan->keep) return false;
+    if (node->op->remake) return true;
+    if (!node->op->cheap) return false;
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] && !stands(node->in[i])) return false;
     return true;
@@ -40,8 +41,9 @@ static heed_err make_twins(hd_graph *graph, size_t *made) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         hd_node *node = graph->nodes[i];
         if (!can_remake(node)) continue;
-        hd_node *copy = hd_node_again(graph, node);
-        if (!copy) return hd_graph_error(graph);
+        hd_node *copy = node->op->remake ? node->op->remake(node) : hd_node_again(graph, node);
+        HD_TRY(hd_graph_error(graph));
+        if (!copy) continue;
         copy->plan->backward = copy->plan->live = true;
         node->plan->twin = copy;
         (*made)++;
@@ -54,7 +56,7 @@ static void put(hd_node **out, size_t *n, hd_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         hd_tensor *in = node->in[i];
         if (in && in->plan->twin && node->plan->backward) in = node->in[i] = in->plan->twin;
-        if (in && in->node && in->node->again && in->node->plan->waiting) {
+        if (in && in->node && in->node->plan->waiting) {
             in->node->plan->waiting = false;
             put(out, n, in->node);
         }
@@ -64,6 +66,7 @@ static void put(hd_node **out, size_t *n, hd_node *node) {
 
 heed_err hd_pass_remake(hd_graph *graph) {
     size_t made = 0;
+    if (graph->opts.keep_cheap) return HEED_OK;
     mark_held(graph);
     HD_TRY(make_twins(graph, &made));
     if (made == 0) return HEED_OK;

@@ -80,6 +80,14 @@ HD_INLINE vf vsigmoid(vf x) {
     return vf_div(top, vf_add(vf_set1(1), e));
 }
 
+// σ(x); *slope = σ(x)·(1 − σ(x)), without the difference.
+HD_INLINE vf vsigmoid_slope(vf x, vf *slope) {
+    vf e = vexp(vf_neg(vf_abs(x)));
+    vf over = vf_div(vf_set1(1), vf_add(vf_set1(1), e)), low = vf_mul(e, over);
+    *slope = vf_mul(low, over);
+    return vf_select(vf_lt(x, vf_zero()), low, over);
+}
+
 HD_INLINE vf vtanh(vf x) {
     vf ax = vf_abs(x), z = vf_mul(x, x);
     vf p = vf_set1(-5.70498872745e-3F);
@@ -122,16 +130,19 @@ HD_INLINE vf normal_tail(vf x, vf *bell) {
     return vf_mul(vf_mul(p, over), e);
 }
 
+// Φ(x).
+HD_INLINE vf vnormal(vf x, vf *bell) {
+    vf tail = normal_tail(vf_abs(x), bell);
+    return vf_select(vf_lt(x, vf_zero()), tail, vf_sub(vf_set1(1), tail));
+}
+
 HD_INLINE vf vgelu(vf x) {
     vf bell;
-    vf part = vf_mul(x, normal_tail(vf_abs(x), &bell));
-    return vf_select(vf_lt(x, vf_zero()), part, vf_sub(x, part));
+    return vf_mul(x, vnormal(x, &bell));
 }
 
 HD_INLINE vf vgelu_grad(vf x) {
-    vf bell;
-    vf tail = normal_tail(vf_abs(x), &bell);
-    vf phi = vf_select(vf_lt(x, vf_zero()), tail, vf_sub(vf_set1(1), tail));
+    vf bell, phi = vnormal(x, &bell);
     vf inside = vf_min(vf_set1(20), vf_max(vf_set1(-20), x)); // ∞·0
     return vf_fma(vf_mul(inside, vf_set1(0.398942280401432678F)), bell, phi);
 }
@@ -139,22 +150,26 @@ HD_INLINE vf vgelu_grad(vf x) {
 static const float GELU_SCALE = 1.5957691216057308F; // 2·√(2/π)
 static const float GELU_CUBE = 0.044715F;
 
-// tanh(z)/2 + ½ = σ(2z).
-HD_INLINE vf gelu_gate(vf x) {
+// ½(1 + tanh z) = σ(2z): gelu_tanh(x) = x·σ(gelu_arg(x)).
+HD_INLINE vf gelu_arg(vf x) {
     vf z = vf_fma(vf_mul(vf_set1(GELU_CUBE), x), x, vf_set1(1));
-    return vsigmoid(vf_mul(vf_mul(vf_set1(GELU_SCALE), x), z));
+    return vf_mul(vf_mul(vf_set1(GELU_SCALE), x), z);
+}
+
+HD_INLINE vf gelu_gate(vf x) {
+    return vsigmoid(gelu_arg(x));
 }
 
 HD_INLINE vf vgelu_tanh_grad(vf x) {
-    vf s = gelu_gate(x), inside = vf_min(vf_set1(20), vf_max(vf_set1(-20), x));
-    vf slope = vf_fma(vf_mul(vf_set1(3 * GELU_CUBE), inside), inside, vf_set1(1));
-    slope = vf_mul(vf_mul(inside, vf_set1(GELU_SCALE)), slope);
-    return vf_fma(vf_mul(slope, s), vf_sub(vf_set1(1), s), s);
+    vf slope, s = vsigmoid_slope(gelu_arg(x), &slope);
+    vf inside = vf_min(vf_set1(20), vf_max(vf_set1(-20), x));
+    vf by = vf_fma(vf_mul(vf_set1(3 * GELU_CUBE), inside), inside, vf_set1(1));
+    return vf_fma(vf_mul(vf_mul(inside, vf_set1(GELU_SCALE)), by), slope, s);
 }
 
 HD_INLINE vf vsilu_grad(vf x) {
-    vf s = vsigmoid(x);
-    return vf_fma(vf_mul(s, x), vf_sub(vf_set1(1), s), s);
+    vf slope, s = vsigmoid_slope(x, &slope);
+    return vf_fma(x, slope, s);
 }
 
 HD_INLINE vf vmaximum(vf a, vf b) {
