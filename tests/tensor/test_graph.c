@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "kernel/cpu.h"
 #include "tensor/operator.h"
 #include "tensor/ops.h"
 
@@ -406,6 +407,41 @@ static void test_sparse_rows(void **state) {
     hd_weight_clear(&table);
 }
 
+// A row's result is the same bits whatever other rows stand in the batch.
+static void batch_rows(size_t rows, float *out) {
+    hd_weight w, b;
+    make_weight(&w, "w", SHAPE(37, 65));
+    make_weight(&b, "b", SHAPE(37));
+    hd_graph *g = new_graph();
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(rows, 65));
+    hd_tensor *y =
+        hd_tensor_linear(x, hd_graph_weight(g, &w), hd_graph_weight(g, &b), NULL, HD_ACT_GELU);
+    y = hd_tensor_softmax(hd_tensor_l2_normalize(hd_tensor_tanh(y), 1e-6F));
+    hd_graph_output(y);
+    ok(hd_graph_compile(g, NULL));
+    fill(x->data, rows * 65, 8);
+    ok(hd_graph_run(g, 0));
+    memcpy(out, y->data, 37 * sizeof *out);
+    hd_graph_free(g);
+    hd_weight_clear(&w);
+    hd_weight_clear(&b);
+}
+
+static void test_rows_stand_alone(void **state) {
+    (void)state;
+    for (int isa = 0; isa < HD_ISAS; isa++) {
+        if (!hd_isa_can((hd_isa)isa)) continue;
+        ok(hd_isa_choose(hd_isa_name((hd_isa)isa)));
+        float one[37], many[37];
+        batch_rows(1, one);
+        for (size_t rows = 2; rows < 300; rows = rows * 3 + 1) {
+            batch_rows(rows, many);
+            assert_memory_equal(one, many, sizeof one);
+        }
+    }
+    ok(hd_isa_choose(NULL));
+}
+
 static void test_allocations_fail(void **state) {
     (void)state;
     for (uint64_t n = 1; n < 400; n++) {
@@ -433,12 +469,13 @@ static void test_allocations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_misuse),        cmocka_unit_test(test_bad_labels),
-        cmocka_unit_test(test_ways_agree),    cmocka_unit_test(test_accumulation),
-        cmocka_unit_test(test_forward_alone), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_finite),        cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_plan_is_sound), cmocka_unit_test(test_fusion),
-        cmocka_unit_test(test_sparse_rows),   cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_misuse),           cmocka_unit_test(test_bad_labels),
+        cmocka_unit_test(test_ways_agree),       cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
+        cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
