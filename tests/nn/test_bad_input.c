@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What can go wrong is told in both languages: what, where, and what to change.
+#include "nets.h"
+
+#include "kernel/cpu.h"
+
+typedef struct bad {
+    const char *layers;
+    int n_dims;
+    size_t shape[3];
+    const char *en, *zh;
+} bad;
+
+static const bad bads[] = {
+    {"- max_pool\n- linear: {in: 3136, out: 10}\n",
+     3,
+     {64, 28, 28},
+     "net.yaml:2: layers.1.linear: in is 3136, but (64, 14, 14) comes in, which is 12544 values",
+     "in 为 3136，但输入形状为 (64, 14, 14)，共 12544 个值"},
+    {"- linear: 10\n",
+     3,
+     {64, 14, 14},
+     "(64, 14, 14) comes in, which is a map: put flatten",
+     "是特征图：请在前面加 flatten"},
+    {"- flatten\n- relu\n- reshape: [64, 64, 3]\n",
+     1,
+     {1024},
+     "net.yaml:3: layers.2.reshape: (1024) is 1024 values a sample, (64, 64, 3) would be 12288",
+     "(1024) 每个样本有 1024 个值，而 (64, 64, 3) 需要 12288 个"},
+    {"- input: [3]\n",
+     1,
+     {4},
+     "the data's samples are (4), the network's input says (3)",
+     "数据的样本形状为 (4)，而网络输入要求 (3)"},
+    {"- linear: 3\n- conv2d: 4\n",
+     1,
+     {4},
+     "layers.1.conv2d: takes images (channels, height, width)",
+     "需要图像（通道, 高, 宽），而不是 (3)"},
+    {"- conv1d: 4\n", 1, {4}, "takes series (length, channels), not (4)", "需要序列（长度, 通道）"},
+    {"- conv2d: {out: 4, groups: 3}\n",
+     3,
+     {6, 5, 5},
+     "6 channels in and 4 out can't be cut into 3",
+     "无法分成 3 组"},
+    {"- conv2d: {out: 4, kernel: 9}\n",
+     3,
+     {1, 5, 5},
+     "net.yaml:1: layers.0.conv2d: operator 'conv2d'",
+     "layers.0.conv2d"},
+    {"- group_norm: 4\n", 3, {6, 5, 5}, "6 channels can't be cut into 4 groups", "无法分成 4 组"},
+    {"- pixel_shuffle\n", 3, {6, 5, 5}, "a shuffle by 2 needs a multiple of 4", "需要 4 的倍数"},
+    {"- embedding: {count: 5, dim: 2}\n",
+     1,
+     {4},
+     "takes whole numbers (indexes), not measures",
+     "输入须为整数"},
+    {"- residual: [linear: 3]\n",
+     1,
+     {4},
+     "(3) and (4) can't be added: their shapes must agree",
+     "(3) 与 (4) 无法相加"},
+    {"- add: other\n",
+     1,
+     {4},
+     "nothing is named 'other' here; there are: x",
+     "此处没有名为“other”的结果；可用的有：x"},
+    {"- keep: a\n- reshape: [2, 2]\n- concat: a\n", 1, {4}, "can't be joined", "无法拼接"},
+    {"- branches: {branches: []}\n",
+     1,
+     {4},
+     "branches must be a list of 1 to ",
+     "branches 应为 1 至 "},
+    {"- sequence_pool\n",
+     1,
+     {4},
+     "takes sequences (length, width), not (4)",
+     "需要序列（长度, 宽度）"},
+    {"- positions: {most: 3}\n",
+     2,
+     {4, 2},
+     "a sequence of 4 comes in, positions go up to 3",
+     "输入序列长 4，而位置只到 3"},
+    {"- linear: {out: 4, tie: words}\n",
+     1,
+     {4},
+     "no layer before this one has a weight "
+     "'words.weight'",
+     "此层之前没有权重“words.weight”"},
+    {"- repeat:\n    times: 1000\n    layers:\n      - repeat: {times: 1000, layers: [relu]}\n",
+     1,
+     {4},
+     "more than 20000 layers",
+     "超过 20000 层"},
+    {"- linaer: 3\n",
+     1,
+     {4},
+     "net.yaml:1: layers.0: there is no layer 'linaer'; did you mean "
+     "'linear'?",
+     "没有层“linaer”；是不是“linear”？"},
+    {"- linear: {out: 3, init: he_norm}\n",
+     1,
+     {4},
+     "there is no initialiser 'he_norm'; did you mean "
+     "'he_normal'?",
+     "没有初始化方式“he_norm”"},
+};
+
+static void test_shapes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof bads / sizeof bads[0]; i++) {
+        hd_data *data = blank(4, bads[i].n_dims, bads[i].shape, 0);
+        hd_net *net = net_of(bads[i].layers, 1);
+        const hd_train_opts opts = {.threads = 1};
+        assert_says(hd_net_train(net, data, &opts, NULL), HEED_INPUT, bads[i].en, bads[i].zh);
+        hd_net_free(net);
+        hd_data_free(data);
+    }
+}
+
+static const char mlp[] = "- linear: {out: 8, act: relu}\n- linear: 3\n";
+
+static heed_err train_with(hd_data *data, const char *layers, const hd_train_opts *opts) {
+    hd_net *net = net_of(layers, 1);
+    heed_err err = hd_net_train(net, data, opts, NULL);
+    hd_net_free(net);
+    return err;
+}
+
+static void test_labels(void **state) {
+    (void)state;
+    const hd_train_opts opts = {.threads = 1};
+    hd_data *data = blank(4, 1, (size_t[]){2}, 3);
+    assert_says(train_with(data, mlp, &opts), HEED_INPUT,
+                ": label 3 is out of range: the network "
+                "gives 3 classes, 0 to 2",
+                "标签 3 超出范围：网络输出 3 类（0 到 2）");
+    hd_data_free(data);
+    data = blank(4, 1, (size_t[]){2}, -100);
+    assert_says(train_with(data, mlp, &opts), HEED_INPUT, "label -100 is out of range",
+                "标签 -100 超出范围");
+    hd_train_opts ignoring = opts;
+    ignoring.loss = "cross_entropy: {ignore: -100, smoothing: .1}";
+    assert_ok(train_with(data, mlp, &ignoring));
+    hd_data_free(data);
+}
+
+static void test_targets(void **state) {
+    (void)state;
+    hd_data *labels = blank(4, 1, (size_t[]){2}, 0), *values = line(4);
+    hd_train_opts opts = {.threads = 1, .loss = "mse"};
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "it needs as many measured values",
+                "需要与输出一样多的数值");
+    assert_says(train_with(values, mlp, &opts), HEED_INPUT,
+                "the network gives (3) a sample, the "
+                "data's targets are (1)",
+                "网络对每个样本输出 (3)，而数据的目标为 (1)");
+    opts.loss = NULL;
+    assert_says(train_with(values, mlp, &opts), HEED_INPUT, "one whole-number label",
+                "一个整数标签");
+    opts.loss = "triplet";
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "rows in groups of 3", "每 3 行一组");
+    opts.loss = "bpr";
+    assert_says(train_with(labels, "- linear: 1\n", &opts), HEED_INPUT,
+                "scores of one wanted thing", "一个正例");
+    opts.loss = "cross_entropy: {weights: [1, 2]}";
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "weights must be a list of 3 numbers",
+                "weights 应为 3 个数的列表");
+    opts.loss = "croos_entropy";
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT,
+                "loss: there is no loss 'croos_entropy'", "没有损失函数");
+    opts = (hd_train_opts){.threads = 1, .metrics = "mae"};
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "'mae' can't be counted on the targets",
+                "“mae”不适用于");
+    opts = (hd_train_opts){.threads = 1, .monitor = "accuracy"};
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "'accuracy' is neither loss nor one of",
+                "既不是 loss");
+    opts = (hd_train_opts){.threads = 1, .optimizer = "adam: {groups: 3}"};
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "must be a list of groups",
+                "应为分组列表");
+    hd_data_free(values);
+    hd_data_free(labels);
+}
+
+static void test_nan(void **state) {
+    (void)state;
+    static float x[12];
+    static int32_t y[6];
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 1, {2}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = y}};
+    hd_data *data;
+    x[9] = NAN;
+    assert_ok(hd_data_memory(6, 2, columns, &data));
+    const hd_train_opts opts = {.threads = 1, .batch = 2};
+    assert_says(train_with(data, mlp, &opts), HEED_INPUT,
+                "row 5 of the data: value 2 of 'x' is NaN: fill in or leave out",
+                "数据第 5 行：“x”的第 2 个值为 NaN");
+    hd_data_free(data);
+}
+
+// A rate far too high: the operator where numbers end is named, or the loss tells.
+static void test_rate(void **state) {
+    (void)state;
+    hd_data *data = line(64);
+    hd_train_opts opts = {
+        .threads = 1, .loss = "mse", .optimizer = "sgd: 1000", .epochs = 20, .batch = 8};
+    assert_says(train_with(data, "- linear: 1\n", &opts), HEED_INPUT,
+                "the training explodes: the "
+                "loss rose from",
+                "训练发散：损失在");
+    hd_data_free(data);
+    data = rings(64, 1);
+    opts = (hd_train_opts){.threads = 1, .optimizer = "sgd: 1000000", .epochs = 20, .batch = 8};
+    heed_err err = train_with(data,
+                              "- linear: {out: 8, name: body}\n- linear: {out: 8, name: more}\n"
+                              "- linear: 2\n",
+                              &opts);
+    assert_says(err, HEED_INPUT, "rate 1e+06", "学习率");
+    opts.clip_norm = 1;
+    opts.optimizer = "sgd: .1";
+    assert_ok(train_with(data, mlp, &opts));
+    hd_data_free(data);
+}
+
+// log of what dropout-less layers make negative: NaN with the operator's name and its layer.
+static void test_operator_named(void **state) {
+    (void)state;
+    static float x[8] = {1e38F, 1e38F, 1e38F, 1e38F, 1e38F, 1e38F, 1e38F, 1e38F};
+    static int32_t y[4];
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 1, {2}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = y}};
+    hd_data *data;
+    assert_ok(hd_data_memory(4, 2, columns, &data));
+    const hd_train_opts opts = {.threads = 1};
+    assert_says(train_with(data,
+                           "- linear: {out: 2, name: first, init: {constant: 100}}\n"
+                           "- linear: {out: 2, name: second}\n",
+                           &opts),
+                HEED_INPUT, "first", "first");
+    assert_non_null(strstr(heed_error_message(HEED_EN), "linear"));
+    assert_non_null(strstr(heed_error_message(HEED_EN), "step 1: training broke down at rate"));
+    hd_data_free(data);
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    hd_data *data = rings(64, 1);
+    hd_train_opts opts = {.threads = 1, .memory_limit = 1000, .batch = 64};
+    assert_int_equal(train_with(data, "- linear: 1000\n- linear: 2\n", &opts), HEED_MEMORY);
+    assert_true(strlen(heed_error_message(HEED_EN)) > 20);
+    hd_data_free(data);
+    data = rings(64, 1);
+    hd_data *none;
+    assert_ok(hd_data_subset(data, NULL, 0, &none));
+    opts = (hd_train_opts){.threads = 1};
+    assert_says(train_with(none, mlp, &opts), HEED_INPUT, "there are no samples",
+                "没有可用于训练的样本");
+    hd_data_free(none);
+    assert_says(train_with(data, "- relu\n", &opts), HEED_INPUT, "has no weight to train",
+                "没有可训练的权重");
+    hd_data_free(data);
+    hd_net *net;
+    assert_says(hd_net_new("linear: 3", "", 1, &net), HEED_INPUT, "a network is a list of layers",
+                "网络应为层的列表");
+    assert_int_equal(hd_net_new("- {", "", 1, &net), HEED_INPUT);
+}
+
+static void test_other_path(void **state) {
+    (void)state;
+    assert_int_equal(hd_isa_choose("sse9"), HEED_INPUT);
+    const char *other = hd_isa_can(HD_ISA_NEON) ? "avx2" : "neon";
+    assert_int_equal(hd_isa_choose(other), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), other));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_targets), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_rate),    cmocka_unit_test(test_operator_named),
+        cmocka_unit_test(test_limits),  cmocka_unit_test(test_other_path)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
