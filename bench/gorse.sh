@@ -9,7 +9,7 @@
 # Data and cache are kept in SQLite, as heed's are; everything else that shapes its answers is its own default, but that
 # popular items fill a short list, and that its search for better models is short (SEARCH_TRIALS, SEARCH_EPOCHS).
 # Needs wrk, curl, python3 and the data sets in HEED_TEST_DATA or ../shared/data. PATIENCE: seconds to wait for its lists (default
-# 3600). REALTIME=1 (root): once it is ready, server and clients run with real-time priority, as in serve.sh. KEEP: a folder that keeps the loaded databases; there already, they aren't loaded again.
+# 3600). BACK, FRONT: as in serve.sh. KEEP: a folder that keeps the loaded databases; there already, they aren't loaded again.
 set -eu
 build=$(cd "$1" && pwd)
 gorse=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
@@ -54,7 +54,7 @@ fallback_recommend = ["popular"]
 TOML
 
 start() {
-  (cd "$dir" && exec "$gorse" --config "$dir/config.toml" --cache-path "$dir/one_cache.data" --recommend-jobs 2) >"$dir/log" 2>&1 &
+  (cd "$dir" && exec ${BACK:-} "$gorse" --config "$dir/config.toml" --cache-path "$dir/one_cache.data" --recommend-jobs 2) >"$dir/log" 2>&1 &
   server=$!
   until curl -sf "$url/api/health/live" >/dev/null; do
     kill -0 "$server" || { tail -3 "$dir/log"; exit 1; }
@@ -103,7 +103,6 @@ end
 LUA
 resident() { awk '/VmRSS|VmHWM/ { printf "%s %.0f MB  ", $1, $2 / 1024 }' "/proc/$server/status"; echo; }
 busy() { awk '{ print $14 + $15 }' "/proc/$server/stat"; } # processor time in ticks
-client=
 lists() { python3 - "$dir/cache.db" <<'PY'
 import sqlite3, sys
 try:
@@ -136,11 +135,7 @@ done
 echo "lists of $(lists) users after $(($(date +%s) - begun)) s"
 echo "an answer: $(curl -s "$url/api/recommend/1?n=10" | tr -d ' \n')"
 echo "memory: $(resident)"
-if [ -n "${REALTIME:-}" ]; then
-  chrt -a -f -p 10 "$server"
-  client="chrt -f 20"
-fi
-rate() { timeout $((seconds * 20)) $client "$build/bench/bench_rate" --path '/api/recommend/%u?n=10' 127.0.0.1 "$port" - "$1" "$seconds"; }
-echo "recommendations, 64 connections (wrk): $($client wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1)"
+rate() { timeout $((seconds * 20)) ${FRONT:-} "$build/bench/bench_rate" --path '/api/recommend/%u?n=10' 127.0.0.1 "$port" - "$1" "$seconds"; }
+echo "recommendations, 64 connections (wrk): $(${FRONT:-} wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -1)"
 for n in 300 1000 2000; do echo "recommendations, $n/s (bench_rate): $(rate $n)"; done
 echo "memory: $(resident)"

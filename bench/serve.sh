@@ -5,8 +5,8 @@
 #   2. a fixed 2,000 recommendations a second (bench_rate; autocannon, from npm): latencies, resident memory
 #   3. the same while 1,000 events a second are posted, and while a training job runs
 #   4. events posted in batches of 100, each batch acknowledged when it is durable
-# REALTIME=1 (root): server and clients run with real-time priority, so that what else runs on the machine doesn't count (what the
-# host takes from a virtual machine still does: "stolen", in hundredths of a second over all processors, stands beside each run).
+# BACK, FRONT: what to start server and clients with, on a machine that others use too ("nice -n -10", say). What the host takes from
+# a virtual machine nobody on it can mend: "stolen", in hundredths of a second over all processors, stands beside each run.
 # Needs wrk, curl, python3, node with npm, and the data sets in HEED_TEST_DATA or ../shared/data. BENCH_DIR: on which disk (default /tmp).
 set -eu
 build=$(cd "$1" && pwd)
@@ -23,8 +23,7 @@ trap '[ -z "$server" ] || kill "$server"; wait; rm -rf "$dir"' EXIT INT TERM
 "$heed" --workspace "$dir/shop" import --preset sequence "$data/movielens-1m-seq/ml1m_seq.txt.gz" >/dev/null
 "$heed" --workspace "$dir/shop" train --methods markov --set train.tune=false >/dev/null
 key=$("$heed" --workspace "$dir/shop" key create --name bench --scope all --json | grep -o 'heed_[a-z0-9]*_[a-z0-9]*' | head -1)
-front= back=
-if [ -n "${REALTIME:-}" ]; then front="chrt -f 20" back="chrt -f 10"; fi
+front=${FRONT:-} back=${BACK:-}
 $back "$heed" --workspace "$dir/shop" serve --listen 127.0.0.1:0 2>"$dir/log" >/dev/null &
 server=$!
 until grep -q 'serving at' "$dir/log"; do sleep 0.1; done

@@ -8,9 +8,8 @@
 // The descriptor goes over as a duplicate: libuv has no way to let go of a handle's own. It is
 // handed on when the handle that accepted it is closed, so at any time one thread owns the node.
 //
-// Rejected: one loop that accepts for all (it is the one that is busy when newcomers come);
-// requests handed to other threads (measured: two more wake-ups for each cost more than they save;
-// docs/benchmarks.md).
+// Rejected: one loop that accepts for all (it may be the one that is busy when newcomers come);
+// requests handed to other threads (two more wake-ups for each, and no better: docs/benchmarks.md).
 #include <fcntl.h>
 #include <unistd.h>
 
