@@ -24,7 +24,10 @@ enum {
     BIG = 1 << 18,           // filters that leave the second cache: larger units, shared by panel
     BIG_FRAME_BYTES = 1 << 20,
     BIG_PLACES = 512,
-    FEW_UNITS = 8, // below that, panels are shared out too
+    HALF_PANEL = 32,  // of bf16 tiles
+    HALF_STEP = 1024, // values of a panel's step
+    HALF_LEAST = 8,   // values of a row of a filter: below, tiles are mostly zeros
+    FEW_UNITS = 8,    // below that, panels are shared out too
 };
 
 // One class of outputs: its axes, and where its filters lie packed.
@@ -36,6 +39,8 @@ typedef struct sweep_class {
     float *packed; // per group: panels
     size_t *taps;  // offsets of runs in a frame
     bool merged;   // a run is a whole row of the filter
+    size_t steps;  // half: of 32 values, per run
+    size_t line;   // half: windows from row to row when one walk goes over all rows; 0: row by row
 } sweep_class;
 
 typedef struct sweep {
@@ -49,6 +54,9 @@ typedef struct sweep {
     float *dest;
     hd_conv_end end;
     const hd_conv_kernels *kernels;
+    const hd_conv_half *half; // bf16 by tiles, or NULL
+    hd_conv_keep keep;
+    size_t panel; // columns
     hd_slots slots;
     size_t slot_bytes;
     sweep_class *classes;
@@ -63,6 +71,18 @@ static size_t packed_columns(const sweep *s) {
     return s->depthwise ? s->out : s->groups * hd_round_up(s->out / s->groups, s->kernels->lanes);
 }
 
+static size_t packed_bytes(const sweep *s, const sweep_class *c) {
+    if (s->half) return s->panels * c->tap_count * c->steps * HALF_STEP * sizeof(uint16_t);
+    return class_depth(s, c) * packed_columns(s) * sizeof(float);
+}
+
+// One walk over all rows of a frame meets windows that don't count, row by row fills up the last
+// tile of each row: what wastes less.
+static size_t walk_line(const sweep_class *c) {
+    const size_t whole = hd_round_up(c->w.outs, 16), line = c->units.frame_w;
+    return c->h.step == c->w.step && line < whole ? line : 0;
+}
+
 static void class_cut(sweep *s, sweep_class *c) {
     const size_t channels = s->in / s->groups;
     c->merged = c->w.shift == 1 && s->groups == 1;
@@ -70,9 +90,14 @@ static void class_cut(sweep *s, sweep_class *c) {
     c->run = c->merged ? c->w.taps * channels : channels;
     c->tap_count = c->merged ? c->h.taps : c->h.taps * c->w.taps;
     const bool big = class_depth(s, c) * s->out / s->groups > BIG;
-    c->units = hd_conv_cut(s->n, &c->h, &c->w, s->in, s->narrow,
-                           big ? BIG_FRAME_BYTES : FRAME_BYTES, big ? BIG_PLACES : PLACES);
-    const size_t frames = c->units.direct ? 0 : c->units.images * c->units.frame * sizeof(float);
+    c->units = hd_conv_cut(s->n, &c->h, &c->w, s->in, s->keep, big ? BIG_FRAME_BYTES : FRAME_BYTES,
+                           big ? BIG_PLACES : PLACES);
+    size_t frames = c->units.direct ? 0 : c->units.images * c->units.frame * sizeof(float);
+    c->steps = (c->run + 31) / 32;
+    c->line = walk_line(c);
+    if (s->half) // (a tile reads windows past the last)
+        frames =
+            (c->units.images * c->units.frame + 32 * c->w.step * s->in + 64) * sizeof(uint16_t);
     if (frames > s->slot_bytes) s->slot_bytes = frames;
 }
 
@@ -89,7 +114,10 @@ static void sweep_init(sweep *s, const hd_conv *conv, bool backward) {
                  .kernels = hd_kernels_get()->conv,
                  .n_classes = backward ? conv->stride_h * conv->stride_w : 1};
     s->depthwise = conv->groups == conv->c && conv->c == conv->o && conv->groups > 1;
-    s->panels = (s->out / s->groups + s->kernels->panel - 1) / s->kernels->panel;
+    if (s->narrow && s->groups == 1 && conv->kw * s->in >= HALF_LEAST) s->half = hd_conv_half_get();
+    s->keep = s->half ? HD_CONV_HALF : s->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS;
+    s->panel = s->half ? HALF_PANEL : s->kernels->panel;
+    s->panels = (s->out / s->groups + s->panel - 1) / s->panel;
 }
 
 static void class_init(sweep *s, sweep_class *c, size_t i) {
@@ -119,7 +147,7 @@ static size_t sweep_lay(sweep *s, char *memory, size_t threads) {
         if (memory) c->taps = (size_t *)(void *)(memory + at);
         at += hd_round_up(c->tap_count * sizeof(size_t), 64);
         if (memory) c->packed = (float *)(void *)(memory + at);
-        at += hd_round_up(class_depth(s, c) * packed_columns(s) * sizeof(float), 64);
+        at += hd_round_up(packed_bytes(s, c), 64);
         if (c->units.count < least_units) least_units = c->units.count;
         c->first_chunk = s->chunks;
         s->chunks += c->units.count;
@@ -184,14 +212,53 @@ static void pack_depthwise(const sweep *s, const sweep_class *c) {
     }
 }
 
+// Step `step` of run `tap` of the gradient by x: 32 rows (filter place, channel of dy), brought
+// together from their filters.
+static void pack_step_back(const sweep *s, const sweep_class *c, size_t h, size_t tap_w,
+                           size_t step, size_t j0, size_t width, uint16_t *to) {
+    const hd_conv *v = s->conv;
+    float rows[32 * HALF_PANEL];
+    const size_t k0 = step * 32, k1 = c->run - k0 < 32 ? c->run : k0 + 32;
+    const size_t kh = hd_conv_axis_k(&c->h, h);
+    for (size_t k = k0; k < k1; k++) {
+        const size_t kw = hd_conv_axis_k(&c->w, tap_w + k / s->in);
+        memcpy(rows + (k - k0) * HALF_PANEL,
+               s->weights + ((k % s->in * v->kh + kh) * v->kw + kw) * v->c + j0,
+               width * sizeof *rows);
+    }
+    s->half->pack(k1 - k0, width, rows, HALF_PANEL, false, to);
+}
+
+static void pack_half(const sweep *s, const sweep_class *c, size_t panel) {
+    const hd_conv *v = s->conv;
+    const size_t j0 = panel * HALF_PANEL, runs = c->tap_count / (c->h.taps > 0 ? c->h.taps : 1);
+    const size_t width = s->out - j0 < HALF_PANEL ? s->out - j0 : HALF_PANEL;
+    uint16_t *to = (uint16_t *)(void *)c->packed + panel * c->tap_count * c->steps * HALF_STEP;
+    for (size_t t = 0; t < c->tap_count; t++) {
+        const size_t h = t / runs, w = t % runs;
+        if (!s->backward) {
+            const float *from = s->weights + ((j0 * v->kh + h) * v->kw + w) * v->c;
+            s->half->pack(c->run, width, from, v->kh * v->kw * v->c, true, to);
+            to += c->steps * HALF_STEP;
+            continue;
+        }
+        for (size_t i = 0; i < c->steps; i++, to += HALF_STEP)
+            pack_step_back(s, c, h, w, i, j0, width, to);
+    }
+}
+
 // chunk: (class, group, panel).
 static heed_err pack_chunk(void *ctx, size_t chunk) {
     const sweep *s = ctx;
     const size_t panel = chunk % s->panels, group = chunk / s->panels % s->groups;
     sweep_class *c = &s->classes[chunk / s->panels / s->groups];
     if (panel == 0 && group == 0) tap_offsets(s, c);
-    const size_t columns = s->out / s->groups, j0 = panel * s->kernels->panel;
-    const size_t width = columns - j0 < s->kernels->panel ? columns - j0 : s->kernels->panel;
+    if (s->half) {
+        pack_half(s, c, panel);
+        return HEED_OK;
+    }
+    const size_t columns = s->out / s->groups, j0 = panel * s->panel;
+    const size_t width = columns - j0 < s->panel ? columns - j0 : s->panel;
     const size_t stride = hd_round_up(width, s->kernels->lanes), in = s->in / s->groups;
     const size_t depth = class_depth(s, c);
     float *to = c->packed + (group * hd_round_up(columns, s->kernels->lanes) + j0) * depth;
@@ -289,7 +356,7 @@ static void sweep_panel(const sweep *s, const walk *start, hd_conv_strip *strip,
 
 // Panels [from, to) of one group.
 static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t from, size_t to) {
-    const size_t columns = s->out / s->groups, width = s->kernels->panel;
+    const size_t columns = s->out / s->groups, width = s->panel;
     const size_t depth = class_depth(s, start->c);
     const size_t packed = group * hd_round_up(columns, s->kernels->lanes);
     for (size_t p = from; p < to; p++) {
@@ -299,6 +366,51 @@ static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t
         strip.bias = s->end.bias ? s->end.bias + j : NULL;
         sweep_panel(s, start, &strip, start->c->packed + (packed + p * width) * depth,
                     group * (s->in / s->groups), j);
+    }
+}
+
+// `count` windows from `x` on, the first of them output `row` of the image; line: as of the class.
+static void half_windows(const sweep *s, const sweep_class *c, hd_conv_windows *w,
+                         const uint16_t *x, size_t image, size_t row, size_t count, size_t line,
+                         size_t j) {
+    const size_t out_step = c->w.out_step * s->out;
+    float *to = dest_at(s, c, image, row, 0) + j;
+    size_t col = 0;
+    for (size_t i0 = 0; i0 < count; i0 += 32) {
+        float *out[32];
+        const size_t m = count - i0 < 32 ? count - i0 : 32;
+        for (size_t i = 0; i < m; i++) {
+            out[i] = col < c->w.outs ? to + col * out_step : NULL;
+            if (++col < line) continue;
+            col = 0;
+            if (i0 + i + 1 < count) to = dest_at(s, c, image, ++row, 0) + j;
+        }
+        w->x = x + i0 * w->step;
+        s->half->windows(w, m, out);
+    }
+}
+
+static void half_panel(const sweep *s, const walk *k, size_t panel) {
+    const sweep_class *c = k->c;
+    const size_t j = panel * HALF_PANEL, pitch = c->units.frame_w * s->in * c->h.step;
+    const uint16_t *frames = (const uint16_t *)(const void *)k->frame;
+    hd_conv_windows w = {.step = c->w.step * s->in, .tap = c->taps, .taps = c->tap_count};
+    w.run = c->run;
+    w.w = (const uint16_t *)(const void *)c->packed + panel * c->tap_count * c->steps * HALF_STEP;
+    w.columns = s->out - j < HALF_PANEL ? s->out - j : HALF_PANEL;
+    w.bias = s->end.bias ? s->end.bias + j : NULL;
+    w.extra = s->end.residual, w.out_base = s->dest, w.relu = s->end.relu;
+    for (size_t e = 0; e < k->unit.images; e++) {
+        const uint16_t *frame = frames + e * k->image_step;
+        const size_t image = k->unit.image + e, rows = k->unit.rows;
+        if (c->line > 0) {
+            half_windows(s, c, &w, frame, image, k->unit.row, (rows - 1) * c->line + c->w.outs,
+                         c->line, j);
+            continue;
+        }
+        for (size_t r = 0; r < rows; r++)
+            half_windows(s, c, &w, frame + r * pitch, image, k->unit.row + r, c->w.outs, c->w.outs,
+                         j);
     }
 }
 
@@ -342,13 +454,16 @@ static heed_err sweep_chunk(void *ctx, size_t chunk) {
         return HEED_OK;
     }
     float *slot = c->units.direct ? NULL : hd_slots_take(&s->slots);
-    w.frame = hd_conv_frame(&c->units, &w.unit, &c->h, &c->w, s->in, s->source, s->narrow, slot,
+    w.frame = hd_conv_frame(&c->units, &w.unit, &c->h, &c->w, s->in, s->source, s->keep, slot,
                             &w.image_step);
     if (s->depthwise) {
         sweep_depthwise(s, &w);
     } else {
         const size_t from = s->panels * part / s->parts, to = s->panels * (part + 1) / s->parts;
-        for (size_t g = 0; g < s->groups; g++) sweep_panels(s, &w, g, from, to);
+        if (s->half) s->half->begin();
+        for (size_t p = from; s->half && p < to; p++) half_panel(s, &w, p);
+        if (s->half) s->half->end();
+        for (size_t g = 0; !s->half && g < s->groups; g++) sweep_panels(s, &w, g, from, to);
     }
     if (slot) hd_slots_give(&s->slots, slot);
     return HEED_OK;

@@ -55,8 +55,8 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
     g->run = g->merged ? v->kw * g->in : g->in;
     g->tap_count = g->merged ? v->kh : v->kh * v->kw;
     const bool big = g->values > BIG;
-    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->narrow, big ? BIG_FRAME_BYTES : FRAME_BYTES,
-                           big ? 1024 : 192);
+    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS,
+                           big ? BIG_FRAME_BYTES : FRAME_BYTES, big ? 1024 : 192);
     const hd_conv_units *u = &g->units;
     size_t most = LANE_BYTES / sizeof(float) / (g->values > 0 ? g->values : 1);
     g->lanes = u->count < LANES ? u->count : LANES;
@@ -138,7 +138,8 @@ static heed_err wgrad_chunk(void *ctx, size_t chunk) {
         const hd_conv_unit unit = hd_conv_unit_at(&g->units, v->n, v->out_h, i);
         hd_conv_block b = {.images = unit.images, .rows = unit.rows, .cols = v->out_w};
         const float *x =
-            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->narrow, slot, &b.x_image);
+            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x,
+                          g->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS, slot, &b.x_image);
         b.dy_step = v->o, b.dy_row = v->out_w * v->o, b.dy_image = v->out_h * b.dy_row;
         b.x_step = v->c * v->stride_w, b.x_row = v->c * v->stride_h * g->units.frame_w;
         b.accumulate = i > from;

@@ -55,6 +55,44 @@ typedef struct hd_conv_kernels {
                      size_t taps, const float *dy, size_t dy_step, float *out);
 } hd_conv_kernels;
 
+// ── bf16 on AMX (path/conv_amx.c): between hd_engine_amx's begin and end ──
+
+// Windows `step` values apart in a frame of bf16 against 32 filters: w packed by the engine, a run
+// filled up to whole steps of 32. Windows past the last are read and not written.
+typedef struct hd_conv_windows {
+    const uint16_t *x, *w;
+    size_t step;
+    const size_t *tap;
+    size_t taps, run;
+    size_t columns;    // at most 32
+    const float *bias; // as in hd_conv_strip
+    const float *extra, *out_base;
+    bool relu;
+} hd_conv_windows;
+
+typedef struct hd_conv_half {
+    void (*begin)(void); // on each thread, around its work
+    void (*end)(void);
+    // Up to 32 columns of filters, k values each: (k, n) by rows, or across by columns, in bf16 to
+    // steps of 32 (1,024 values).
+    void (*pack)(size_t k, size_t n, const float *from, size_t row, bool across, uint16_t *to);
+    void (*narrow)(size_t n, const float *from, uint16_t *to);
+    // out: where each of the m ≤ 32 results goes, NULL: nowhere.
+    void (*windows)(const hd_conv_windows *s, size_t m, float *const *out);
+    // to[c·to_row + q] = x[q·step + c], c < channels ≤ 16, q < n ≤ 32.
+    void (*turn)(size_t channels, size_t n, const float *x, size_t step, uint16_t *to,
+                 size_t to_row);
+    // Two places side by side: to[2·c + i] = i == 0 ? even[c] : odd[c]; NULL: zeros.
+    void (*pair)(size_t n, const float *even, const float *odd, uint16_t *to);
+    // out (m, n) += Σ over places: x (m, places) turned, dy (places / 2, n, 2). places is a
+    // multiple of 32, rows and columns of all three are there up to multiples of 16; m, n ≤ 32.
+    void (*gradient)(size_t m, size_t n, size_t places, const uint16_t *x, size_t x_row,
+                     const uint16_t *dy, size_t dy_row, float *out, size_t out_row);
+} hd_conv_half;
+extern const hd_conv_half hd_conv_half_amx;
+// NULL where the path has none.
+const hd_conv_half *hd_conv_half_get(void);
+
 extern const hd_conv_kernels hd_conv_kernels_ref;
 extern const hd_conv_kernels hd_conv_kernels_avx2;
 extern const hd_conv_kernels hd_conv_kernels_avx512;

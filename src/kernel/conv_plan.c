@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "kernel/cpu.h"
 #include "kernel/kernels.h"
 
 size_t hd_conv_out(size_t in, size_t k, size_t stride, size_t pad, size_t dilation) {
@@ -67,9 +68,9 @@ static bool stays_inside(const hd_conv_axis *a) {
 }
 
 hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
-                          bool narrow, size_t target, size_t places) {
+                          hd_conv_keep keep, size_t target, size_t places) {
     hd_conv_units u = {.images = 1, .bands = 1, .rows = h->outs};
-    u.direct = !narrow && stays_inside(h) && stays_inside(w);
+    u.direct = keep == HD_CONV_AS_IS && stays_inside(h) && stays_inside(w);
     const size_t outs = h->outs * w->outs;
     if (n == 0 || outs == 0) return u;
     if (h->taps == 0 || w->taps == 0) { // nothing to read
@@ -77,7 +78,8 @@ hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w
         return u;
     }
     u.frame_w = u.direct ? w->source : (w->outs - 1) * w->step + w->reach;
-    const size_t row = u.frame_w * channels * sizeof(float);
+    const size_t element = keep == HD_CONV_HALF ? sizeof(uint16_t) : sizeof(float);
+    const size_t row = u.frame_w * channels * element;
     const size_t whole = ((h->outs - 1) * h->step + h->reach) * row;
     if (whole > target) {
         size_t in_rows = target / row; // that many rows of a frame
@@ -93,7 +95,7 @@ hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w
         if (u.images == 0) u.images = 1;
     }
     u.frame_h = (u.rows - 1) * h->step + h->reach;
-    u.frame = u.frame_h * u.frame_w * channels;
+    u.frame = u.frame_h * u.frame_w * channels + (keep == HD_CONV_HALF ? HD_CONV_GAP : 0);
     u.count = u.bands > 1 ? n * u.bands : (n + u.images - 1) / u.images;
     return u;
 }
@@ -112,34 +114,45 @@ hd_conv_unit hd_conv_unit_at(const hd_conv_units *u, size_t n, size_t outs_h, si
     return unit;
 }
 
-// One image's (or band's) frame.
-static void frame_fill(const hd_conv_units *u, size_t rows, ptrdiff_t top, const hd_conv_axis *h,
-                       const hd_conv_axis *w, size_t channels, const float *image, bool narrow,
-                       float *to) {
-    const hd_conv_kernels *kernels = hd_kernels_get()->conv;
-    const size_t left = w->first < 0 ? (size_t)-w->first : 0;
-    const size_t skip = w->first > 0 ? (size_t)w->first : 0;
-    size_t width = skip < w->source ? w->source - skip : 0;
-    if (width > u->frame_w - (left < u->frame_w ? left : u->frame_w))
-        width = left < u->frame_w ? u->frame_w - left : 0;
-    const size_t zeros_left = left < u->frame_w ? left : u->frame_w;
-    const size_t zeros_right = u->frame_w - zeros_left - width;
-    for (size_t r = 0; r < rows; r++, to += u->frame_w * channels) {
-        ptrdiff_t y = top + (ptrdiff_t)r;
-        if (y < 0 || (size_t)y >= h->source || width == 0) {
-            memset(to, 0, u->frame_w * channels * sizeof *to);
-            continue;
-        }
-        memset(to, 0, zeros_left * channels * sizeof *to);
-        const float *from = image + ((size_t)y * w->source + skip) * channels;
-        kernels->copy(width * channels, from, to + zeros_left * channels, narrow);
-        memset(to + (zeros_left + width) * channels, 0, zeros_right * channels * sizeof *to);
-    }
+typedef struct keeper { // how values are kept
+    hd_conv_keep keep;
+    size_t element; // bytes
+} keeper;
+
+static void keep_values(const keeper *k, size_t n, const float *from, char *to) {
+    if (k->keep == HD_CONV_HALF)
+        hd_conv_half_get()->narrow(n, from, (uint16_t *)(void *)to);
+    else
+        hd_kernels_get()->conv->copy(n, from, (float *)(void *)to, k->keep == HD_CONV_ROUNDED);
 }
 
-const float *hd_conv_frame(const hd_conv_units *u, const hd_conv_unit *unit, const hd_conv_axis *h,
-                           const hd_conv_axis *w, size_t channels, const float *source, bool narrow,
-                           float *slot, size_t *image_step) {
+// One image's (or band's) frame.
+static void frame_fill(const hd_conv_units *u, size_t rows, ptrdiff_t top, const hd_conv_axis *h,
+                       const hd_conv_axis *w, size_t channels, const float *image, const keeper *k,
+                       char *to) {
+    const size_t left = w->first < 0 ? (size_t)-w->first : 0;
+    const size_t skip = w->first > 0 ? (size_t)w->first : 0;
+    const size_t zeros_left = left < u->frame_w ? left : u->frame_w;
+    size_t width = skip < w->source ? w->source - skip : 0;
+    if (width > u->frame_w - zeros_left) width = u->frame_w - zeros_left;
+    const size_t zeros_right = u->frame_w - zeros_left - width, place = channels * k->element;
+    for (size_t r = 0; r < rows; r++, to += u->frame_w * place) {
+        ptrdiff_t y = top + (ptrdiff_t)r;
+        if (y < 0 || (size_t)y >= h->source || width == 0) {
+            memset(to, 0, u->frame_w * place);
+            continue;
+        }
+        memset(to, 0, zeros_left * place);
+        const float *from = image + ((size_t)y * w->source + skip) * channels;
+        keep_values(k, width * channels, from, to + zeros_left * place);
+        memset(to + (zeros_left + width) * place, 0, zeros_right * place);
+    }
+    if (k->keep == HD_CONV_HALF) memset(to, 0, HD_CONV_GAP * k->element);
+}
+
+const void *hd_conv_frame(const hd_conv_units *u, const hd_conv_unit *unit, const hd_conv_axis *h,
+                          const hd_conv_axis *w, size_t channels, const float *source,
+                          hd_conv_keep keep, void *slot, size_t *image_step) {
     const size_t image = h->source * w->source * channels;
     const ptrdiff_t top = h->first + (ptrdiff_t)(unit->row * h->step);
     if (u->direct) {
@@ -147,13 +160,21 @@ const float *hd_conv_frame(const hd_conv_units *u, const hd_conv_unit *unit, con
         return source + unit->image * image +
                ((size_t)top * w->source + (size_t)w->first) * channels;
     }
+    const keeper k = {keep, keep == HD_CONV_HALF ? sizeof(uint16_t) : sizeof(float)};
     const size_t rows = (unit->rows - 1) * h->step + h->reach;
     *image_step = u->frame;
     for (size_t i = 0; i < unit->images; i++) {
-        frame_fill(u, rows, top, h, w, channels, source + (unit->image + i) * image, narrow,
-                   slot + i * u->frame);
+        frame_fill(u, rows, top, h, w, channels, source + (unit->image + i) * image, &k,
+                   (char *)slot + i * u->frame * k.element);
     }
     return slot;
+}
+
+const hd_conv_half *hd_conv_half_get(void) {
+#if defined(__x86_64__)
+    if (hd_isa_get() == HD_ISA_AMX) return &hd_conv_half_amx;
+#endif
+    return NULL;
 }
 
 size_t hd_slots_bytes(size_t threads, size_t bytes) {

@@ -45,7 +45,7 @@ typedef struct hd_conv_units {
     size_t rows;          // output rows per band
     size_t count;
     size_t frame_h, frame_w; // per image or band
-    size_t frame;            // floats of one image's (or band's) frame
+    size_t frame;            // values of one image's (or band's) frame, with the gap
     bool direct;             // no frame: the source itself
 } hd_conv_units;
 
@@ -54,15 +54,23 @@ typedef struct hd_conv_unit {
     size_t row, rows;     // output rows
 } hd_conv_unit;
 
+// How a frame keeps its values.
+typedef enum hd_conv_keep {
+    HD_CONV_AS_IS,
+    HD_CONV_ROUNDED, // to bf16, kept as f32
+    HD_CONV_HALF     // bf16, with HD_CONV_GAP zeros after each image's frame
+} hd_conv_keep;
+enum { HD_CONV_GAP = 32 };
+
 // target: bytes a unit's frames may take; places: outputs a unit should have at least.
 hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
-                          bool narrow, size_t target, size_t places);
+                          hd_conv_keep keep, size_t target, size_t places);
 hd_conv_unit hd_conv_unit_at(const hd_conv_units *units, size_t n, size_t outs_h, size_t index);
 
-// The frames of a unit: copied into `slot`, or the source; image_step floats apart.
-const float *hd_conv_frame(const hd_conv_units *units, const hd_conv_unit *unit,
-                           const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
-                           const float *source, bool narrow, float *slot, size_t *image_step);
+// The frames of a unit: copied into `slot`, or the source; image_step values apart.
+const void *hd_conv_frame(const hd_conv_units *units, const hd_conv_unit *unit,
+                          const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
+                          const float *source, hd_conv_keep keep, void *slot, size_t *image_step);
 
 // Slots of memory, one per thread that works: a chunk takes a free one and gives it back.
 typedef struct hd_slots {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution of bf16 on AMX (kernel/conv_path.h). The rows of an A tile are 16 windows a fixed
+// step apart in a bf16 frame, loaded as they lie: nothing is packed but the filters. Two tiles of
+// windows by two of filters, as in path/amx.c.
+//
+// For the gradient by the filters the places are the sum, so that frames are turned: channels ×
+// places; a tap of the filter is a shift along the places. dy lies in pairs of places × channels.
+#include <immintrin.h>
+
+#include "kernel/conv_path.h"
+#include "kernel/gemm_plan.h"
+#include "kernel/path/simd.h"
+
+enum { SIDE = 16, STEP = 32, BLOCK = 32, TILE = SIDE * STEP };
+
+static void begin(void) {
+    hd_engine_amx.begin();
+}
+
+static void end(void) {
+    hd_engine_amx.end();
+}
+
+static void pack(size_t k, size_t n, const float *from, size_t row, bool across, uint16_t *to) {
+    const hd_pack_from f = {.data = from, .type = HD_F32, .row = row, .scale = 1};
+    hd_engine_amx.pack_b(k, n, &f, across, to);
+}
+
+HD_INLINE __m512i to_bf16(__m512 low, __m512 high) {
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+static void narrow(size_t n, const float *from, uint16_t *to) {
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        __m512i both = to_bf16(vf_load(from + i), vf_load(from + i + 16));
+        _mm512_storeu_si512(to + i, both);
+    }
+    if (i == n) return;
+    const size_t left = n - i, low = left < 16 ? left : 16;
+    __m512i both = to_bf16(vf_load_n(from + i, low), vf_load_n(from + i + low, left - low));
+    _mm512_mask_storeu_epi16(to + i, (__mmask32)((1U << left) - 1), both);
+}
+
+// Sums of up to 32 windows × 32 filters, to `out` (32, 32). Tiles 0–3: sums; 4, 5: A; 6, 7: B.
+HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, float *out) {
+    const size_t stride = s->step * sizeof(uint16_t), bytes = BLOCK * sizeof *out;
+    const uint16_t *b = s->w;
+    _tile_zero(0);
+    if (wide) _tile_zero(1);
+    if (high) _tile_zero(2);
+    if (high && wide) _tile_zero(3);
+    __asm__ volatile("" ::: "memory");
+    for (size_t t = 0; t < s->taps; t++) {
+        const uint16_t *a = s->x + s->tap[t], *low = a + SIDE * s->step;
+        for (size_t k = 0; k < s->run; k += STEP, a += STEP, low += STEP, b += 2 * TILE) {
+            _tile_loadd(6, b, STEP * 2);
+            _tile_loadd(4, a, stride);
+            _tile_dpbf16ps(0, 4, 6);
+            if (wide) {
+                _tile_loadd(7, b + TILE, STEP * 2);
+                _tile_dpbf16ps(1, 4, 7);
+            }
+            if (high) {
+                _tile_loadd(5, low, stride);
+                _tile_dpbf16ps(2, 5, 6);
+                if (wide) _tile_dpbf16ps(3, 5, 7);
+            }
+        }
+    }
+    _tile_stored(0, out, bytes);
+    if (wide) _tile_stored(1, out + SIDE, bytes);
+    if (high) _tile_stored(2, out + SIDE * BLOCK, bytes);
+    if (high && wide) _tile_stored(3, out + SIDE * BLOCK + SIDE, bytes);
+    __asm__ volatile("" ::: "memory");
+}
+
+HD_INLINE void put(const hd_conv_windows *s, const float *sum, float *out, size_t at, size_t n) {
+    vf a = vf_load_n(sum + at, n);
+    if (s->bias) a = vf_add(a, vf_load_n(s->bias + at, n));
+    if (s->extra) a = vf_add(a, vf_load_n(s->extra + (out - s->out_base) + at, n));
+    if (s->relu) a = vf_max(vf_zero(), a);
+    vf_store_n(out + at, a, n);
+}
+
+static void windows(const hd_conv_windows *s, size_t m, float *const *out) {
+    _Alignas(64) float block[BLOCK * BLOCK];
+    const bool wide = s->columns > SIDE;
+    if (m > SIDE && wide)
+        sums(s, true, true, block);
+    else if (m > SIDE)
+        sums(s, true, false, block);
+    else if (wide)
+        sums(s, false, true, block);
+    else
+        sums(s, false, false, block);
+    for (size_t i = 0; i < m; i++) {
+        if (!out[i]) continue;
+        put(s, block + i * BLOCK, out[i], 0, wide ? (size_t)VF : s->columns);
+        if (wide) put(s, block + i * BLOCK, out[i], VF, s->columns - VF);
+    }
+}
+
+// ── gradient by the filters ──
+
+// to[c·to_row + q] = x[q·step + c] in bf16, c < channels ≤ 16, q < n ≤ 32; n even.
+static void turn(size_t channels, size_t n, const float *x, size_t step, uint16_t *to,
+                 size_t to_row) {
+    vf low[SIDE], high[SIDE];
+    for (size_t i = 0; i < SIDE; i++) {
+        low[i] = i < n ? vf_load_n(x + i * step, channels) : vf_zero();
+        high[i] = i + SIDE < n ? vf_load_n(x + (i + SIDE) * step, channels) : vf_zero();
+    }
+    vf_transpose(low);
+    vf_transpose(high);
+    for (size_t c = 0; c < channels; c++) {
+        const __mmask32 mask = n >= 32 ? 0xffffffffU : (1U << n) - 1;
+        _mm512_mask_storeu_epi16(to + c * to_row, mask, to_bf16(low[c], high[c]));
+    }
+}
+
+// to[2·c] = even[c], to[2·c + 1] = odd[c] (NULL: 0), in bf16.
+static void pair(size_t n, const float *even, const float *odd, uint16_t *to) {
+    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    for (size_t i = 0; i < n; i += SIDE) {
+        const size_t left = n - i < SIDE ? n - i : SIDE;
+        vf a = even ? vf_load_n(even + i, left) : vf_zero();
+        vf b = odd ? vf_load_n(odd + i, left) : vf_zero();
+        __m512i both = _mm512_permutexvar_epi16(mix, to_bf16(a, b));
+        _mm512_mask_storeu_epi32(to + 2 * i, (__mmask16)((1U << left) - 1), both);
+    }
+}
+
+// out (32 channels, 32 filters) += Σ over places. x: turned; dy: pairs of places.
+HD_INLINE void grads(size_t places, const uint16_t *x, size_t x_row, const uint16_t *dy,
+                     size_t dy_row, float *out, size_t out_row, const bool high, const bool wide) {
+    const size_t bytes = out_row * sizeof *out;
+    float *low = out + SIDE * out_row;
+    __asm__ volatile("" ::: "memory");
+    _tile_loadd(0, out, bytes);
+    if (wide) _tile_loadd(1, out + SIDE, bytes);
+    if (high) _tile_loadd(2, low, bytes);
+    if (high && wide) _tile_loadd(3, low + SIDE, bytes);
+    for (size_t q = 0; q < places; q += STEP, dy += SIDE * dy_row) {
+        _tile_loadd(6, dy, dy_row * 2);
+        _tile_loadd(4, x + q, x_row * 2);
+        _tile_dpbf16ps(0, 4, 6);
+        if (wide) {
+            _tile_loadd(7, dy + STEP, dy_row * 2);
+            _tile_dpbf16ps(1, 4, 7);
+        }
+        if (high) {
+            _tile_loadd(5, x + SIDE * x_row + q, x_row * 2);
+            _tile_dpbf16ps(2, 5, 6);
+            if (wide) _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    _tile_stored(0, out, bytes);
+    if (wide) _tile_stored(1, out + SIDE, bytes);
+    if (high) _tile_stored(2, low, bytes);
+    if (high && wide) _tile_stored(3, low + SIDE, bytes);
+    __asm__ volatile("" ::: "memory");
+}
+
+static void gradient(size_t m, size_t n, size_t places, const uint16_t *x, size_t x_row,
+                     const uint16_t *dy, size_t dy_row, float *out, size_t out_row) {
+    if (m > SIDE && n > SIDE)
+        grads(places, x, x_row, dy, dy_row, out, out_row, true, true);
+    else if (m > SIDE)
+        grads(places, x, x_row, dy, dy_row, out, out_row, true, false);
+    else if (n > SIDE)
+        grads(places, x, x_row, dy, dy_row, out, out_row, false, true);
+    else
+        grads(places, x, x_row, dy, dy_row, out, out_row, false, false);
+}
+
+const hd_conv_half hd_conv_half_amx = {.begin = begin,
+                                       .end = end,
+                                       .pack = pack,
+                                       .narrow = narrow,
+                                       .windows = windows,
+                                       .turn = turn,
+                                       .pair = pair,
+                                       .gradient = gradient};
