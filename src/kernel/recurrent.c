@@ -26,18 +26,20 @@ size_t hd_recurrent_kept(hd_cell cell) {
     return cell == HD_CELL_RNN ? 1 : 4;
 }
 
-// Rows of a group: enough groups for some threads, each of some whole tiles.
-static size_t group_rows(size_t batch) {
-    size_t rows = (batch / 8 + 7) / 8 * 8;
-    return rows < 8 ? 8 : rows < HD_RECURRENT_ROWS ? rows : HD_RECURRENT_ROWS;
+// Rows of a group: enough groups for some threads, each of some whole tiles; more rows where the
+// weights don't stay in the first cache and are to be used often while there.
+static size_t group_rows(const hd_recurrent *r) {
+    const size_t weights = hd_recurrent_gates(r->cell) * r->hidden * r->hidden;
+    const size_t least = weights > 32768 ? 16 : 8, rows = (r->batch / 8 + 7) / 8 * 8;
+    return rows < least ? least : rows < HD_RECURRENT_ROWS ? rows : HD_RECURRENT_ROWS;
 }
 
-static size_t n_groups(size_t batch) {
-    return (batch + group_rows(batch) - 1) / group_rows(batch);
+static size_t n_groups(const hd_recurrent *r) {
+    return (r->batch + group_rows(r) - 1) / group_rows(r);
 }
 
 static size_t group_floats(const hd_recurrent *r) { // as open_group of the path lays them out
-    const size_t rows = group_rows(r->batch), wide = hd_recurrent_gates(r->cell) * r->hidden;
+    const size_t rows = group_rows(r), wide = hd_recurrent_gates(r->cell) * r->hidden;
     return (wide + rows * (wide + 2 * r->hidden) + 15) / 16 * 16;
 }
 
@@ -69,7 +71,7 @@ static parts lay_out(const hd_recurrent *r, bool backward) {
     size_t floats = 0;
     parts p = {0};
     p.packed = take(&floats, backward ? back_packed : forward_packed);
-    p.groups = take(&floats, n_groups(r->batch) * group_floats(r));
+    p.groups = take(&floats, n_groups(r) * group_floats(r));
     if (backward) {
         p.dgates = take(&floats, places * kept);
         p.before = take(&floats, places * h);
@@ -164,7 +166,7 @@ typedef struct run {
 static heed_err run_group(void *ctx, size_t chunk) {
     const run *j = ctx;
     const hd_recurrent_kernels *k = hd_kernels_get()->recurrent;
-    const size_t rows = group_rows(j->r->batch), b0 = chunk * rows;
+    const size_t rows = group_rows(j->r), b0 = chunk * rows;
     const size_t b1 = b0 + rows < j->r->batch ? b0 + rows : j->r->batch;
     float *ws = j->groups + chunk * group_floats(j->r);
     if (j->grads)
@@ -183,7 +185,7 @@ heed_err hd_recurrent_forward(hd_pool *pool, const hd_recurrent *r, void *worksp
     hd_kernels_get()->recurrent->pack(h, hd_recurrent_gates(r->cell) * h, r->w_hh, true,
                                       ws + p.packed);
     run j = {.r = r, .packed = ws + p.packed, .groups = ws + p.groups};
-    return hd_pool_run(pool_for(pool, r), n_groups(r->batch), run_group, &j);
+    return hd_pool_run(pool_for(pool, r), n_groups(r), run_group, &j);
 }
 
 // The state before each step of each row, zeros behind the ends: (B, T, H).
@@ -245,7 +247,7 @@ heed_err hd_recurrent_backward(hd_pool *pool, const hd_recurrent *r, const hd_re
     if (together < wide)
         k->pack(h, h, r->w_hh + together * h, false, packed + k->packed(together, h));
     run j = {.r = r, .grads = g, .packed = packed, .dgates = dgates, .groups = ws + p.groups};
-    HD_TRY(hd_pool_run(pool_for(pool, r), n_groups(r->batch), run_group, &j));
+    HD_TRY(hd_pool_run(pool_for(pool, r), n_groups(r), run_group, &j));
     if (g->dx) {
         const hd_gemm dx = inputs_gradient(r, dgates, g->dx);
         HD_TRY(hd_gemm_run(pool, &dx, gemm_ws));
