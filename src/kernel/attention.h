@@ -82,6 +82,10 @@ typedef struct hd_attention_kernels {
     // share, of all heads, zeroed before; or NULL.
     void (*backward)(const hd_attention *a, const hd_attention_grads *g, size_t b, size_t kv,
                      float *d_by_distance, float *d_by_time, float *ws);
+    // Turns pairs of values of each head by the angles whose cosines and sines (half) are given:
+    // values j and j + half of a head of d, or 2j and 2j + 1 when `adjacent`.
+    void (*rotate)(size_t heads, size_t d, size_t half, bool adjacent, const float *cosine,
+                   const float *sine, float sign, float *x);
 } hd_attention_kernels;
 
 extern const hd_attention_kernels hd_attention_kernels_ref;

@@ -20,6 +20,8 @@
     X(conv2d_dw)            \
     X(conv_transpose2d)     \
     X(cross_entropy)        \
+    X(ctc)                  \
+    X(distance_bias)        \
     X(div)                  \
     X(dropout)              \
     X(embedding)            \
@@ -36,6 +38,7 @@
     X(linear_cross_entropy) \
     X(log)                  \
     X(log_softmax)          \
+    X(mask_equal)           \
     X(matmul)               \
     X(max)                  \
     X(max_over)             \
@@ -53,6 +56,7 @@
     X(relu)                 \
     X(reshape)              \
     X(rms_norm)             \
+    X(rotary)               \
     X(row_norm_back)        \
     X(scale)                \
     X(shift)                \

@@ -148,6 +148,29 @@ typedef struct hd_attention_opts {
 hd_tensor *hd_tensor_attention(hd_tensor *q, hd_tensor *k, hd_tensor *v,
                                const hd_attention_opts *opts);
 
+// Turns pairs of values of the first `heads` heads of x (B, T, W), head_dim each, by angles that
+// grow with the place: those of queries and keys of a packed projection, in place.
+typedef struct hd_rotary_opts {
+    size_t heads, head_dim;
+    size_t rotated;    // only the first so many values of a head; 0: all
+    float base;        // 0: 10,000
+    bool adjacent;     // pairs are values 2j and 2j + 1; false: j and j + rotated/2
+    size_t first;      // place of the first
+    hd_tensor *places; // (B, T) i32 below n_places, instead; or NULL
+    size_t n_places;
+} hd_rotary_opts;
+hd_tensor *hd_tensor_rotary(hd_tensor *x, const hd_rotary_opts *opts);
+// The sinusoids of places first … first + n − 1, (n, width): to be added to embeddings.
+hd_tensor *hd_graph_sinusoids(hd_graph *graph, size_t first, size_t n, size_t width);
+
+// A learned bias of attention by distance, as T5 has it: table (H, buckets) to by_distance.
+typedef struct hd_distance_opts {
+    size_t queries, keys, first;
+    size_t far; // from this distance on it is the last bucket; 0: 128
+    bool both;  // keys after the query have half of the buckets; false (causal): distance 0
+} hd_distance_opts;
+hd_tensor *hd_tensor_distance_bias(hd_tensor *table, const hd_distance_opts *opts);
+
 // One direction of a recurrent layer (kernel/recurrent.h), weights (G·H, In), (G·H, H), (G·H).
 typedef struct hd_recurrent_weights {
     hd_tensor *w_ih, *w_hh;
@@ -164,6 +187,31 @@ typedef struct hd_recurrent_opts {
 // the last c.
 hd_tensor *hd_tensor_recurrent(hd_tensor *x, const hd_recurrent_weights *weights,
                                const hd_recurrent_opts *opts);
+
+typedef struct hd_ctc_opts {
+    int32_t blank;      // its class
+    bool zero_infinity; // targets that don't fit count 0 instead of infinity
+    hd_tensor *steps;   // (B) i32: steps of each; NULL: all
+    hd_tensor *lengths; // (B) i32: of the targets; NULL: all
+} hd_ctc_opts;
+// logits (B, T, C), targets (B, L) i32: each sequence's −log P (B).
+hd_tensor *hd_tensor_ctc(hd_tensor *logits, hd_tensor *targets, const hd_ctc_opts *opts);
+
+// ── Ranking ──
+typedef struct hd_sampled_opts {
+    float scale;          // of the products: 1/temperature; 0: 1
+    hd_tensor *log_q;     // (M) f32: logarithms of how often each is drawn, taken off; or NULL
+    hd_tensor *log_q_own; // (N), the same of the rows' own items; or NULL
+    hd_reduction reduction;
+} hd_sampled_opts;
+// Softmax loss of x (N, D) over its own item and M drawn ones: items (V, D), labels (N) i32, drawn
+// (M) i32; a drawn item that is the row's own doesn't count.
+hd_tensor *hd_tensor_sampled_softmax(hd_tensor *x, hd_tensor *items, hd_tensor *labels,
+                                     hd_tensor *drawn, const hd_sampled_opts *opts);
+// x (N, M), −1e30 where rows (N) i32 and cols (M) i32 are equal.
+hd_tensor *hd_tensor_mask_equal(hd_tensor *x, hd_tensor *rows, hd_tensor *cols);
+// Mean of −log σ(better − worse).
+hd_tensor *hd_tensor_bpr(hd_tensor *better, hd_tensor *worse);
 
 // ── Rows by index ──
 hd_tensor *hd_tensor_embedding(hd_tensor *table, hd_tensor *index); // (V, D), (…) i32: (…, D)

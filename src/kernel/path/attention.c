@@ -589,8 +589,37 @@ static void backward(const hd_attention *a, const hd_attention_grads *g, size_t 
     zero_rows(a->keys - end, d, g->dv + at_b * a->v_batch + end * a->v_row + kv * d, a->v_row);
 }
 
+// ── rotary positions ──
+
+static void rotate_halves(size_t half, const float *cosine, const float *sine, float sign,
+                          float *x) {
+    for (size_t j = 0; j < half; j += VF) {
+        const size_t n = less(VF, half - j);
+        const vf a = vf_load_n(x + j, n), b = vf_load_n(x + half + j, n);
+        const vf c = vf_load_n(cosine + j, n), s = vf_mul(vf_set1(sign), vf_load_n(sine + j, n));
+        vf_store_n(x + j, vf_fnma(b, s, vf_mul(a, c)), n);
+        vf_store_n(x + half + j, vf_fma(a, s, vf_mul(b, c)), n);
+    }
+}
+
+static void rotate(size_t heads, size_t d, size_t half, bool adjacent, const float *cosine,
+                   const float *sine, float sign, float *x) {
+    for (size_t h = 0; h < heads; h++, x += d) {
+        if (!adjacent) {
+            rotate_halves(half, cosine, sine, sign, x);
+            continue;
+        }
+        for (size_t j = 0; j < half; j++) {
+            const float a = x[2 * j], b = x[2 * j + 1], s = sign * sine[j];
+            x[2 * j] = a * cosine[j] - b * s;
+            x[2 * j + 1] = a * s + b * cosine[j];
+        }
+    }
+}
+
 const hd_attention_kernels HD_PATH(hd_attention_kernels) = {.chunk = CHUNK,
                                                             .forward_floats = forward_floats,
                                                             .backward_floats = backward_floats,
                                                             .forward = forward,
-                                                            .backward = backward};
+                                                            .backward = backward,
+                                                            .rotate = rotate};
