@@ -38,7 +38,29 @@ typedef struct wgrad {
     const hd_conv_kernels *kernels;
     hd_slots slots;
     size_t dy_unit, slot_bytes; // floats of dy per unit (narrow)
+    // bf16 by tiles: frames are turned to planes (phase of the stride) of channels × places.
+    const hd_conv_half *half;
+    hd_conv_keep keep;
+    size_t plane_h, plane_w, phases; // of one image; planes
+    size_t places, x_row; // summed over per unit, a multiple of 32; values of a turned row
+    size_t c16, o16;
 } wgrad;
+
+// Places of a unit's images follow each other, each with the rows and columns that taps reach
+// beyond; there dy counts as zero.
+static void half_init(wgrad *g) {
+    const hd_conv *v = g->conv;
+    const hd_conv_units *u = &g->units;
+    const size_t frame = hd_round_up(u->direct ? 0 : u->images * u->frame, 16) * sizeof(float);
+    g->phases = (v->kh > 1 ? v->stride_h : 1) * (v->kw > 1 ? v->stride_w : 1);
+    g->plane_h = u->rows + (g->h.reach - 1) / v->stride_h;
+    g->plane_w = v->out_w + (g->w.reach - 1) / v->stride_w;
+    g->c16 = hd_round_up(v->c, 16), g->o16 = hd_round_up(v->o, 16);
+    g->places = hd_round_up(u->images * g->plane_h * g->plane_w, 32);
+    g->x_row = g->places + hd_round_up(g->plane_h * g->plane_w, 32);
+    if (g->x_row % 512 == 0) g->x_row += 32; // (rows on different lines of the first cache)
+    g->slot_bytes = frame + (g->phases * g->c16 * g->x_row + g->places * g->o16) * sizeof(uint16_t);
+}
 
 static void wgrad_init(wgrad *g, const hd_conv *v) {
     *g = (wgrad){.conv = v,
@@ -55,24 +77,28 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
     g->run = g->merged ? v->kw * g->in : g->in;
     g->tap_count = g->merged ? v->kh : v->kh * v->kw;
     const bool big = g->values > BIG;
-    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS,
-                           big ? BIG_FRAME_BYTES : FRAME_BYTES, big ? 1024 : 192);
+    if (g->narrow && v->groups == 1) g->half = hd_conv_half_get();
+    g->keep = g->narrow && !g->half ? HD_CONV_ROUNDED : HD_CONV_AS_IS;
+    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->keep, big ? BIG_FRAME_BYTES : FRAME_BYTES,
+                           big ? 1024 : 192);
     const hd_conv_units *u = &g->units;
-    size_t most = LANE_BYTES / sizeof(float) / (g->values > 0 ? g->values : 1);
+    const size_t most = LANE_BYTES / sizeof(float) / (g->values > 0 ? g->values : 1);
     g->lanes = u->count < LANES ? u->count : LANES;
     if (g->lanes > most) g->lanes = most;
     if (g->lanes == 0) g->lanes = 1;
     const size_t blocks = (g->out + g->kernels->block_m - 1) / g->kernels->block_m;
-    g->shares = g->depthwise ? 1 : SHARES / g->lanes;
+    g->shares = g->depthwise ? 1 : (g->half ? SHARES / 2 : SHARES) / g->lanes;
     if (g->shares > blocks) g->shares = blocks;
     if (g->shares == 0) g->shares = 1;
     g->dy_unit = g->narrow ? u->images * u->rows * v->out_w * v->o : 0;
     g->slot_bytes =
         ((u->direct ? 0 : hd_round_up(u->images * u->frame, 16)) + g->dy_unit) * sizeof(float);
+    if (g->half && u->count > 0) half_init(g);
 }
 
 // Floats of a lane's own gradient; a single lane writes into dw (depthwise: in another order).
 static size_t partial_floats(const wgrad *g) {
+    if (g->half) return g->conv->kh * g->conv->kw * g->c16 * g->o16;
     return g->lanes > 1 || g->depthwise ? hd_round_up(g->values, 16) : 0;
 }
 
@@ -123,6 +149,115 @@ static void unit_depthwise(const wgrad *g, const hd_conv_block *b, const float *
     }
 }
 
+// ── bf16 by tiles ──
+
+// A frame's rows and columns of one phase, turned.
+static void turn_plane(const wgrad *g, size_t ph, size_t pw, size_t frame_h, const float *frame,
+                       uint16_t *to) {
+    const hd_conv *v = g->conv;
+    const size_t sh = v->stride_h, sw = v->stride_w, pitch = g->units.frame_w;
+    size_t rows = (frame_h - ph + sh - 1) / sh, cols = (pitch - pw + sw - 1) / sw,
+           line = g->plane_w;
+    if (rows > g->plane_h) rows = g->plane_h;
+    if (cols > g->plane_w) cols = g->plane_w;
+    if (sh == 1 && sw == 1 && pitch == line) cols *= rows, rows = 1; // one row of places
+    for (size_t r = 0; r < rows; r++) {
+        const float *from = frame + ((r * sh + ph) * pitch + pw) * v->c;
+        for (size_t c = 0; c < v->c; c += 16) {
+            const size_t channels = v->c - c < 16 ? v->c - c : 16;
+            for (size_t q = 0; q < cols; q += 32) {
+                g->half->turn(channels, cols - q < 32 ? cols - q : 32, from + q * sw * v->c + c,
+                              sw * v->c, to + c * g->x_row + r * line + q, g->x_row);
+            }
+        }
+    }
+}
+
+// dy of a unit in pairs of places.
+static void pair_places(const wgrad *g, const hd_conv_unit *unit, const float *dy, uint16_t *to) {
+    const hd_conv *v = g->conv;
+    const size_t image = v->out_h * v->out_w * v->o;
+    const float *two[2];
+    size_t e = 0, r = 0, col = 0;
+    for (size_t q = 0; q < g->places; q++) {
+        const bool there = e < unit->images && r < unit->rows && col < v->out_w;
+        two[q % 2] = there ? dy + e * image + (r * v->out_w + col) * v->o : NULL;
+        if (q % 2 == 1) g->half->pair(v->o, two[0], two[1], to + q / 2 * 2 * g->o16);
+        if (++col < g->plane_w) continue;
+        col = 0;
+        if (++r == g->plane_h) r = 0, e++;
+    }
+}
+
+static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, float *slot,
+                      float *out) {
+    const hd_conv *v = g->conv;
+    const hd_conv_units *u = &g->units;
+    size_t image_step;
+    const float *x = hd_conv_frame(u, unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &image_step);
+    const size_t plane = g->c16 * g->x_row, pws = v->kw > 1 ? v->stride_w : 1;
+    uint16_t *turned =
+        (uint16_t *)(void *)(slot + hd_round_up(u->direct ? 0 : u->images * u->frame, 16));
+    uint16_t *pairs = turned + g->phases * plane;
+    memset(turned, 0,
+           g->phases * plane * sizeof *turned); // (what no value is written to is finite)
+    const size_t frame_h = (unit->rows - 1) * v->stride_h + g->h.reach;
+    for (size_t e = 0; e < unit->images; e++) {
+        for (size_t p = 0; p < g->phases; p++)
+            turn_plane(g, p / pws, p % pws, frame_h, x + e * image_step,
+                       turned + p * plane + e * g->plane_h * g->plane_w);
+    }
+    pair_places(g, unit, g->dy + (unit->image * v->out_h + unit->row) * v->out_w * v->o, pairs);
+    for (size_t t = 0; t < v->kh * v->kw; t++) {
+        const size_t h = t / v->kw * v->dilation_h, w = t % v->kw * v->dilation_w;
+        const size_t phase = h % v->stride_h * pws + w % v->stride_w;
+        const uint16_t *tap =
+            turned + phase * plane + h / v->stride_h * g->plane_w + w / v->stride_w;
+        for (size_t c = 0; c < g->c16; c += 32) {
+            for (size_t o = o0; o < o1; o += 32)
+                g->half->gradient(g->c16 - c, o1 - o, g->places, tap + c * g->x_row, g->x_row,
+                                  pairs + 2 * o, 2 * g->o16, out + (t * g->c16 + c) * g->o16 + o,
+                                  g->o16);
+        }
+    }
+}
+
+// chunk: (lane, share of the filters).
+static heed_err half_chunk(void *ctx, size_t chunk) {
+    const wgrad *g = ctx;
+    const size_t lane = chunk / g->shares, share = chunk % g->shares, blocks = g->o16 / 16;
+    const size_t o0 = blocks * share / g->shares * 16, o1 = blocks * (share + 1) / g->shares * 16;
+    const size_t from = g->units.count * lane / g->lanes,
+                 to = g->units.count * (lane + 1) / g->lanes;
+    const size_t rows = g->conv->kh * g->conv->kw * g->c16;
+    float *out = g->partial + lane * partial_floats(g), *slot = hd_slots_take(&g->slots);
+    for (size_t i = 0; i < rows; i++) memset(out + i * g->o16 + o0, 0, (o1 - o0) * sizeof *out);
+    g->half->begin();
+    for (size_t i = from; i < to; i++) {
+        const hd_conv_unit unit = hd_conv_unit_at(&g->units, g->conv->n, g->conv->out_h, i);
+        half_unit(g, &unit, o0, o1, slot, out);
+    }
+    g->half->end();
+    hd_slots_give(&g->slots, slot);
+    return HEED_OK;
+}
+
+// chunk: 16 filters. A lane lies (place, channel, filter).
+static heed_err half_sum_chunk(void *ctx, size_t chunk) {
+    const wgrad *g = ctx;
+    const hd_conv *v = g->conv;
+    const size_t o0 = chunk * 16, n = v->o - o0 < 16 ? v->o - o0 : 16, lane = partial_floats(g);
+    for (size_t i = 0; i < g->filter; i++) {
+        const float *from = g->partial + (i / v->c * g->c16 + i % v->c) * g->o16 + o0;
+        float sum[16];
+        memcpy(sum, from, sizeof sum);
+        for (size_t l = 1; l < g->lanes; l++)
+            for (size_t j = 0; j < 16; j++) sum[j] += from[l * lane + j];
+        for (size_t j = 0; j < n; j++) g->dw[(o0 + j) * g->filter + i] = sum[j];
+    }
+    return HEED_OK;
+}
+
 // chunk: (lane, share of the filters).
 static heed_err wgrad_chunk(void *ctx, size_t chunk) {
     const wgrad *g = ctx;
@@ -138,8 +273,7 @@ static heed_err wgrad_chunk(void *ctx, size_t chunk) {
         const hd_conv_unit unit = hd_conv_unit_at(&g->units, v->n, v->out_h, i);
         hd_conv_block b = {.images = unit.images, .rows = unit.rows, .cols = v->out_w};
         const float *x =
-            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x,
-                          g->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS, slot, &b.x_image);
+            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &b.x_image);
         b.dy_step = v->o, b.dy_row = v->out_w * v->o, b.dy_image = v->out_h * b.dy_row;
         b.x_step = v->c * v->stride_w, b.x_row = v->c * v->stride_h * g->units.frame_w;
         b.accumulate = i > from;
@@ -198,6 +332,10 @@ heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const fl
         g.taps[t] =
             (t / conv->kw * conv->dilation_h * g.units.frame_w + t % conv->kw * conv->dilation_w) *
             conv->c;
+    }
+    if (g.half) {
+        HD_TRY(hd_pool_run(pool, g.lanes * g.shares, half_chunk, &g));
+        return hd_pool_run(pool, g.o16 / 16, half_sum_chunk, &g);
     }
     HD_TRY(hd_pool_run(pool, g.lanes * g.shares, wgrad_chunk, &g));
     if (!g.partial || !partial_floats(&g)) return HEED_OK;
