@@ -198,6 +198,7 @@ static void sqlite_shutdown(void *ctx) {
 }
 
 static int adopted = SQLITE_OK;
+enum { PAGES_ASIDE = 1 << 20 }; // bytes
 
 static void adopt(void) {
     static const sqlite3_mem_methods methods = {
@@ -213,6 +214,9 @@ static void adopt(void) {
     adopted = sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
     // SQLite's own count would take a process-wide mutex for each allocation; ours stands above.
     if (adopted == SQLITE_OK) adopted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    // Within a savepoint, SQLite keeps each page as it was: above 64 KiB in a file. A post of a
+    // hundred events is a savepoint with some 400 KiB of them, so it wrote twice what it kept.
+    if (adopted == SQLITE_OK) adopted = sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, PAGES_ASIDE);
 }
 
 heed_err hd_mem_adopt_libraries(void) {
