@@ -155,7 +155,8 @@ typedef struct net {
 } net;
 
 typedef struct net_opts {
-    bool checkpoint, finite, keep_hidden, training;
+    bool checkpoint, finite, keep_hidden;
+    hd_precision precision;
     size_t memory_limit;
     float dropout;
 } net_opts;
@@ -166,9 +167,11 @@ static void net_build(net *n, net_opts opts) {
     make_weight(&n->w2, "w2", SHAPE(H, H));
     make_weight(&n->b2, "b2", SHAPE(H));
     make_weight(&n->w3, "w3", SHAPE(C, H));
-    ok(hd_graph_new(
-        &(hd_graph_opts){.training = true, .seed = 3, .memory_limit = opts.memory_limit},
-        &n->graph));
+    ok(hd_graph_new(&(hd_graph_opts){.training = true,
+                                     .seed = 3,
+                                     .precision = opts.precision,
+                                     .memory_limit = opts.memory_limit},
+                    &n->graph));
     hd_graph *g = n->graph;
     n->x = hd_graph_input(g, "x", HD_F32, SHAPE(N, D));
     n->labels = hd_graph_input(g, "label", HD_I32, SHAPE(N));
@@ -231,6 +234,63 @@ static void test_ways_agree(void **state) {
         net_drop(&other);
     }
     net_drop(&plain);
+}
+
+static void test_bf16_is_near(void **state) {
+    (void)state;
+    net exact = {0}, rounded = {0};
+    net_build(&exact, (net_opts){0});
+    net_build(&rounded, (net_opts){.precision = HD_PRECISE_BF16});
+    ok(hd_graph_compile(exact.graph, NULL));
+    ok(hd_graph_compile(rounded.graph, NULL));
+    net_run(&exact);
+    net_run(&rounded);
+    assert_float_equal(*(float *)exact.loss->data, *(float *)rounded.loss->data, 1e-2);
+    assert_true(*(float *)exact.loss->data != *(float *)rounded.loss->data);
+    same_grads(&exact, &rounded, 1, 5e-3F);
+    net_drop(&exact);
+    net_drop(&rounded);
+}
+
+// ── What is kept for the backward ──
+
+enum { DEEP = 8, ROWS = 64, WIDE = 32 };
+
+// DEEP layers of gelu, each in its own checkpoint or none.
+static size_t deep_bytes(hd_graph_opts opts, bool checkpoint, float *grad) {
+    hd_weight w[DEEP];
+    hd_graph *g;
+    opts.training = true;
+    ok(hd_graph_new(&opts, &g));
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(ROWS, WIDE)), *h = x;
+    for (int i = 0; i < DEEP; i++) {
+        make_weight(&w[i], (char[]){(char)('a' + i), 0}, SHAPE(WIDE, WIDE));
+        if (checkpoint && i % 4 == 0) hd_graph_checkpoint_begin(g);
+        h = hd_tensor_linear(h, hd_graph_weight(g, &w[i]), NULL, NULL, HD_ACT_GELU);
+        if (checkpoint && i % 4 == 3) hd_graph_checkpoint_end(g);
+    }
+    hd_graph_grad(hd_tensor_mean_all(hd_tensor_square(h)));
+    ok(hd_graph_compile(g, NULL));
+    fill(x->data, ROWS * WIDE, 6);
+    ok(hd_graph_run(g, 0));
+    memcpy(grad, w[0].grad, WIDE * sizeof *grad);
+    size_t bytes = hd_graph_bytes(g);
+    hd_graph_free(g);
+    for (int i = 0; i < DEEP; i++) hd_weight_clear(&w[i]);
+    return bytes;
+}
+
+static void test_memory_for_work(void **state) {
+    (void)state;
+    float kept_grad[WIDE], made_grad[WIDE], checked_grad[WIDE];
+    size_t kept = deep_bytes((hd_graph_opts){.keep_cheap = true}, false, kept_grad);
+    size_t made = deep_bytes((hd_graph_opts){0}, false, made_grad);
+    size_t checked = deep_bytes((hd_graph_opts){0}, true, checked_grad);
+    const size_t one = ROWS * WIDE * sizeof(float);
+    assert_true(made + (DEEP - 3) * one <= kept); // gelu's results aren't kept
+    assert_true(checked < made);
+    assert_memory_equal(kept_grad, made_grad, sizeof kept_grad);
+    assert_memory_equal(kept_grad, checked_grad, sizeof kept_grad);
 }
 
 static void test_accumulation(void **state) {
@@ -470,7 +530,8 @@ static void test_allocations_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_misuse),           cmocka_unit_test(test_bad_labels),
-        cmocka_unit_test(test_ways_agree),       cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_ways_agree),       cmocka_unit_test(test_bf16_is_near),
+        cmocka_unit_test(test_memory_for_work),  cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
