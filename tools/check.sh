@@ -39,6 +39,10 @@ faults() {
     HEED_FAULTS=${HEED_FAULTS:-100} HEED_ALLOCATIONS=${HEED_ALLOCATIONS:-300} tools/test.sh build --suite faults --timeout-multiplier 20
 }
 
+neon() { # the kernels of 64-bit ARM, by qemu
+    tools/neon.sh
+}
+
 coverage() {
     tools/build.sh build-cov -Db_coverage=true -Dtests=enabled &&
         tools/test.sh build-cov --timeout-multiplier 4 >build-cov/tests.txt &&
@@ -55,6 +59,7 @@ step warnings warnings
 step tidy tidy
 step sanitizers sanitizers
 step faults faults
+step neon neon
 step coverage coverage
 [ -z "$failed" ] || { echo "make check failed:$failed"; exit 1; }
 echo "make check: all steps passed"
