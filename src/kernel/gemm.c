@@ -235,3 +235,18 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     }
     return HEED_OK;
 }
+
+// ── Packed before ──
+
+size_t hd_pack_size(const hd_gemm *gemm) {
+    hd_gemm_plan plan;
+    hd_gemm_plan_make(gemm, &plan);
+    return ceil_div(gemm->n, plan.nr) * plan.nr * plan.k_pad * plan.engine->b_element;
+}
+
+heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) {
+    HD_TRY(hd_isa_ready());
+    run r = {.b = out, .n1 = gemm->n};
+    hd_gemm_plan_make(gemm, &r.plan);
+    return hd_pool_run(pool, ceil_div(gemm->n, r.plan.nr), pack_panel, &r);
+}

@@ -44,14 +44,21 @@ typedef struct hd_gemm {
     const float *bias;     // (n), or NULL
     const float *residual; // strides like c, or NULL; may be c
     hd_act act;
-    float *pre;                     // strides like c, or NULL: the value before act
-    hd_precision precision;         // F32; BF16: A and B are rounded to bf16
-    const struct hd_packed *packed; // B, packed before; or NULL
+    float *pre;             // strides like c, or NULL: the value before act
+    hd_precision precision; // F32; BF16: A and B are rounded to bf16
+    const void *packed;     // B, as hd_pack_b made it; or NULL
 } hd_gemm;
 
 // Bytes that a run on so many threads borrows; 64-byte aligned. Any that is enough for a shape is
 // enough for it on fewer threads.
 size_t hd_gemm_workspace(const hd_gemm *gemm, size_t threads);
 heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) HEED_CHECK;
+
+// B packed once and used by many runs: weights between two updates, the steps of a sequence. It
+// fits products of the same k, n, b_type and precision, of any m, on the path it was packed for,
+// and gives the same bits as B itself. gemm: its b, and what it fits; batch is ignored (one B for
+// all: b_batch is taken as 0). out: hd_pack_size bytes, 64-byte aligned.
+size_t hd_pack_size(const hd_gemm *gemm);
+heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) HEED_CHECK;
 
 #endif

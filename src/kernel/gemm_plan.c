@@ -113,6 +113,7 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
         g->residual = NULL;
         g->accumulate = true;
     }
+    if (g->packed) g->b_batch = 0;
     fold(g);
     const hd_engine *e = p->engine = engine_for(g);
     const hd_tile_kernels *tile = hd_kernels_get()->tile;
