@@ -225,41 +225,47 @@ static void max_over_reference(const hd_node *node, const double *const *in, dou
     }
 }
 
-// The gradient goes to the place of the largest: d (a, c), place (a, c) to (a, r, c).
+// The gradient goes to the place of the largest: d (a, c), place (a, c) to (a, r, c), the shape of
+// the forward's input, which needn't be kept for it.
+typedef struct place_attrs {
+    extents e;
+    int n_dims;
+    size_t shape[HD_MAX_DIMS];
+} place_attrs;
+
 static heed_err place_shape(hd_node *node) {
-    return hd_out_like(node, 0, node->in[2]);
+    const place_attrs *attrs = node->attrs;
+    return hd_out_set(node, 0, HD_F32, attrs->n_dims, attrs->shape);
 }
 
 static heed_err place_forward(const hd_node *node, const hd_run *run) {
     (void)run;
-    const reduce_attrs *attrs = node->attrs;
-    const hd_tensor *x = node->in[2];
-    size_t r = 1, c = 1;
-    for (int i = attrs->dim; i < x->n_dims; i++)
-        *(i < attrs->dim + attrs->n ? &r : &c) *= x->shape[i];
+    const extents e = ((const place_attrs *)node->attrs)->e;
     const float *d = hd_in_f32(node, 0);
     const int32_t *place = hd_in_i32(node, 1);
     float *out = hd_out_f32(node, 0);
-    if (x->count > 0) memset(out, 0, x->count * sizeof *out);
-    for (size_t i = 0; i < node->in[0]->count; i++)
-        out[(i / c * r + (size_t)place[i]) * c + i % c] = d[i];
+    if (node->out[0]->count > 0) memset(out, 0, node->out[0]->count * sizeof *out);
+    for (size_t i = 0; i < e.a * e.c; i++)
+        out[(i / e.c * e.r + (size_t)place[i]) * e.c + i % e.c] = d[i];
     return HEED_OK;
 }
 
 static const hd_operator operator_max_over_grad = {
     .name = "max_over_grad",
-    .min_in = 3,
-    .max_in = 3,
+    .min_in = 2,
+    .max_in = 2,
     .n_out = 1,
-    .attrs_size = sizeof(reduce_attrs),
+    .attrs_size = sizeof(place_attrs),
     .shape = place_shape,
     .forward = place_forward,
 };
 
 static heed_err max_over_backward(hd_node *node, hd_tensor *const *grad_out, hd_tensor **grad_in) {
-    hd_tensor *x = node->in[0];
-    grad_in[0] = hd_operator_apply(x->graph, &operator_max_over_grad, 3,
-                                   (hd_tensor *[]){grad_out[0], node->out[1], x}, node->attrs);
+    const hd_tensor *x = node->in[0];
+    place_attrs attrs = {.e = extents_of(node), .n_dims = x->n_dims};
+    memcpy(attrs.shape, x->shape, sizeof attrs.shape);
+    grad_in[0] = hd_operator_apply(x->graph, &operator_max_over_grad, 2,
+                                   (hd_tensor *[]){grad_out[0], node->out[1]}, &attrs);
     return HEED_OK;
 }
 

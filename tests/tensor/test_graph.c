@@ -122,6 +122,81 @@ static void test_misuse(void **state) {
     assert_null(hd_tensor_add(NULL, NULL));
 }
 
+// The other operators' rules, one misuse each.
+static hd_tensor *misuse(hd_graph *g, int which) {
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(2, 3));
+    hd_tensor *y = hd_graph_input(g, "y", HD_F32, SHAPE(4, 5));
+    hd_tensor *i = hd_graph_input(g, "i", HD_I32, SHAPE(3));
+    hd_tensor *one = hd_graph_scalar(g, 1), *row = hd_graph_input(g, "row", HD_F32, SHAPE(7));
+    hd_tensor *w = hd_graph_input(g, "w", HD_F32, SHAPE(5, 3));
+    switch (which) {
+    case 0:
+        return hd_tensor_slice(x, 1, 2, 2);
+    case 1:
+        return hd_tensor_concat(2, (hd_tensor *[]){x, y}, 1);
+    case 2:
+        return hd_tensor_permute(x, (const int[]){0, 0});
+    case 3:
+        return hd_tensor_broadcast(x, SHAPE(2, 4));
+    case 4:
+        return hd_tensor_sum(x, 1, 2, false);
+    case 5:
+        return hd_tensor_max_over(hd_tensor_slice(x, 0, 0, 0), 0, 1, false);
+    case 6:
+        return hd_tensor_embedding(row, i);
+    case 7:
+        return hd_tensor_cross_entropy(x, i, NULL);
+    case 8:
+        return hd_tensor_cross_entropy(w, hd_graph_input(g, "l", HD_I32, SHAPE(5)),
+                                       &(hd_cross_entropy_opts){.weights = row});
+    case 9:
+        return hd_tensor_cross_entropy(w, hd_graph_input(g, "l", HD_I32, SHAPE(5)),
+                                       &(hd_cross_entropy_opts){.smoothing = 2});
+    case 10:
+        return hd_tensor_linear(x, w, row, NULL, HD_ACT_NONE);
+    case 11:
+        return hd_tensor_linear(x, w, NULL, row, HD_ACT_NONE);
+    case 12:
+        return hd_tensor_softmax(one);
+    case 13:
+        return hd_tensor_cast(x, HD_I8);
+    case 14:
+        return hd_tensor_linear_cross_entropy(y, w, NULL, i, NULL);
+    case 15:
+        return hd_tensor_matmul(row, w, false, false);
+    default:
+        return hd_tensor_gather(one, i);
+    }
+}
+
+static void test_misuse_of_each(void **state) {
+    (void)state;
+    static const char *const said[] = {
+        "2 from 2 on don't lie in dimension 1 of the shape (2, 3)",
+        "the shapes (2, 3) and (4, 5) can't be joined along dimension 1",
+        "the order names no permutation of the dimensions of (2, 3)",
+        "the shape (2, 3) can't be stretched to (2, 4)",
+        "there are no 2 dimensions from 1 on in the shape (2, 3)",
+        "there is no largest of no values: the shape is (0, 3)",
+        "input 0 has the shape (7), 2 dimensions are needed",
+        "the rows have the shape (2, 3), the labels (3)",
+        "there are 3 classes, but weights of the shape (7)",
+        "a label smoothing of 2 doesn't lie in 0 to 1",
+        "the bias has the shape (7), the weight (5, 3)",
+        "the residual has the shape (7), the result (2, 5)",
+        "a row is needed, not a single value",
+        "values of type F32 can't become I8",
+        "rows of the shape (4, 5), a weight of (5, 3)",
+        "a matrix is needed on both sides: the shapes are (7) and (5, 3)",
+        "rows of the shape () can't be taken by an index of the shape (3)",
+    };
+    for (int i = 0; i < (int)(sizeof said / sizeof said[0]); i++) {
+        hd_graph *g = new_graph();
+        misuse(g, i);
+        says(g, said[i], "");
+    }
+}
+
 static void test_bad_labels(void **state) {
     (void)state;
     hd_graph *g = new_graph();
@@ -529,14 +604,14 @@ static void test_allocations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_misuse),           cmocka_unit_test(test_bad_labels),
-        cmocka_unit_test(test_ways_agree),       cmocka_unit_test(test_bf16_is_near),
-        cmocka_unit_test(test_memory_for_work),  cmocka_unit_test(test_accumulation),
-        cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
-        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
-        cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_misuse),           cmocka_unit_test(test_misuse_of_each),
+        cmocka_unit_test(test_bad_labels),       cmocka_unit_test(test_ways_agree),
+        cmocka_unit_test(test_bf16_is_near),     cmocka_unit_test(test_memory_for_work),
+        cmocka_unit_test(test_accumulation),     cmocka_unit_test(test_forward_alone),
+        cmocka_unit_test(test_frozen),           cmocka_unit_test(test_finite),
+        cmocka_unit_test(test_memory_limit),     cmocka_unit_test(test_plan_is_sound),
+        cmocka_unit_test(test_fusion),           cmocka_unit_test(test_sparse_rows),
+        cmocka_unit_test(test_rows_stand_alone), cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
