@@ -20,6 +20,7 @@ enum {
     FRAME_BYTES = 128 << 10,   // of a unit
     BIG_FRAME_BYTES = 1 << 20, // where the gradient itself leaves the second cache
     BIG = 1 << 18,             // values of such a gradient
+    PLACES = 320,              // of bf16 tiles, at once
 };
 
 typedef struct wgrad {
@@ -43,7 +44,7 @@ typedef struct wgrad {
     hd_conv_keep keep;
     size_t plane_h, plane_w, phases; // of one image; planes
     size_t places, x_row; // summed over per unit, a multiple of 32; values of a turned row
-    size_t c16, o16;
+    size_t c16, o32;
 } wgrad;
 
 // Places of a unit's images follow each other, each with the rows and columns that taps reach
@@ -55,11 +56,11 @@ static void half_init(wgrad *g) {
     g->phases = (v->kh > 1 ? v->stride_h : 1) * (v->kw > 1 ? v->stride_w : 1);
     g->plane_h = u->rows + (g->h.reach - 1) / v->stride_h;
     g->plane_w = v->out_w + (g->w.reach - 1) / v->stride_w;
-    g->c16 = hd_round_up(v->c, 16), g->o16 = hd_round_up(v->o, 16);
+    g->c16 = hd_round_up(v->c, 16), g->o32 = hd_round_up(v->o, 32);
     g->places = hd_round_up(u->images * g->plane_h * g->plane_w, 32);
     g->x_row = g->places + hd_round_up(g->plane_h * g->plane_w, 32);
     if (g->x_row % 512 == 0) g->x_row += 32; // (rows on different lines of the first cache)
-    g->slot_bytes = frame + (g->phases * g->c16 * g->x_row + g->places * g->o16) * sizeof(uint16_t);
+    g->slot_bytes = frame + (g->phases * g->c16 * g->x_row + g->places * g->o32) * sizeof(uint16_t);
 }
 
 static void wgrad_init(wgrad *g, const hd_conv *v) {
@@ -98,7 +99,7 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
 
 // Floats of a lane's own gradient; a single lane writes into dw (depthwise: in another order).
 static size_t partial_floats(const wgrad *g) {
-    if (g->half) return g->conv->kh * g->conv->kw * g->c16 * g->o16;
+    if (g->half) return g->conv->kh * g->conv->kw * g->c16 * g->o32;
     return g->lanes > 1 || g->depthwise ? hd_round_up(g->values, 16) : 0;
 }
 
@@ -173,7 +174,7 @@ static void turn_plane(const wgrad *g, size_t ph, size_t pw, size_t frame_h, con
     }
 }
 
-// dy of a unit in pairs of places.
+// dy of a unit by 32 filters, in pairs of places.
 static void pair_places(const wgrad *g, const hd_conv_unit *unit, const float *dy, uint16_t *to) {
     const hd_conv *v = g->conv;
     const size_t image = v->out_h * v->out_w * v->o;
@@ -182,10 +183,31 @@ static void pair_places(const wgrad *g, const hd_conv_unit *unit, const float *d
     for (size_t q = 0; q < g->places; q++) {
         const bool there = e < unit->images && r < unit->rows && col < v->out_w;
         two[q % 2] = there ? dy + e * image + (r * v->out_w + col) * v->o : NULL;
-        if (q % 2 == 1) g->half->pair(v->o, two[0], two[1], to + q / 2 * 2 * g->o16);
+        for (size_t o = 0; q % 2 == 1 && o < v->o; o += 32) {
+            const float *even = two[0] ? two[0] + o : NULL, *odd = two[1] ? two[1] + o : NULL;
+            g->half->pair(v->o - o < 32 ? v->o - o : 32, even, odd,
+                          to + o * g->places + q / 2 * 64);
+        }
         if (++col < g->plane_w) continue;
         col = 0;
         if (++r == g->plane_h) r = 0, e++;
+    }
+}
+
+// 32 channels × 32 filters of all taps; places go by as many as the first cache holds.
+static void half_blocks(const wgrad *g, const uint16_t *turned, const uint16_t *dy, size_t c,
+                        size_t filters, float *out) {
+    const hd_conv *v = g->conv;
+    const size_t plane = g->c16 * g->x_row, pws = v->kw > 1 ? v->stride_w : 1;
+    for (size_t q = 0, n; q < g->places; q += n) {
+        n = g->places - q < PLACES ? g->places - q : PLACES;
+        for (size_t t = 0; t < v->kh * v->kw; t++) {
+            const size_t h = t / v->kw * v->dilation_h, w = t % v->kw * v->dilation_w;
+            const size_t phase = h % v->stride_h * pws + w % v->stride_w;
+            const size_t shift = h / v->stride_h * g->plane_w + w / v->stride_w;
+            g->half->gradient(g->c16 - c, filters, n, turned + phase * plane + shift + q, g->x_row,
+                              dy + q * 32, 64, out + (t * g->c16 + c) * 32, 32);
+        }
     }
 }
 
@@ -208,30 +230,23 @@ static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_
                        turned + p * plane + e * g->plane_h * g->plane_w);
     }
     pair_places(g, unit, g->dy + (unit->image * v->out_h + unit->row) * v->out_w * v->o, pairs);
-    for (size_t t = 0; t < v->kh * v->kw; t++) {
-        const size_t h = t / v->kw * v->dilation_h, w = t % v->kw * v->dilation_w;
-        const size_t phase = h % v->stride_h * pws + w % v->stride_w;
-        const uint16_t *tap =
-            turned + phase * plane + h / v->stride_h * g->plane_w + w / v->stride_w;
-        for (size_t c = 0; c < g->c16; c += 32) {
-            for (size_t o = o0; o < o1; o += 32)
-                g->half->gradient(g->c16 - c, o1 - o, g->places, tap + c * g->x_row, g->x_row,
-                                  pairs + 2 * o, 2 * g->o16, out + (t * g->c16 + c) * g->o16 + o,
-                                  g->o16);
-        }
+    for (size_t o = o0; o < o1; o += 32) {
+        for (size_t c = 0; c < g->c16; c += 32)
+            half_blocks(g, turned + c * g->x_row, pairs + o * g->places, c, v->o - o,
+                        out + o * v->kh * v->kw * g->c16);
     }
 }
 
 // chunk: (lane, share of the filters).
 static heed_err half_chunk(void *ctx, size_t chunk) {
     const wgrad *g = ctx;
-    const size_t lane = chunk / g->shares, share = chunk % g->shares, blocks = g->o16 / 16;
-    const size_t o0 = blocks * share / g->shares * 16, o1 = blocks * (share + 1) / g->shares * 16;
+    const size_t lane = chunk / g->shares, share = chunk % g->shares, blocks = g->o32 / 32;
+    const size_t o0 = blocks * share / g->shares * 32, o1 = blocks * (share + 1) / g->shares * 32;
     const size_t from = g->units.count * lane / g->lanes,
                  to = g->units.count * (lane + 1) / g->lanes;
     const size_t rows = g->conv->kh * g->conv->kw * g->c16;
     float *out = g->partial + lane * partial_floats(g), *slot = hd_slots_take(&g->slots);
-    for (size_t i = 0; i < rows; i++) memset(out + i * g->o16 + o0, 0, (o1 - o0) * sizeof *out);
+    memset(out + o0 * rows, 0, (o1 - o0) * rows * sizeof *out);
     g->half->begin();
     for (size_t i = from; i < to; i++) {
         const hd_conv_unit unit = hd_conv_unit_at(&g->units, g->conv->n, g->conv->out_h, i);
@@ -242,17 +257,18 @@ static heed_err half_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
-// chunk: 16 filters. A lane lies (place, channel, filter).
+// chunk: 32 filters. A lane lies (32 filters, place, channel, filter).
 static heed_err half_sum_chunk(void *ctx, size_t chunk) {
     const wgrad *g = ctx;
     const hd_conv *v = g->conv;
-    const size_t o0 = chunk * 16, n = v->o - o0 < 16 ? v->o - o0 : 16, lane = partial_floats(g);
+    const size_t o0 = chunk * 32, n = v->o - o0 < 32 ? v->o - o0 : 32, lane = partial_floats(g);
+    const float *block = g->partial + o0 * v->kh * v->kw * g->c16;
     for (size_t i = 0; i < g->filter; i++) {
-        const float *from = g->partial + (i / v->c * g->c16 + i % v->c) * g->o16 + o0;
-        float sum[16];
+        const float *from = block + (i / v->c * g->c16 + i % v->c) * 32;
+        float sum[32];
         memcpy(sum, from, sizeof sum);
         for (size_t l = 1; l < g->lanes; l++)
-            for (size_t j = 0; j < 16; j++) sum[j] += from[l * lane + j];
+            for (size_t j = 0; j < 32; j++) sum[j] += from[l * lane + j];
         for (size_t j = 0; j < n; j++) g->dw[(o0 + j) * g->filter + i] = sum[j];
     }
     return HEED_OK;
@@ -335,7 +351,7 @@ heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const fl
     }
     if (g.half) {
         HD_TRY(hd_pool_run(pool, g.lanes * g.shares, half_chunk, &g));
-        return hd_pool_run(pool, g.o16 / 16, half_sum_chunk, &g);
+        return hd_pool_run(pool, g.o32 / 32, half_sum_chunk, &g);
     }
     HD_TRY(hd_pool_run(pool, g.lanes * g.shares, wgrad_chunk, &g));
     if (!g.partial || !partial_floats(&g)) return HEED_OK;
