@@ -58,7 +58,8 @@ class Served(unittest.TestCase):
         self.problem(401, "GET", "/api/v1/recommend/u1", key="nonsense")
         self.ok("GET", "/api/v1/recommend/u1", key="read")
         self.problem(403, "GET", "/api/v1/recommend/u1", key="write")
-        self.problem(403, "POST", "/api/v1/train", body={}, key="read")
+        for path in ("/api/v1/train", "/api/v1/models/rollback", "/api/v1/models/markov/activate"):
+            self.problem(403, "POST", path, body={}, key="write")
         self.problem(403, "GET", "/api/v1/profile/u1", key="read")
         self.ok("GET", "/api/v1/recommend/u1", key=None, headers={"X-API-Key": self.shop.keys["read"]})
         problem = self.problem(400, "GET", f"/api/v1/recommend/u1?api_key={self.shop.keys['read']}")
