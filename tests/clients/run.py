@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""run.py python|typescript: the tests of a client. 77 (skipped) where its tools aren't installed."""
+"""run.py python|typescript|live HEED: the tests of a client, `live` those of TypeScript's against a real server. 77 (skipped) where its
+tools aren't installed."""
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +34,8 @@ def compiled(folder):
     return None
 
 
-def typescript():
+def with_node(test, **env):
+    """Runs a file of node's tests with the client, compiled."""
     node = shutil.which("node")
     if not node or int(subprocess.run([node, "-p", "process.versions.node"], capture_output=True, text=True).stdout.split(".")[0]) < 18:
         print("skipped: node 18 or newer is not installed")
@@ -41,9 +45,27 @@ def typescript():
         if not client:
             print("skipped: neither tsc nor esbuild is installed")
             return 77
-        env = dict(os.environ, HEED_CLIENT=str(client))
-        test = CLIENTS / "typescript" / "test" / "heed.test.mjs"
-        return subprocess.run([node, "--test", test], env=env).returncode
+        return subprocess.run([node, "--test", test], env=dict(os.environ, HEED_CLIENT=str(client), **env)).returncode
 
 
-sys.exit({"python": python, "typescript": typescript}[sys.argv[1]]())
+def typescript():
+    return with_node(CLIENTS / "typescript" / "test" / "heed.test.mjs")
+
+
+def live():
+    heed = os.path.abspath(sys.argv[2])
+    with tempfile.TemporaryDirectory() as folder:
+        shop = folder + "/shop"
+        subprocess.run([heed, "init", shop], check=True, stdout=subprocess.DEVNULL)
+        made = subprocess.run([heed, "--workspace", shop, "key", "create", "--name", "all", "--scope", "all", "--json"],
+                              check=True, capture_output=True, text=True).stdout
+        server = subprocess.Popen([heed, "--workspace", shop, "serve", "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, text=True)
+        url = next(found.group() for line in server.stderr if (found := re.search(r"http://\S+", line)))
+        code = with_node(pathlib.Path(__file__).parent / "live.mjs", HEED_URL=url, HEED_KEY=json.loads(made)["key"])
+        server.terminate()
+        server.stderr.read()
+        return server.wait(60) or code
+
+
+sys.exit({"python": python, "typescript": typescript, "live": live}[sys.argv[1]]())
