@@ -182,16 +182,27 @@ static heed_err wait_run(hd_call *call, json_t **result) {
 typedef struct running {
     const hd_call *outer;
     bool lent_lock;
+    hd_str passphrase; // as the server lent it; empty: it didn't
 } running;
 
-static heed_err open_lent(void *ctx, heed_mode mode, heed_workspace **out) {
+static heed_err lent_passphrase(void *ctx, bool fresh, hd_str *out) {
     const running *r = ctx;
+    if (fresh)
+        return HD_FAIL(HEED_NOT_FOUND, "a job has nobody to ask for a passphrase",
+                       "任务无法询问口令");
+    hd_str_addn(out, hd_str_get(&r->passphrase), r->passphrase.len);
+    return hd_str_check(out);
+}
+
+static heed_err open_lent(void *ctx, heed_mode mode, heed_workspace **out) {
+    running *r = ctx;
     const hd_workspace_params params = {
         .folder = r->outer->workspace,
         .mode = mode,
         .who = "heed job",
         .settings = r->outer->settings,
         .stop = r->outer->stop,
+        .passphrase = {r->passphrase.len > 0 ? lent_passphrase : NULL, r},
         .lock_fd = r->lent_lock && mode == HEED_WRITE ? HD_JOB_LOCK_FD : 0};
     return hd_workspace_open(&params, out);
 }
@@ -208,10 +219,10 @@ static heed_err find_job_op(const json_t *job, const hd_op **out) {
                    "“%s”不是可作为任务运行的操作", hd_json_text(job, "operation"));
 }
 
-static heed_err run_job_op(hd_call *call, const json_t *job, json_t **result) {
-    running r = {.outer = call, .lent_lock = hd_call_bool(call, "lent_lock")};
+static heed_err run_lent(running *r, const json_t *job, json_t **result) {
+    const hd_call *call = r->outer;
     hd_child child = {0};
-    const hd_lender lender = {open_lent, close_lent, &r};
+    const hd_lender lender = {open_lent, close_lent, r};
     const hd_op *op;
     HD_TRY(find_job_op(job, &op));
     hd_call inner = {.workspace = call->workspace,
@@ -224,6 +235,17 @@ static heed_err run_job_op(hd_call *call, const json_t *job, json_t **result) {
                      .progress = hd_child_progress,
                      .ctx = &child};
     return op->run(&inner, result);
+}
+
+static heed_err run_job_op(hd_call *call, const json_t *job, json_t **result) {
+    running r = {.outer = call, .lent_lock = hd_call_bool(call, "lent_lock")};
+    hd_str_init(&r.passphrase);
+    heed_err err = HEED_OK;
+    if (hd_call_bool(call, "lent_passphrase")) err = hd_child_passphrase(&r.passphrase);
+    if (err == HEED_OK) err = run_lent(&r, job, result);
+    if (r.passphrase.data) explicit_bzero(r.passphrase.data, r.passphrase.cap);
+    hd_str_clear(&r.passphrase);
+    return err;
 }
 
 // What is left in the job's folder is the answer; the exit code says the same to the server.
@@ -348,6 +370,9 @@ static const hd_param run_params[] = {
     {"lent_lock", HD_PARAM_BOOL,
      .doc = HD_TEXT("the server holds the workspace's lock and lends it",
                     "服务器持有工作区的锁，并借给此进程")},
+    {"lent_passphrase", HD_PARAM_BOOL,
+     .doc = HD_TEXT("the server gives the passphrase of the keys through a pipe",
+                    "服务器通过管道提供密钥口令")},
 };
 
 const hd_op hd_op_job_list = {

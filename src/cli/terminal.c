@@ -102,13 +102,14 @@ static bool read_line(hd_str *out) {
 
 static bool ask_unseen(hd_terminal *terminal, hd_text question, hd_str *out) {
     struct termios seen, unseen;
-    fprintf(stderr, "%s", hd_text_get(question, terminal->lang));
     bool hidden = tcgetattr(STDIN_FILENO, &seen) == 0;
     if (hidden) {
         unseen = seen;
         unseen.c_lflag &= ~(tcflag_t)ECHO;
         hidden = tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) == 0;
     }
+    // Asked only now: an answer that comes at once is neither seen nor thrown away.
+    fprintf(stderr, "%s", hd_text_get(question, terminal->lang));
     bool answered = hidden && read_line(out);
     if (hidden) (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &seen);
     fputc('\n', stderr);

@@ -25,6 +25,7 @@
 #include "server/dispatch.h"
 #include "server/notify.h"
 #include "server/openapi.h"
+#include "server/passphrases.h"
 
 enum { MAX_LOOPS = 64, TICK_SECONDS = 10 };
 
@@ -32,7 +33,8 @@ typedef struct listening {
     hd_server *server;
     hd_call *call;
     hd_arena arena;
-    char *host; // of serve.listen
+    hd_passphrases *passphrases; // that were typed
+    char *host;                  // of serve.listen
     int port;
     char *socket; // for the command line; NULL: none
     pthread_t thread[MAX_LOOPS];
@@ -112,6 +114,8 @@ static heed_err add_to_runner(void *ctx, heed_workspace *ws) {
 static heed_err open_tenant(listening *l, const char *folder, size_t number) {
     hd_server *server = l->server;
     hd_tenant *tenant = &server->tenants[number];
+    hd_passphrase passphrase;
+    HD_TRY(hd_passphrases_of(l->passphrases, folder, &l->arena, &passphrase));
     const hd_host_params params = {
         .folder = folder,
         .number = (uint32_t)number,
@@ -120,6 +124,7 @@ static heed_err open_tenant(listening *l, const char *folder, size_t number) {
         .max_waiting = (size_t)hd_settings_int(server->settings, "serve.max_waiting"),
         .settings = make_settings,
         .ctx = l->call,
+        .passphrase = passphrase,
     };
     HD_TRY(hd_host_open(&params, &tenant->host));
     server->n_tenants = number + 1;
@@ -139,6 +144,7 @@ static heed_err open_tenants(listening *l) {
     l->server->tenants = hd_calloc(n, sizeof *l->server->tenants);
     if (!l->server->tenants) return HD_FAIL_MEMORY(0);
     for (size_t i = 0; i < n; i++) HD_TRY(open_tenant(l, folders[i], i));
+    hd_passphrases_settle(l->passphrases);
     return HEED_OK;
 }
 
@@ -166,12 +172,41 @@ static heed_err make_limits(hd_server *server) {
     return hd_limiter_new(clients, &limits->failures);
 }
 
+// The flags that this command was given, for the processes of jobs: "--set", "name=value", …, NULL.
+static heed_err list_flags(listening *l, const char *const **out) {
+    const hd_setting *row;
+    hd_origin origin;
+    const char *place;
+    size_t n = 0, count = 0;
+    hd_str value;
+    hd_str_init(&value);
+    while (hd_settings_at(l->server->settings, count, &row, &value, &origin, &place)) count++;
+    const char **flags = hd_arena_calloc(&l->arena, 2 * count + 1, sizeof *flags);
+    for (size_t i = 0; flags && i < count; i++) {
+        hd_str_reset(&value);
+        (void)hd_settings_at(l->server->settings, i, &row, &value, &origin, &place);
+        if (origin != HD_ORIGIN_FLAG || value.failed) continue;
+        flags[n++] = "--set";
+        flags[n] = hd_arena_printf(&l->arena, "%s=%s", row->name, hd_str_get(&value));
+        if (!flags[n++]) flags = NULL;
+    }
+    bool failed = !flags || value.failed;
+    hd_str_clear(&value);
+    *out = flags;
+    return failed ? HD_FAIL_MEMORY(0) : HEED_OK;
+}
+
 static heed_err open_shared(listening *l) {
     hd_server *server = l->server;
     const hd_settings *settings = server->settings;
     const char *certificate = hd_settings_text(settings, "serve.tls_certificate");
     const char *key = hd_settings_text(settings, "serve.tls_key");
-    const hd_runner_params runner = {.max_running = 2, .on_change = job_changed, .ctx = server};
+    hd_runner_params runner = {.max_running = 2,
+                               .on_change = job_changed,
+                               .ctx = server,
+                               .secret = hd_passphrases_tell,
+                               .secret_ctx = l->passphrases};
+    HD_TRY(list_flags(l, &runner.flags));
     HD_TRY(hd_metrics_new(&server->metrics));
     HD_TRY(hd_openapi_write(&server->openapi));
     HD_TRY(make_limits(server));
@@ -370,6 +405,7 @@ static heed_err tell(listening *l) {
 
 static heed_err serve(listening *l) {
     hd_server *server = l->server;
+    HD_TRY(hd_passphrases_new((hd_passphrase){l->call->secret, l->call->ctx}, &l->passphrases));
     HD_TRY(open_shared(l));
     HD_TRY(open_tenants(l));
     HD_TRY(open_loops(l));
@@ -411,6 +447,7 @@ heed_err hd_server_run(hd_call *call, json_t **result) {
     hd_error_get(&failure);
     atomic_store(&signalled, NULL);
     close_server(&server);
+    hd_passphrases_free(l.passphrases);
     hd_arena_clear(&l.arena);
     if (err != HEED_OK) return hd_error_restore(&failure);
     return hd_json_pack(result, "{s:I}", "requests", (json_int_t)atomic_load(&server.id_next));

@@ -75,6 +75,20 @@ heed_err hd_child_settle(hd_settings *settings) {
     return settle_threads(settings);
 }
 
+heed_err hd_child_passphrase(hd_str *out) {
+    struct stat st;
+    char bytes[256];
+    ssize_t n = -1;
+    if (fstat(HD_JOB_SECRET_FD, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        while ((n = read(HD_JOB_SECRET_FD, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))
+            if (n > 0) hd_str_addn(out, bytes, (size_t)n);
+        close(HD_JOB_SECRET_FD);
+        explicit_bzero(bytes, sizeof bytes);
+    }
+    if (n == 0) return hd_str_check(out);
+    return HD_FAIL(HEED_USAGE, "the server lent no passphrase", "服务器没有提供口令");
+}
+
 // A pipe that nobody reads ends this process by SIGPIPE: the server is gone.
 static void send_line(const hd_str *line) {
     const char *p = line->data;

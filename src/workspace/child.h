@@ -12,6 +12,9 @@
 // settings: every layer is in; "threads" is set anew.
 heed_err hd_child_settle(hd_settings *settings) HEED_CHECK;
 
+// The passphrase that the parent lent (HD_JOB_SECRET_FD), once; wiped and released by the caller.
+heed_err hd_child_passphrase(hd_str *out) HEED_CHECK;
+
 // Tells the parent how far the work is; not more than ten times a second. ctx of type hd_child.
 typedef struct hd_child {
     int64_t told; // when, monotonic ms

@@ -90,6 +90,7 @@ static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
                                         .who = host->params.who,
                                         .patience_ms = PATIENCE_MS,
                                         .settings = at->settings,
+                                        .passphrase = host->params.passphrase,
                                         .cache = host->cache,
                                         .lock_fd = lend_lock(host, mode)};
     heed_err err = hd_workspace_open(&params, &at->ws);

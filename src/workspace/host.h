@@ -29,6 +29,7 @@ typedef struct hd_host_params {
     hd_settings *(*settings)( // makes the settings of a handle; NULL: it failed, with a message
         void *ctx, const char *folder);
     void *ctx;
+    hd_passphrase passphrase; // for the keys of each handle; .ask NULL: nobody can be asked
 } hd_host_params;
 
 // Opens the workspace to write (HEED_BUSY: another process does) and starts its thread.

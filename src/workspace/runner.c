@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -114,8 +116,13 @@ static void log_failure(const char *event, const child *c) {
 typedef struct spawning {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    int pipe, lock; // the child's ends, above FIRST_FREE_FD
+    int pipe, lock, secret; // the child's ends, above FIRST_FREE_FD; -1: none
 } spawning;
+
+static int last_fd(const spawning *s) {
+    if (s->secret >= 0) return HD_JOB_SECRET_FD;
+    return s->lock >= 0 ? HD_JOB_LOCK_FD : HD_JOB_PROGRESS_FD;
+}
 
 static int add_actions(spawning *s) {
     int reason = posix_spawn_file_actions_addopen(&s->actions, 0, "/dev/null", O_RDONLY, 0);
@@ -125,10 +132,10 @@ static int add_actions(spawning *s) {
         reason = posix_spawn_file_actions_adddup2(&s->actions, s->pipe, HD_JOB_PROGRESS_FD);
     if (reason == 0 && s->lock >= 0)
         reason = posix_spawn_file_actions_adddup2(&s->actions, s->lock, HD_JOB_LOCK_FD);
+    if (reason == 0 && s->secret >= 0)
+        reason = posix_spawn_file_actions_adddup2(&s->actions, s->secret, HD_JOB_SECRET_FD);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34) // should any be left open by a library
-    if (reason == 0)
-        reason = posix_spawn_file_actions_addclosefrom_np(
-            &s->actions, s->lock >= 0 ? HD_JOB_LOCK_FD + 1 : HD_JOB_PROGRESS_FD + 1);
+    if (reason == 0) reason = posix_spawn_file_actions_addclosefrom_np(&s->actions, last_fd(s) + 1);
 #endif
     return reason;
 }
@@ -163,17 +170,45 @@ static int spawn_with(spawning *s, const hd_runner *r, char *const *argv, pid_t 
     return reason;
 }
 
-// heed <flags> --workspace W --quiet job run ID [--lent-lock]
+// A pipe with the passphrase in it, its end for the child; -1: there is none to tell.
+static heed_err fill_secret(const hd_runner *r, const child *c, int *out) {
+    int ends[2];
+    hd_str text;
+    *out = -1;
+    if (!r->params.secret) return HEED_OK;
+    hd_str_init(&text);
+    heed_err err = r->params.secret(r->params.secret_ctx, c->place->folder, &text);
+    if (err == HEED_OK) err = hd_str_check(&text);
+    if (err == HEED_OK && text.len > 0 && text.len <= HD_JOB_SECRET_MOST) {
+        if (pipe2(ends, O_CLOEXEC) == 0) {
+            if (write(ends[1], text.data, text.len) == (ssize_t)text.len)
+                *out = fcntl(ends[0], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+            close(ends[0]);
+            close(ends[1]);
+        }
+        if (*out < 0) err = HD_FAIL_ERRNO(errno, "can't make", "无法创建", "pipe");
+    }
+    if (text.data) sodium_memzero(text.data, text.cap);
+    hd_str_clear(&text);
+    return err;
+}
+
+// heed <flags> --workspace W --quiet job run ID [--lent-lock] [--lent-passphrase]
 static int spawn(const hd_runner *r, child *c, int pipe) {
-    char **argv = hd_calloc(r->n_flags + 9, sizeof *argv);
+    spawning s = {.pipe = -1, .lock = -1, .secret = -1};
+    char **argv = hd_calloc(r->n_flags + 10, sizeof *argv);
     if (!argv) return ENOMEM;
+    if (fill_secret(r, c, &s.secret) != HEED_OK) { // it will say itself what it couldn't open
+        log_failure("secret_lost", c);
+    }
     char *words[] = {"--workspace", c->place->folder, "--quiet", "job", "run", c->id};
     size_t n = 0;
     argv[n++] = r->program;
     for (size_t i = 0; i < r->n_flags; i++) argv[n++] = r->flags[i];
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) argv[n++] = words[i];
     if (c->place->lock_fd >= 0) argv[n++] = "--lent-lock";
-    spawning s = {.pipe = fcntl(pipe, F_DUPFD_CLOEXEC, FIRST_FREE_FD), .lock = -1};
+    if (s.secret >= 0) argv[n++] = "--lent-passphrase";
+    s.pipe = fcntl(pipe, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     int reason = s.pipe < 0 ? errno : 0;
     if (reason == 0 && c->place->lock_fd >= 0) {
         s.lock = fcntl(c->place->lock_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
@@ -182,6 +217,7 @@ static int spawn(const hd_runner *r, child *c, int pipe) {
     if (reason == 0) reason = spawn_with(&s, r, argv, &c->pid);
     if (s.pipe >= 0) close(s.pipe);
     if (s.lock >= 0) close(s.lock);
+    if (s.secret >= 0) close(s.secret);
     hd_free(argv);
     return reason;
 }

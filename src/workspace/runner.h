@@ -7,6 +7,8 @@
 //     fd 3   a pipe: a line of JSON for each piece of progress {"share": 0.5, "en": "…", "zh": "…"}
 //     fd 4   heed.lock, lent: parent and child hold it together, so that a job may write while the
 //            server has the workspace open; SQLite's own lock keeps their transactions apart
+//     fd 5   where it is known, the passphrase of the keys, to be read to its end: argv and
+//            environment are for others to see
 // Everything else of the server's (sockets, databases) must be close-on-exec.
 //
 // Of one workspace, one job of an operation runs at a time; of all workspaces, `max_running`.
@@ -18,7 +20,8 @@
 #include "base/settings.h"
 #include "workspace/jobs.h"
 
-enum { HD_JOB_PROGRESS_FD = 3, HD_JOB_LOCK_FD = 4 };
+enum { HD_JOB_PROGRESS_FD = 3, HD_JOB_LOCK_FD = 4, HD_JOB_SECRET_FD = 5 };
+enum { HD_JOB_SECRET_MOST = 4096 }; // what a pipe takes without a reader
 
 typedef struct hd_runner hd_runner;
 
@@ -26,7 +29,11 @@ typedef struct hd_runner_params {
     const char *program;      // path of heed; NULL: the program that runs now
     const char *const *flags; // global flags for the child, NULL-terminated: "--set", "a=b"
     size_t max_running;       // 0: 2
-    int64_t kill_ms;          // from SIGTERM to SIGKILL; 0: 10 s
+    // Appends the passphrase of the folder's keys, or nothing where the child finds it by itself;
+    // from the runner's thread. NULL: nothing.
+    heed_err (*secret)(void *ctx, const char *folder, hd_str *out);
+    void *secret_ctx;
+    int64_t kill_ms; // from SIGTERM to SIGKILL; 0: 10 s
     // A job changed: its state or its progress. NULL: nobody is told.
     void (*on_change)(void *ctx, const char *folder, const char *job);
     void *ctx;
