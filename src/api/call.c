@@ -29,8 +29,17 @@ heed_err hd_call_open(hd_call *call, heed_mode mode, const char *who, heed_works
     return HEED_OK;
 }
 
+// The failure that is on its way to the caller stays this thread's last.
+static void count_read(const hd_call *call, heed_workspace *ws) {
+    hd_error last;
+    hd_error_get(&last);
+    hd_workspace_record_read(ws, call->reads, call->reads_many);
+    if (last.code != HEED_OK) (void)hd_error_restore(&last);
+}
+
 void hd_call_close(hd_call *call, heed_workspace *ws) {
     if (!ws) return;
+    if (call->reads && !call->lender) count_read(call, ws);
     heed_workspace_on_progress(ws, NULL, NULL);
     if (call->lender)
         call->lender->close(call->lender->ctx, ws);

@@ -101,20 +101,32 @@ static heed_err need_folder(const hd_call *call) {
                    "这里没有工作区；可用“heed init”创建，或用 --workspace 指定");
 }
 
-// Which settings were changed, by whom; values may say too much. Where there is no data yet there
-// is no log either.
-static void record(hd_call *call, const json_t *changes) {
+typedef struct changing {
+    hd_call *call;
+    const json_t *changes;
+} changing;
+
+// Which settings are changed, by whom; values may say too much. heed.yaml is no part of a
+// transaction: the entries come first, and what can't be recorded isn't done. Where there is no
+// data or no key yet there is no log either.
+static heed_err record(void *ctx) {
+    const changing *c = ctx;
     heed_workspace *ws = NULL;
     const char *name;
     json_t *value;
-    if (hd_call_open(call, HEED_READ, "heed config", &ws) != HEED_OK) return;
-    json_object_foreach((json_t *)(uintptr_t)changes, name, value) hd_workspace_record_gladly(
-        ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name});
-    hd_call_close(call, ws);
+    heed_err err = HEED_OK;
+    if (hd_call_open(c->call, HEED_READ, "heed config", &ws) != HEED_OK) return HEED_OK;
+    json_object_foreach((json_t *)(uintptr_t)c->changes, name, value) {
+        if (err != HEED_OK || !hd_audit_can_add(ws->audit)) break;
+        err = hd_workspace_record(ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name});
+    }
+    hd_call_close(c->call, ws);
+    return err;
 }
 
 // {"changed": ["recommend.n"]}
 static heed_err change(hd_call *call, const json_t *changes, bool running, json_t **result) {
+    changing c = {call, changes};
     json_t *names = json_array();
     const char *name;
     json_t *value;
@@ -122,8 +134,7 @@ static heed_err change(hd_call *call, const json_t *changes, bool running, json_
     if (err == HEED_OK) err = hd_json_pack(result, "{s:O}", "changed", names);
     json_object_foreach((json_t *)(uintptr_t)changes, name, value) if (err == HEED_OK) err =
         hd_json_append(names, json_string(name));
-    if (err == HEED_OK) err = hd_config_change(call->workspace, changes, running);
-    if (err == HEED_OK) record(call, changes);
+    if (err == HEED_OK) err = hd_config_change(call->workspace, changes, running, record, &c);
     if (err != HEED_OK) hd_json_drop(result);
     json_decref(names);
     return err;

@@ -4,6 +4,8 @@
 // much it beats showing everybody what is popular.
 #include <math.h>
 
+#include "workspace/auditing.h"
+
 #include "api/call.h"
 #include "api/list.h"
 #include "api/methods.h"
@@ -53,6 +55,8 @@ static heed_err eval_run(hd_call *call, json_t **result) {
     params.bootstrap = (size_t)hd_call_int(call, "bootstrap", (int64_t)params.bootstrap);
     params.seed = hd_call_int(call, "seed", -1);
     HD_TRY_OUT(hd_call_open(call, HEED_READ, "heed eval", &ws));
+    hd_workspace_record_gladly(
+        ws, &(hd_audit_entry){.what = HD_AUDIT_BULK_READ, .purpose = "train", .object = "eval"});
     HD_TRY_OUT(hd_evaluate_workspace(ws, &params, result));
 out:
     hd_call_close(call, ws);

@@ -52,15 +52,34 @@ static heed_err file_result(hd_call *call, json_t **result) {
 
 // ── export ──
 
+// Keys are files beside the data, so an entry can't stand in one transaction with what it records:
+// it is written first, else nothing is done; what fails then has a second entry, with how.
+static heed_err record_first(heed_workspace *ws, hd_audit_what what, const char *object) {
+    return hd_workspace_record(ws, &(hd_audit_entry){.what = what, .object = object});
+}
+
+static heed_err record_failure(heed_workspace *ws, hd_audit_what what, const char *object,
+                               heed_err err) {
+    hd_error failure;
+    if (err == HEED_OK) return HEED_OK;
+    hd_error_get(&failure);
+    hd_workspace_record_gladly(ws,
+                               &(hd_audit_entry){.what = what, .object = object, .outcome = err});
+    return hd_error_restore(&failure);
+}
+
+static heed_err export_to(heed_workspace *ws, const char *file, const hd_passphrase *passphrase) {
+    HD_TRY(record_first(ws, HD_AUDIT_KEY_EXPORT, NULL));
+    heed_err err = hd_keyring_export(ws->keyring, file, passphrase);
+    return record_failure(ws, HD_AUDIT_KEY_EXPORT, NULL, err);
+}
+
 static heed_err export_run(hd_call *call, json_t **result) {
     copy_asking asking = {call, hd_call_text(call, "passphrase_file")};
     const hd_passphrase passphrase = {ask_for_copy, &asking};
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed key export", &ws));
-    heed_err err = hd_keyring_export(ws->keyring, hd_call_text(call, "file"), &passphrase);
-    if (err == HEED_OK) {
-        hd_workspace_record_gladly(ws, &(hd_audit_entry){.what = HD_AUDIT_KEY_EXPORT});
-    }
+    heed_err err = export_to(ws, hd_call_text(call, "file"), &passphrase);
     hd_call_close(call, ws);
     HD_TRY(err);
     return file_result(call, result);
@@ -143,21 +162,24 @@ const hd_op hd_op_key_import = {
 
 // ── rotate ──
 
+static heed_err rotate(heed_workspace *ws, bool master) {
+    const char *what = master ? "workspace and master key" : "workspace key";
+    HD_TRY(hd_keyring_need(ws->keyring));
+    if (master && hd_keyring_has_passphrase(ws->keyring))
+        return HD_FAIL(HEED_USAGE,
+                       "a passphrase is the master key: 'heed key passphrase' changes it",
+                       "主密钥就是口令：请用“heed key passphrase”更换");
+    HD_TRY(record_first(ws, HD_AUDIT_KEY_ROTATE, what));
+    heed_err err = hd_keyring_rotate(ws->keyring);
+    if (err == HEED_OK && master) err = hd_keyring_use_key_file(ws->keyring);
+    return record_failure(ws, HD_AUDIT_KEY_ROTATE, what, err);
+}
+
 static heed_err rotate_run(hd_call *call, json_t **result) {
     bool master = hd_call_bool(call, "master");
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed key rotate", &ws));
-    heed_err err = hd_keyring_need(ws->keyring);
-    if (err == HEED_OK && master && hd_keyring_has_passphrase(ws->keyring)) {
-        err =
-            HD_FAIL(HEED_USAGE, "a passphrase is the master key: 'heed key passphrase' changes it",
-                    "主密钥就是口令：请用“heed key passphrase”更换");
-    }
-    if (err == HEED_OK) err = hd_keyring_rotate(ws->keyring);
-    if (err == HEED_OK && master) err = hd_keyring_use_key_file(ws->keyring);
-    if (err == HEED_OK) {
-        hd_workspace_record_gladly(ws, &(hd_audit_entry){.what = HD_AUDIT_KEY_ROTATE});
-    }
+    heed_err err = rotate(ws, master);
     hd_call_close(call, ws);
     HD_TRY(err);
     return hd_json_pack(result, "{s:b}", "master", (int)master);
@@ -199,20 +221,22 @@ const hd_op hd_op_key_rotate = {
 
 // ── passphrase ──
 
+static heed_err change_passphrase(heed_workspace *ws, bool off, const hd_passphrase *passphrase) {
+    const char *what = off ? "passphrase removed" : "passphrase";
+    HD_TRY(hd_keyring_need(ws->keyring));
+    HD_TRY(record_first(ws, HD_AUDIT_KEY_ROTATE, what));
+    heed_err err = off ? hd_keyring_use_key_file(ws->keyring)
+                       : hd_keyring_use_passphrase(ws->keyring, passphrase);
+    return record_failure(ws, HD_AUDIT_KEY_ROTATE, what, err);
+}
+
 static heed_err passphrase_run(hd_call *call, json_t **result) {
     bool off = hd_call_bool(call, "remove");
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed key passphrase", &ws));
     hd_keys_asking asking = {call->settings, {call->secret, call->ctx}};
     const hd_passphrase passphrase = {hd_keys_ask, &asking};
-    heed_err err = hd_keyring_need(ws->keyring);
-    if (err == HEED_OK) {
-        err = off ? hd_keyring_use_key_file(ws->keyring)
-                  : hd_keyring_use_passphrase(ws->keyring, &passphrase);
-    }
-    if (err == HEED_OK) {
-        hd_workspace_record_gladly(ws, &(hd_audit_entry){.what = HD_AUDIT_KEY_ROTATE});
-    }
+    heed_err err = change_passphrase(ws, off, &passphrase);
     hd_call_close(call, ws);
     HD_TRY(err);
     return hd_json_pack(result, "{s:b}", "passphrase", (int)!off);
@@ -267,7 +291,9 @@ static heed_err seal_run(hd_call *call, json_t **result) {
     int64_t changed = 0;
     hd_sealed_state state = HD_SEALED_MIXED;
     HD_TRY(hd_call_open(call, HEED_WRITE, "heed privacy seal", &ws));
-    heed_err err = hd_door_reseal(ws->door, go_on, ws->stop, &changed);
+    const char *what = "privacy.encrypt, of what is stored";
+    heed_err err = record_first(ws, HD_AUDIT_SETTINGS, what);
+    if (err == HEED_OK) err = hd_door_reseal(ws->door, go_on, ws->stop, &changed);
     if (err == HEED_OK) err = hd_privacy_sealed(ws->store, &state);
     hd_call_close(call, ws);
     HD_TRY(err);

@@ -104,6 +104,10 @@ hd_text hd_chapter_text(hd_chapter chapter) {
     return chapter_texts[chapter];
 }
 
+bool hd_op_reads(const hd_op *op) {
+    return op->purpose && (op->run_as == HD_RUN_READ || op->run_as == HD_RUN_QUICK);
+}
+
 const hd_op *hd_op_find(const char *name) {
     for (size_t i = 0; hd_ops[i]; i++)
         if (strcmp(hd_ops[i]->name, name) == 0) return hd_ops[i];

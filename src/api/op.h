@@ -104,6 +104,9 @@ typedef struct hd_call {
     void (*note)(void *ctx, hd_text line); // something the user should read (stderr); may be NULL
     // Serves the workspace until asked to end; NULL: this program can't.
     heed_err (*serve)(struct hd_call *call, json_t **result);
+    // The purpose of what it reads of persons, where nobody else counts that; NULL: it is counted.
+    const char *reads;
+    bool reads_many;
     bool terminal; // a person reads what note says
     // Asks a person for a yes; false also where nobody can answer. NULL: nobody may be asked.
     bool (*confirm)(void *ctx, hd_text question);
@@ -133,9 +136,11 @@ typedef struct hd_op {
     hd_place place;
     hd_run_as run_as;
     int status; // of success over HTTP; 0: 200 (a job: 202)
-    const char
-        *purpose;       // what personal rows are read for: counted in the audit log; NULL: none are
-    const char *schema; // JSON Schema (2020-12) of the result, literal; NULL: an object
+    // What an operation that reads reads of persons, by its purpose: counted in the audit log;
+    // NULL: nothing, or it has an entry of its own. many: of many persons at once, a bulk read.
+    const char *purpose;
+    bool many;
+    const char *schema;     // JSON Schema (2020-12) of the result, literal; NULL: an object
     const hd_param *params; // those of HTTP alone stand last
     size_t n_params;
     const char *result_doc; // docs/api/<this>.md holds the shape; NULL: the result is text alone
@@ -155,5 +160,7 @@ typedef struct hd_op {
 
 extern const hd_op *const hd_ops[]; // NULL-terminated, in the order of help
 const hd_op *hd_op_find(const char *name);
+// Whether it reads persons' rows and writes nothing, so that somebody has to count it.
+bool hd_op_reads(const hd_op *op);
 
 #endif

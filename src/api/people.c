@@ -124,6 +124,7 @@ const hd_op hd_op_users_list = {
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_READ,
     .purpose = "support",
+    .many = true,
     .schema = HD_PAGE_SCHEMA("users", SHOWN_SCHEMA),
     .params = list_params,
     .n_params = sizeof list_params / sizeof list_params[0],

@@ -204,6 +204,7 @@ const hd_op hd_op_profile = {
     .method = "GET",
     .path = "/api/v1/profile/{user}",
     .scope = HD_SCOPE_PERSONAL,
+    .purpose = "profile",
     .place = HD_PLACE_WORKSPACE,
     .params = profile_params,
     .n_params = sizeof profile_params / sizeof profile_params[0],

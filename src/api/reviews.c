@@ -76,6 +76,7 @@ const hd_op hd_op_reviews_of_item = {
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_READ,
     .purpose = "support",
+    .many = true,
     .schema = HD_PAGE_SCHEMA("reviews", SHOWN_SCHEMA),
     .params = item_params,
     .n_params = sizeof item_params / sizeof item_params[0],

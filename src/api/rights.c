@@ -187,7 +187,6 @@ const hd_op hd_op_users_export = {
     .scope = HD_SCOPE_PERSONAL,
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_READ,
-    .purpose = "rights",
     .params = export_params,
     .n_params = sizeof export_params / sizeof export_params[0],
     .result_doc = "users",

@@ -117,6 +117,7 @@ const hd_op hd_op_tickets_list = {
     .place = HD_PLACE_WORKSPACE,
     .run_as = HD_RUN_READ,
     .purpose = "support",
+    .many = true,
     .schema = HD_PAGE_SCHEMA("tickets", "{\"type\":\"object\",\"properties\":{" TICKET_MEMBERS
                                         "},\"required\":[" TICKET_REQUIRED "]}"),
     .params = list_params,

@@ -192,6 +192,8 @@ static heed_err run_op(const hd_cli_line *line, hd_terminal *terminal, serve_fn 
                     .progress = hd_terminal_progress,
                     .note = hd_terminal_note,
                     .serve = serve,
+                    .reads = hd_op_reads(line->op) ? line->op->purpose : NULL,
+                    .reads_many = line->op->many,
                     .terminal = terminal->err_tty,
                     .confirm = hd_cli_global_bool(line, "no_input") ? NULL : hd_terminal_confirm,
                     .secret = hd_cli_global_bool(line, "no_input") ? NULL : hd_terminal_secret,

@@ -38,9 +38,10 @@ static void finish(hd_request *request, const hd_call *call, heed_err err) {
         return;
     }
     // What a person reads by writing (an export, say) has an entry of its own.
-    if (op->purpose && (op->run_as == HD_RUN_READ || op->run_as == HD_RUN_QUICK))
-        hd_audit_counts_add(hd_host_counts_of_reads(request->tenant->host), HD_AUDIT_SERVE,
-                            request->caller.name, op->purpose, hd_time_now());
+    if (hd_op_reads(op))
+        hd_audit_counts_add(hd_host_counts_of_reads(request->tenant->host),
+                            op->many ? HD_AUDIT_BULK_READ : HD_AUDIT_SERVE, request->caller.name,
+                            op->purpose, hd_time_now());
     request->status = op->status ? op->status : 200;
     request->type = "application/json";
     if (request->pass.meter && (call->used_events || call->used_tokens))

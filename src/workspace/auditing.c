@@ -16,6 +16,7 @@
 #include "workspace/keys.h"
 
 enum { CACHE = 1 << 20 };
+static const char NO_PATIENCE[] = "PRAGMA busy_timeout = 200"; // milliseconds
 static const char MARK[] = "audit";
 
 // ── The checkpoint apart ──
@@ -65,10 +66,11 @@ void hd_auditing_close(heed_workspace *ws) {
 // A writing handle's log and keys and nothing else. The keys may ask for a passphrase that nobody
 // is there to give: the checkpoint is then left to the next writer to keep.
 static heed_err record_by(heed_workspace *writer, const hd_audit *own, const hd_audit_entry *entry,
-                          hd_arena *arena) {
+                          bool patient, hd_arena *arena) {
     char *path;
     HD_TRY(hd_workspace_path(writer, arena, "heed.db", &path));
     HD_TRY(hd_store_open(path, HD_STORE_WRITE, CACHE, NULL, &writer->store));
+    if (!patient) HD_TRY(hd_store_exec(writer->store, NO_PATIENCE));
     heed_err err = hd_keys_open(writer, arena, (hd_passphrase){0});
     if (err == HEED_OK && !hd_keyring_locked(writer->keyring)) err = hd_auditing_open(writer);
     if (!writer->audit) err = hd_audit_open_beside(own, writer->store, &writer->audit);
@@ -77,12 +79,12 @@ static heed_err record_by(heed_workspace *writer, const hd_audit *own, const hd_
     return hd_audit_add(writer->audit, entry);
 }
 
-static heed_err record_beside(heed_workspace *ws, const hd_audit_entry *entry) {
+static heed_err record_beside(heed_workspace *ws, const hd_audit_entry *entry, bool patient) {
     hd_arena arena;
     heed_workspace writer = {.folder = ws->folder, .mode = HEED_WRITE, .settings = ws->settings};
     HD_TRY(hd_audit_need_keys(ws->audit));
     hd_arena_init(&arena);
-    heed_err err = record_by(&writer, ws->audit, entry, &arena);
+    heed_err err = record_by(&writer, ws->audit, entry, patient, &arena);
     hd_auditing_close(&writer);
     hd_store_close(writer.store);
     hd_keys_close(&writer);
@@ -91,13 +93,24 @@ static heed_err record_beside(heed_workspace *ws, const hd_audit_entry *entry) {
 }
 
 heed_err hd_workspace_record(heed_workspace *ws, const hd_audit_entry *entry) {
-    return ws->mode == HEED_WRITE ? hd_audit_add(ws->audit, entry) : record_beside(ws, entry);
+    return ws->mode == HEED_WRITE ? hd_audit_add(ws->audit, entry) : record_beside(ws, entry, true);
+}
+
+static void log_lost(const hd_audit_entry *entry) {
+    HD_LOG(HD_LOG_WARN, "audit", "not_recorded", HD_KV_STR("what", hd_audit_name(entry->what)),
+           HD_KV_STR("why", heed_error_message(HEED_EN)));
 }
 
 void hd_workspace_record_gladly(heed_workspace *ws, const hd_audit_entry *entry) {
-    if (hd_workspace_record(ws, entry) == HEED_OK) return;
-    HD_LOG(HD_LOG_WARN, "audit", "not_recorded", HD_KV_STR("what", hd_audit_name(entry->what)),
-           HD_KV_STR("why", heed_error_message(HEED_EN)));
+    if (hd_workspace_record(ws, entry) != HEED_OK) log_lost(entry);
+}
+
+void hd_workspace_record_read(heed_workspace *ws, const char *purpose, bool many) {
+    const hd_audit_entry entry = {
+        .what = many ? HD_AUDIT_BULK_READ : HD_AUDIT_SERVE, .purpose = purpose, .count = 1};
+    if (ws->mode == HEED_WRITE || !hd_audit_can_add(ws->audit))
+        return; // what writes says so itself
+    if (record_beside(ws, &entry, false) != HEED_OK) log_lost(&entry);
 }
 
 heed_err hd_workspace_record_user(heed_workspace *ws, const char *user, hd_audit_entry entry) {

@@ -20,6 +20,9 @@ heed_err hd_workspace_record_user(heed_workspace *ws, const char *user,
                                   hd_audit_entry entry) HEED_CHECK;
 // For what needs no keys and touches no person: what can't be recorded is logged and goes on.
 void hd_workspace_record_gladly(heed_workspace *ws, const hd_audit_entry *entry);
+// A read that served, by somebody who has no server to count it: an entry of its own. many: it read
+// more than one person. Waits for no other writer: what can't be recorded is logged and goes on.
+void hd_workspace_record_read(heed_workspace *ws, const char *purpose, bool many);
 // Notes in a database just restored which backup it came from.
 heed_err hd_auditing_mark_restored(const char *db, const char *source) HEED_CHECK;
 

@@ -95,7 +95,8 @@ static heed_err check_whole(const char *path, const hd_str *yaml) {
     return err;
 }
 
-static heed_err change_all(const char *path, const json_t *changes, bool running) {
+static heed_err change_all(const char *path, const json_t *changes, bool running,
+                           heed_err (*before)(void *ctx), void *ctx) {
     hd_settings *trial = NULL;
     hd_str yaml;
     const char *name;
@@ -108,6 +109,7 @@ static heed_err change_all(const char *path, const json_t *changes, bool running
     json_object_foreach((json_t *)(uintptr_t)changes, name, value)
         HD_TRY_OUT(change_one(trial, name, value, running, path, &yaml));
     HD_TRY_OUT(check_whole(path, &yaml));
+    if (before) HD_TRY_OUT(before(ctx));
     err = hd_fs_write(path, hd_str_get(&yaml), yaml.len, 0644);
 out:
     hd_settings_free(trial);
@@ -115,7 +117,8 @@ out:
     return err;
 }
 
-heed_err hd_config_change(const char *folder, const json_t *changes, bool running) {
+heed_err hd_config_change(const char *folder, const json_t *changes, bool running,
+                          heed_err (*before)(void *ctx), void *ctx) {
     hd_lock *lock = NULL;
     hd_arena arena;
     hd_arena_init(&arena);
@@ -123,7 +126,7 @@ heed_err hd_config_change(const char *folder, const json_t *changes, bool runnin
     char *lock_path = hd_fs_join(&arena, folder, "heed.yaml.lock");
     heed_err err = path && lock_path ? HEED_OK : HD_FAIL_MEMORY(0);
     if (err == HEED_OK) err = hd_lock_wait(lock_path, "heed config", LOCK_PATIENCE, &lock);
-    if (err == HEED_OK) err = change_all(path, changes, running);
+    if (err == HEED_OK) err = change_all(path, changes, running, before, ctx);
     hd_lock_release(lock);
     hd_arena_clear(&arena);
     return err;
