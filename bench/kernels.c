@@ -182,7 +182,32 @@ static void bench_products(options *o) {
     }
 }
 
-static void (*const families[])(options *o) = {bench_products};
+// ── Kernels that aren't one product ──
+
+static void measure_case(options *o, const bench_case *c) {
+    double work, best = 1e9, end = seconds() + o->seconds;
+    void *made = c->make(c->shape, o->precision, &work);
+    if (!made) fail();
+    for (int round = 0; round < 3 || (seconds() < end && round < 20000); round++) {
+        double rate = round % 4 == 0 ? peak(o) : 0, start = seconds();
+        if (c->run(made) != HEED_OK) fail();
+        double took = seconds() - start;
+        if (rate > o->peak) o->peak = rate;
+        if (took < best) best = took;
+    }
+    c->drop(made);
+    printf("%-30s %10.1f µs %8.1f GFLOP/s", c->name, 1e6 * best, 1e-9 * work / best);
+    if (o->peak > 0) printf(" %5.1f%% of peak", 100 * work / best / o->peak);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void bench_sequences(options *o) {
+    for (const bench_case *c = sequence_cases; c->name; c++)
+        if (wanted(o, c->name)) measure_case(o, c);
+}
+
+static void (*const families[])(options *o) = {bench_products, bench_sequences};
 
 int main(int argc, char **argv) {
     options o = {.seconds = argc > 2 ? strtod(argv[2], NULL) : 0.2};

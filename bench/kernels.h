@@ -18,6 +18,16 @@ void peer_gemm_run(peer *p);
 void peer_free(peer *p);
 bool peer_there(void);
 
+// What isn't one product: made once (NULL: no memory), run often. work: operations of a run.
+typedef struct bench_case {
+    const char *name; // NULL: the end
+    const void *shape;
+    void *(*make)(const void *shape, hd_precision precision, double *work);
+    heed_err (*run)(void *made);
+    void (*drop)(void *made);
+} bench_case;
+extern const bench_case sequence_cases[]; // sequences.c
+
 // Operations per second of a tight loop on registers, once.
 double peak_f32(void);
 double peak_amx_bf16(void);

@@ -292,6 +292,20 @@ static void scale_row(float *row, size_t n, float by) {
     for (size_t j = 0; j < n; j += VF) vf_store(row + j, vf_mul(vf_load(row + j), vf_set1(by)));
 }
 
+// The next head stands beside this one: a row of what it will read is asked for while this one's
+// scores keep the core busy, and so is the row this one will write.
+static void fetch_next(const head *h, size_t t, const float *own) {
+    const hd_attention *a = h->a;
+    const size_t d = h->d, group = a->heads / a->kv_heads;
+    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(own + j, 1, 2);
+    if (h->h + 1 == a->heads) return;
+    fetch_row(a->q + h->b * a->q_batch + t * a->q_row + (h->h + 1) * d, d);
+    if (t >= a->keys || (h->h + 1) % group != 0) return;
+    const size_t kv = (h->h + 1) / group;
+    fetch_row(a->k + h->b * a->k_batch + t * a->k_row + kv * d, d);
+    fetch_row(a->v + h->b * a->v_batch + t * a->v_row + kv * d, d);
+}
+
 // ── forward ──
 
 typedef struct forward_buffers {
@@ -319,12 +333,13 @@ static size_t forward_floats(const hd_attention *a) {
 
 // QUERIES queries from the chunk's i0-th on by the block of n keys from k0 on.
 static void forward_block(const head *h, const forward_buffers *w, size_t t0, size_t i0,
-                          size_t rows, size_t k0, size_t n) {
+                          size_t rows, size_t k0, size_t n, const float *out) {
     n = less(n, seen_by(h, t0 + i0 + rows - 1) - k0); // what its last query sees
     product_plain(rows, n, h->d, w->q + i0 * h->wide, h->wide, w->kt, KEYS, w->y, KEYS, false);
     for (size_t i = i0; i < i0 + rows; i++) {
         float *y = w->y + (i - i0) * KEYS, *sum = w->sum + i * h->wide;
         const size_t t = t0 + i, seen = seen_by(h, t), mine = seen > k0 ? less(n, seen - k0) : 0;
+        if (k0 == 0) fetch_next(h, t, out + i * h->a->heads * h->d);
         if (mine > 0) add_bias(h, t, k0, mine, y);
         const float before = w->m[i], now = most_of(y, mine, before);
         const float p = powers(y, mine, up_to(n, VF), now == -INFINITY ? 0 : now, h->bf16);
@@ -357,6 +372,7 @@ static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, 
     const size_t n = t1 - t0, kv = head_at / (a->heads / a->kv_heads);
     size_t floats = 0;
     const forward_buffers w = forward_lay_out(h.wide, ws, &floats);
+    float *to = out + ((b * a->queries + t0) * a->heads + head_at) * h.d;
     copy_rows(n, h.d, a->q + b * a->q_batch + t0 * a->q_row + head_at * h.d, a->q_row,
               h.scale * log2_e, h.bf16, w.q, h.wide);
     for (size_t i = 0; i < n; i++) w.m[i] = -INFINITY, w.l[i] = 0;
@@ -370,13 +386,13 @@ static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, 
                   w.v, h.wide);
         for (size_t i = 0; i < n; i += QUERIES) {
             const size_t rows = less(QUERIES, n - i);
-            if (seen_by(&h, t0 + i + rows - 1) > k0) forward_block(&h, &w, t0, i, rows, k0, some);
+            if (seen_by(&h, t0 + i + rows - 1) > k0)
+                forward_block(&h, &w, t0, i, rows, k0, some, to);
         }
     }
     for (size_t i = 0; i < n; i++) {
         const size_t t = t0 + i;
-        finish_row(&h, w.sum + i * h.wide, w.l[i],
-                   out + ((b * a->queries + t) * a->heads + head_at) * h.d);
+        finish_row(&h, w.sum + i * h.wide, w.l[i], to + i * a->heads * h.d);
         if (lse) {
             lse[(b * a->heads + head_at) * a->queries + t] =
                 w.l[i] == 0 ? -INFINITY : w.m[i] * ln_2 + logf(w.l[i]);
@@ -506,6 +522,24 @@ static void put_dq(const back *b, size_t t0, size_t rows, bool first) {
     }
 }
 
+// As fetch_next: what the next head will read and this one will write.
+static void fetch_back(const back *b, size_t t) {
+    const head *h = &b->h;
+    const hd_attention *a = h->a;
+    const size_t at = ((h->b * a->queries + t) * a->heads + h->h + 1) * h->d;
+    fetch_next(h, t, b->g->dq + h->b * a->q_batch + t * a->q_row + h->h * h->d);
+    if (h->h + 1 < a->heads) {
+        fetch_row(b->g->d_out + at, h->d);
+        fetch_row(b->g->out + at, h->d);
+    }
+    if (t >= a->keys) return;
+    const size_t kv = h->h / (a->heads / a->kv_heads);
+    for (size_t j = 0; j < h->d; j += 16) {
+        __builtin_prefetch(b->g->dk + h->b * a->k_batch + t * a->k_row + kv * h->d + j, 1, 2);
+        __builtin_prefetch(b->g->dv + h->b * a->v_batch + t * a->v_row + kv * h->d + j, 1, 2);
+    }
+}
+
 // `rows` queries of one head from t0 on by the block of n keys from k0 on.
 static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, size_t n,
                            const float *delta) {
@@ -524,6 +558,7 @@ static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, siz
         float *p = w->p + i * KEYS, *ds = w->ds + i * KEYS;
         back_row(b, t0 + i, k0, n, wide, delta[t0 + i], p, ds);
         if (b->d_by_distance || b->d_by_time) back_bias(b, t0 + i, k0, n, ds);
+        if (k0 == 0) fetch_back(b, t0 + i);
         if (h->bf16) round_rows(ds, wide);
     }
     product_turned(n, h->d, rows, w->p, KEYS, w->d_out, h->wide, w->dv, h->wide, true);
