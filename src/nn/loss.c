@@ -358,11 +358,119 @@ static const hd_loss_kind bpr = {
     .rule = HD_TARGET_NONE,
     .build = bpr_build};
 
+// ── ctc: Graves et al. 2006 ──
+
+static const hd_option ctc_rows[] = {{.name = "blank",
+                                      .type = HD_OPTION_INT,
+                                      .at = offsetof(entropy_options, ignore),
+                                      .min = 0,
+                                      .max = 1e9,
+                                      .doc = HD_TEXT("class of the blank", "空白的类别")},
+                                     {.name = NULL}};
+
+// Targets are padded by −1; how many steps count, the data's lengths say.
+static hd_tensor *ctc_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *target, const void *options,
+                            const hd_where *where) {
+    (void)where;
+    if (out->n_dims != 3 || !target || target->dtype != HD_I32 || target->n_dims != 2) {
+        hd_shape_text shape = hd_scope_shape(out);
+        return hd_scope_fail(
+            s, HD_FAIL(HEED_INPUT,
+                       "takes logits (steps, classes) and a row of labels a sample, padded by -1; "
+                       "the network gives %s",
+                       "需要 logits（步数, 类别）以及每个样本一行以 -1 填充的标签；网络输出为 %s",
+                       shape.text));
+    }
+    hd_tensor *labels = hd_tensor_cast(target, HD_F32);
+    hd_tensor *counts =
+        hd_tensor_sum(hd_tensor_clamp(hd_tensor_shift(labels, 1), 0, 1), 1, 1, false);
+    hd_tensor *sound = hd_tensor_cast(hd_tensor_clamp(labels, 0, 1e7F), HD_I32);
+    const hd_ctc_opts opts = {.blank = (int32_t)((const entropy_options *)options)->ignore,
+                              .zero_infinity = true,
+                              .steps = s->lengths,
+                              .lengths = hd_tensor_cast(counts, HD_I32)};
+    return hd_tensor_mean_all(hd_tensor_ctc(out, sound, &opts));
+}
+
+static const hd_loss_kind ctc = {
+    .kind = {.name = "ctc",
+             .size = sizeof(entropy_options),
+             .options = ctc_rows,
+             .doc = HD_TEXT("of a row of labels without places, from logits at each step",
+                            "由每步 logits 对无位置标签序列的损失")},
+    .rule = HD_TARGET_OWN,
+    .build = ctc_build};
+
+// ── sampled_softmax ──
+
+typedef struct sampled_options {
+    const char *items;
+    double scale;
+} sampled_options;
+static const hd_option sampled_rows[] = {
+    {.name = "items",
+     .type = HD_OPTION_TEXT,
+     .at = offsetof(sampled_options, items),
+     .required = true,
+     .doc = HD_TEXT("the embedding layer whose rows are chosen from",
+                    "从哪个 embedding 层的行中选择")},
+    {.name = "scale",
+     .type = HD_OPTION_REAL,
+     .at = offsetof(sampled_options, scale),
+     .initial = 1,
+     .min = 1e-6,
+     .max = 1e6,
+     .doc = HD_TEXT("of the products (1 / temperature)", "内积的倍数（1 / 温度）")},
+    {.name = NULL}};
+
+// The items of the batch's other rows stand for all others.
+static hd_tensor *sampled_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *target,
+                                const void *options, const hd_where *where) {
+    const sampled_options *o = options;
+    char path[HD_SCOPE_PATH];
+    hd_snprintf(path, sizeof path, "%s.weight", o->items);
+    const hd_weight_item *table = hd_weights_find(s->weights, path);
+    (void)where;
+    size_t width = out->n_dims > 1 ? out->shape[out->n_dims - 1] : 1;
+    size_t rows = out->count / (width ? width : 1);
+    if (!table || !target || target->dtype != HD_I32 || target->count != rows) {
+        return hd_scope_fail(
+            s,
+            HD_FAIL(HEED_INPUT, "needs an embedding '%s', and one label for each row of the output",
+                    "需要 embedding 层“%s”，以及输出每一行一个标签", o->items));
+    }
+    hd_tensor *items = hd_graph_weight(s->graph, (hd_weight *)(uintptr_t)&table->weight);
+    hd_tensor *labels = hd_tensor_reshape(target, 1, &rows);
+    const hd_sampled_opts opts = {.scale = (float)o->scale};
+    return hd_tensor_sampled_softmax(hd_tensor_reshape(out, 2, (size_t[]){rows, width}), items,
+                                     labels, labels, &opts);
+}
+
+static const hd_loss_kind sampled_softmax = {
+    .kind = {.name = "sampled_softmax",
+             .size = sizeof(sampled_options),
+             .options = sampled_rows,
+             .doc = HD_TEXT("cross-entropy of items against those of the batch's other rows",
+                            "与同批其他行的条目相比的交叉熵")},
+    .rule = HD_TARGET_OWN,
+    .build = sampled_build};
+
 // ── The list ──
 
 static const hd_spec_kind *const rows[] = {
-    &mse.kind,   &mae.kind, &huber.kind,   &cross_entropy.kind, &focal.kind, &bce.kind,
-    &hinge.kind, &kl.kind,  &triplet.kind, &contrastive.kind,   &bpr.kind,
+    &mse.kind,
+    &mae.kind,
+    &huber.kind,
+    &cross_entropy.kind,
+    &focal.kind,
+    &bce.kind,
+    &hinge.kind,
+    &kl.kind,
+    &triplet.kind,
+    &contrastive.kind,
+    &bpr.kind,
+    &ctc.kind,
+    &sampled_softmax.kind,
 };
 const hd_spec_kinds hd_loss_kinds = {
     .what = HD_TEXT("loss", "损失函数"), .rows = rows, .n = sizeof rows / sizeof rows[0]};

@@ -137,8 +137,10 @@ heed_err hd_program_new(hd_net *net, const hd_data_field *fields, int n_fields,
     if (!p) return HD_FAIL_MEMORY(sizeof *p);
     hd_arena_init(&arena);
     p->batch = opts->batch;
-    const hd_graph_opts graph_opts = {opts->training, opts->precision, opts->seed,
-                                      opts->memory_limit};
+    const hd_graph_opts graph_opts = {.training = opts->training,
+                                      .precision = opts->precision,
+                                      .seed = opts->seed,
+                                      .memory_limit = opts->memory_limit};
     heed_err err = hd_graph_new(&graph_opts, &p->graph);
     if (err == HEED_OK) {
         hd_graph_check_finite(p->graph, opts->check_finite);

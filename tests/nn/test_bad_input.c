@@ -93,6 +93,17 @@ static const bad bads[] = {
      {4},
      "more than 20000 layers",
      "超过 20000 层"},
+    {"- lstm: 4\n", 1, {4}, "takes sequences (length, width), not (4)", "需要序列（长度, 宽度）"},
+    {"- attention: {heads: 3}\n",
+     2,
+     {5, 8},
+     "(5, 8) comes in: its width must be a multiple of 3",
+     "宽度须是 3 个头的倍数"},
+    {"- transformer_decoder: {heads: 2, memory: m}\n",
+     2,
+     {5, 8},
+     "memory: nothing is named 'm'",
+     "memory：此处没有名为“m”的结果"},
     {"- linaer: 3\n",
      1,
      {4},
@@ -167,6 +178,12 @@ static void test_targets(void **state) {
     opts.loss = "cross_entropy: {weights: [1, 2]}";
     assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "weights must be a list of 3 numbers",
                 "weights 应为 3 个数的列表");
+    opts.loss = "ctc";
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "takes logits (steps, classes)",
+                "需要 logits（步数, 类别）");
+    opts.loss = "sampled_softmax: words";
+    assert_says(train_with(labels, mlp, &opts), HEED_INPUT, "needs an embedding 'words'",
+                "需要 embedding 层“words”");
     opts.loss = "croos_entropy";
     assert_says(train_with(labels, mlp, &opts), HEED_INPUT,
                 "loss: there is no loss 'croos_entropy'", "没有损失函数");

@@ -97,6 +97,36 @@ static const book books[] = {
      {3},
      16 + 12 + 8,
      2},
+    {"- lstm: {out: 50, act: relu}\n- lstm: {out: 50, act: relu, last: true}\n- linear: 2\n",
+     2,
+     {9, 1},
+     10600 + 20400 + 102,
+     2},
+    {"- gru: {out: 3, layers: 2, both: true, dropout: .1}\n- sequence_pool\n", 2, {7, 4}, 360, 6},
+    {"- rnn: {out: 3, both: true, last: true, bias: false}\n", 2, {7, 4}, 2 * 21, 6},
+    {"- transformer_encoder: {heads: 2, layers: 2, width: 16}\n- sequence_pool\n",
+     2,
+     {7, 8},
+     1216,
+     8},
+    {"- transformer_encoder: {heads: 2, kv_heads: 1, places: rotary, norm: rms, bias: false, causal: "
+     "true, act: silu}\n- sequence_pool: last\n",
+     2,
+     {7, 8},
+     728,
+     8},
+    {"- keep: seen\n- transformer_decoder: {heads: 2, memory: seen, dropout: .1}\n"
+     "- sequence_pool\n",
+     2,
+     {7, 8},
+     1192,
+     8},
+    {"- attention: {heads: 2, places: distance}\n- transformer_encoder: {heads: 4, post: true}\n"
+     "- sequence_pool\n",
+     2,
+     {7, 8},
+     352 + 216 + 72 + 32 + 288 + 264,
+     8},
 };
 
 static void test_books(void **state) {
@@ -168,6 +198,30 @@ static void test_lengths(void **state) {
     }
 }
 
+static void test_padding(void **state) {
+    (void)state;
+    const char *const bodies[] = {"- lstm: {out: 4, last: true, both: true}\n",
+                                  "- gru: {out: 4, layers: 2}\n- sequence_pool\n",
+                                  "- transformer_encoder: {heads: 2}\n- sequence_pool\n",
+                                  "- attention: {heads: 2, causal: true}\n- sequence_pool: last\n"};
+    for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++) {
+        char layers[160];
+        float *out[2];
+        size_t width;
+        hd_snprintf(layers, sizeof layers, "- embedding: {count: 9, dim: 4}\n%s", bodies[b]);
+        for (int i = 0; i < 2; i++) {
+            hd_data *data = sequences(i ? 8 : 0);
+            hd_net *net = net_of(layers, 1);
+            assert_ok(hd_net_predict(net, data, 3, 1, &out[i], &width));
+            hd_net_free(net);
+            hd_data_free(data);
+        }
+        for (size_t i = 0; i < 3 * width; i++) assert_true(fabsf(out[0][i] - out[1][i]) < 1e-6F);
+        hd_free(out[0]);
+        hd_free(out[1]);
+    }
+}
+
 // ── Values ──
 
 // Convolutions of the interface: a filter in file order, an image in (C, H, W).
@@ -231,6 +285,7 @@ static void test_tie(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_books), cmocka_unit_test(test_lengths),
+                                       cmocka_unit_test(test_padding),
                                        cmocka_unit_test(test_orders), cmocka_unit_test(test_tie)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

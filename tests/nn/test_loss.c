@@ -173,6 +173,54 @@ static void test_contrastive(void **state) {
     hd_data_free(data);
 }
 
+// Two steps, labels (1) and none: the ways to write them are counted by hand.
+static void test_ctc(void **state) {
+    (void)state;
+    static const int32_t targets[] = {1, -1, -1, -1};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 2, {2, WIDTH}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 1, {2}}, .dtype = HD_I32, .data = targets}};
+    hd_data *data;
+    hd_evaluation e;
+    hd_net *net = net_of("[]", 1);
+    double one =
+        log(exp(log_share(0, 1) + log_share(1, 1)) + exp(log_share(0, 0) + log_share(1, 1)) +
+            exp(log_share(0, 1) + log_share(1, 0)));
+    assert_ok(hd_data_memory(2, 2, columns, &data));
+    assert_ok(hd_net_evaluate(net, data, "ctc", NULL, 2, 1, &e));
+    near("ctc", e.loss, -(one + log_share(2, 0) + log_share(3, 0)) / 2);
+    hd_net_free(net);
+    hd_data_free(data);
+}
+
+// Items of other rows are the only others: one row alone has no loss.
+static void test_sampled(void **state) {
+    (void)state;
+    static const int32_t words[] = {0, 1}, items[] = {3, 2};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_I32, 0, {0}}, .dtype = HD_I32, .data = words},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = items}};
+    hd_data *data;
+    hd_evaluation e;
+    hd_net *net = net_of("- embedding: {count: 5, dim: 3, name: words}\n", 1);
+    assert_ok(hd_data_memory(2, 2, columns, &data));
+    assert_ok(
+        hd_net_evaluate(net, data, "sampled_softmax: {items: words, scale: .5}", NULL, 2, 1, &e));
+    const float *t = net->weights.at[0]->weight.data;
+    double loss = 0;
+    for (int r = 0; r < 2; r++) {
+        double own = 0, other = 0;
+        for (int d = 0; d < 3; d++) {
+            own += 0.5 * (double)t[r * 3 + d] * (double)t[items[r] * 3 + d];
+            other += 0.5 * (double)t[r * 3 + d] * (double)t[items[1 - r] * 3 + d];
+        }
+        loss += log(1 + exp(other - own)) / 2;
+    }
+    near("sampled_softmax", e.loss, loss);
+    hd_net_free(net);
+    hd_data_free(data);
+}
+
 static void test_metrics(void **state) {
     (void)state;
     const hd_data_column columns[] = {
@@ -218,8 +266,9 @@ static int setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_shares), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_contrastive), cmocka_unit_test(test_metrics)};
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_shares),      cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_contrastive), cmocka_unit_test(test_ctc),
+        cmocka_unit_test(test_sampled),     cmocka_unit_test(test_metrics)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }
