@@ -19,10 +19,10 @@ enum { ALIGN = 64 };
 
 typedef struct run {
     hd_gemm_plan plan;
-    char *a, *b;   // packed ahead
-    char *slots;   // of the threads
-    size_t slot;   // bytes of one
-    size_t n0, n1; // the columns this round
+    char *a, *b;           // packed ahead
+    char *slots;           // of the threads
+    size_t slot;           // bytes of one
+    size_t n0, n1, k0, k1; // the columns and the part of k this round
     size_t m_count, n_count;
 } run;
 
@@ -64,14 +64,19 @@ static hd_pack_from from_b(const hd_gemm *g, size_t t, size_t p, size_t j) {
                           .scale = 1};
 }
 
-// Chunk i: one panel of this round's columns, all of k.
+// Between the starts of two columns packed ahead.
+static size_t k_ahead(const hd_gemm_plan *p) {
+    return ceil_div(p->k_super, p->engine->k_unit) * p->engine->k_unit;
+}
+
+// Chunk i: one panel of this round's columns.
 static heed_err pack_panel(void *ctx, size_t i) {
     const run *r = ctx;
     const hd_gemm_plan *p = &r->plan;
     size_t j = r->n0 + i * p->nr;
-    hd_pack_from from = from_b(&p->g, 0, 0, j);
-    p->engine->pack_b(p->g.k, least(p->nr, p->g.n - j), &from, p->g.b_col != 1,
-                      r->b + i * p->nr * p->k_pad * p->engine->b_element);
+    hd_pack_from from = from_b(&p->g, 0, r->k0, j);
+    p->engine->pack_b(r->k1 - r->k0, least(p->nr, p->g.n - j), &from, p->g.b_col != 1,
+                      r->b + i * p->nr * k_ahead(p) * p->engine->b_element);
     return HEED_OK;
 }
 
@@ -127,7 +132,8 @@ static const void *locate_b(const block *b, size_t j, size_t n, size_t *row) {
     *row = p->nr;
     if (p->b_mode == HD_B_GIVEN)
         return (const char *)g->packed + (j * p->k_pad + b->k0 * p->nr) * element;
-    if (p->b_mode == HD_B_AHEAD) return r->b + ((j - r->n0) * p->k_pad + b->k0 * p->nr) * element;
+    if (p->b_mode == HD_B_AHEAD)
+        return r->b + ((j - r->n0) * k_ahead(p) + (b->k0 - r->k0) * p->nr) * element;
     hd_pack_from from = from_b(g, b->t, b->k0, j);
     if (p->b_mode == HD_B_DIRECT && n == p->nr) {
         *row = g->b_row;
@@ -187,8 +193,8 @@ static heed_err chunk(void *ctx, size_t index) {
                .slot = r->slots + hd_pool_slot() * r->slot};
     if (p->engine->begin) p->engine->begin();
     for (b.t = ti * p->t_step; b.t < least(g->batch, (ti + 1) * p->t_step); b.t++) {
-        for (b.k0 = 0; b.k0 < g->k; b.k0 += p->k_step) {
-            b.k1 = least(g->k, b.k0 + p->k_step);
+        for (b.k0 = r->k0; b.k0 < r->k1; b.k0 += p->k_step) {
+            b.k1 = least(r->k1, b.k0 + p->k_step);
             locate_a(&b);
             for (size_t j = b.n0; j < b.n1; j += p->nr) panel(&b, j);
         }
@@ -211,6 +217,15 @@ static heed_err run_empty(const hd_gemm *g) {
     return HEED_OK;
 }
 
+static heed_err run_round(hd_pool *pool, run *r) {
+    const hd_gemm_plan *p = &r->plan;
+    r->n1 = least(p->g.n, r->n0 + p->super);
+    r->n_count = ceil_div(r->n1 - r->n0, p->n_step);
+    if (p->b_mode == HD_B_AHEAD)
+        HD_TRY(hd_pool_run(pool, ceil_div(r->n1 - r->n0, p->nr), pack_panel, r));
+    return hd_pool_run(pool, ceil_div(p->g.batch, p->t_step) * r->m_count * r->n_count, chunk, r);
+}
+
 heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     HD_TRY(hd_isa_ready());
     run r;
@@ -224,14 +239,10 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     r.slots = r.b + up(p->b_bytes);
     r.slot = up(p->slot_a) + up(p->slot_b);
     r.m_count = ceil_div(g->m, p->m_step);
-    size_t t_count = ceil_div(g->batch, p->t_step);
     if (p->a_ahead) HD_TRY(hd_pool_run(pool, ceil_div(g->m, A_ROWS), pack_rows, &r));
-    for (r.n0 = 0; r.n0 < g->n; r.n0 += p->super) {
-        r.n1 = least(g->n, r.n0 + p->super);
-        r.n_count = ceil_div(r.n1 - r.n0, p->n_step);
-        if (p->b_mode == HD_B_AHEAD)
-            HD_TRY(hd_pool_run(pool, ceil_div(r.n1 - r.n0, p->nr), pack_panel, &r));
-        HD_TRY(hd_pool_run(pool, t_count * r.m_count * r.n_count, chunk, &r));
+    for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {
+        r.k1 = least(g->k, r.k0 + p->k_super);
+        for (r.n0 = 0; r.n0 < g->n; r.n0 += p->super) HD_TRY(run_round(pool, &r));
     }
     return HEED_OK;
 }
@@ -246,7 +257,7 @@ size_t hd_pack_size(const hd_gemm *gemm) {
 
 heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) {
     HD_TRY(hd_isa_ready());
-    run r = {.b = out, .n1 = gemm->n};
+    run r = {.b = out, .n1 = gemm->n, .k1 = gemm->k};
     hd_gemm_plan_make(gemm, &r.plan);
     return hd_pool_run(pool, ceil_div(gemm->n, r.plan.nr), pack_panel, &r);
 }

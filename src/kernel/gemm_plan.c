@@ -19,6 +19,7 @@
 static const double CHUNK_WORK = 1e6;
 enum { ROWS_MAX = 256 };         // of A that a chunk packs at once
 enum { AHEAD_MAX = 4 << 20 };    // bytes of B packed ahead at once
+enum { K_AHEAD_MAX = 1024 };     // of k
 enum { A_AHEAD_MAX = 64 << 20 }; // bytes of A packed ahead
 
 static size_t ceil_div(size_t a, size_t b) {
@@ -78,20 +79,26 @@ static void cut_small(hd_gemm_plan *p, double work) {
 // Cuts for many rows: B packed ahead.
 static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
-    size_t panel_bytes = p->k_pad * p->nr * p->engine->b_element;
+    if (p->b_mode == HD_B_AHEAD && g->k > K_AHEAD_MAX)
+        p->k_super = clamp((double)(K_AHEAD_MAX / p->k_step), 1, g->k) * p->k_step;
+    size_t k_ahead = up(p->k_super, p->engine->k_unit);
+    size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
     size_t panels = ceil_div(g->n, p->nr), most = AHEAD_MAX / (panel_bytes + 1);
     p->super = even(panels, most ? most : 1, 1) * p->nr;
     if (p->b_mode == HD_B_GIVEN) p->super = panels * p->nr;
     size_t columns = p->super < g->n ? p->super : g->n;
     // Enough rows to be worth it, few enough that threads end together.
-    double row_work = (double)columns * (double)g->k;
+    double row_work = (double)columns * (double)p->k_super;
     size_t low = clamp(CHUNK_WORK / (row_work + 1), p->mr, ROWS_MAX);
     size_t want = g->m / 16 > low ? g->m / 16 : low;
     p->m_step = even(g->m, up(want > ROWS_MAX / 2 ? ROWS_MAX / 2 : want, p->mr), p->mr);
     if (low > p->m_step) p->m_step = up(low, p->mr);
+    // (Turned, a chunk reads its columns of A: so many that lines and pages are used whole.)
+    if (p->pack_a && !p->a_ahead && g->a_col != 1 && p->m_step < ROWS_MAX / 2)
+        p->m_step = even(g->m, ROWS_MAX / 2, p->mr);
     p->n_step = p->super;
     p->t_step = 1;
-    if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * p->k_pad * p->engine->b_element;
+    if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * k_ahead * p->engine->b_element;
 }
 
 static const hd_engine *engine_for(const hd_gemm *g) {
@@ -121,6 +128,7 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->nr = e->nr ? e->nr : tile->nr;
     p->k_pad = up(g->k, e->k_unit);
     p->k_step = even(g->k, e->kc, e->k_unit);
+    p->k_super = g->k;
     p->pack_a = e->packs_a || must_pack_a(g);
     double work = (double)g->m * (double)g->n * (double)g->k;
     bool shared = g->batch == 1 || g->b_batch == 0;

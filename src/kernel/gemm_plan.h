@@ -49,7 +49,7 @@ typedef struct hd_gemm_plan {
     bool pack_a;   // by the chunk, unless a_ahead
     bool a_ahead;  // the whole of A before the chunks run
     hd_b_mode b_mode;
-    size_t super;                  // columns of B packed ahead at once; else n
+    size_t super, k_super;         // columns and k of B packed ahead at once; else n, k
     size_t t_step, m_step, n_step; // a chunk: products, rows, columns
     size_t a_bytes, b_bytes;       // packed ahead
     size_t slot_a, slot_b;         // of each thread

@@ -72,18 +72,17 @@ HD_INLINE void square(const hd_pack_from *from, const bool bf16, const bool plai
     }
 }
 
+// Along the rows of `from`, VF of them at a time: what is far away is read in order.
 HD_INLINE void transpose_body(size_t rows, size_t cols, const hd_pack_from *from, const bool bf16,
                               const bool plain, float *out, size_t out_row, size_t wide) {
-    for (size_t j = 0; j < cols; j += VF) {
-        const size_t c = least(VF, cols - j);
-        float *to = out + j * out_row;
-        size_t i = 0;
-        for (; c == VF && i + VF <= rows; i += VF)
-            square(from, bf16, plain, i, VF, j, VF, to + i, out_row, VF);
-        for (; i < wide; i += VF) {
-            size_t n = i < rows ? least(VF, rows - i) : 0;
-            square(from, bf16, plain, i, n, j, c, to + i, out_row, least(VF, wide - i));
-        }
+    for (size_t i = 0; i < wide; i += VF) {
+        const size_t n = i < rows ? least(VF, rows - i) : 0, w = least(VF, wide - i);
+        size_t j = 0;
+        for (; n == VF && j + VF <= cols; j += VF)
+            square(from, bf16, plain, i, VF, j, VF, out + j * out_row + i, out_row, VF);
+        for (; j < cols; j += VF)
+            square(from, bf16, plain, i, n, j, least(VF, cols - j), out + j * out_row + i, out_row,
+                   w);
     }
 }
 
