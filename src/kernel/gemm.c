@@ -69,27 +69,52 @@ static size_t k_ahead(const hd_gemm_plan *p) {
     return ceil_div(p->k_super, p->engine->k_unit) * p->engine->k_unit;
 }
 
-// Chunk i: one panel of this round's columns.
-static heed_err pack_panel(void *ctx, size_t i) {
+enum { PANELS = 4, B_ROWS = 64 }; // that a chunk packs ahead; rows at a time
+
+// Chunk i: some panels of this round's columns.
+static heed_err pack_panels(void *ctx, size_t i) {
     const run *r = ctx;
     const hd_gemm_plan *p = &r->plan;
-    size_t j = r->n0 + i * p->nr;
-    hd_pack_from from = from_b(&p->g, 0, r->k0, j);
-    p->engine->pack_b(r->k1 - r->k0, least(p->nr, p->g.n - j), &from, p->g.b_col != 1,
-                      r->b + i * p->nr * k_ahead(p) * p->engine->b_element);
+    size_t end = least(r->n1, r->n0 + (i + 1) * PANELS * p->nr), rows = r->k1 - r->k0;
+    size_t part = p->g.b_col == 1 ? B_ROWS : rows; // side by side, in memory's order
+    for (size_t k = 0; k < rows; k += part) {
+        for (size_t j = r->n0 + i * PANELS * p->nr; j < end; j += p->nr) {
+            hd_pack_from from = from_b(&p->g, 0, r->k0 + k, j);
+            p->engine->pack_b(least(part, rows - k), least(p->nr, p->g.n - j), &from,
+                              p->g.b_col != 1,
+                              r->b + ((j - r->n0) * k_ahead(p) + k * p->nr) * p->engine->b_element);
+        }
+    }
     return HEED_OK;
 }
 
-enum { A_ROWS = 64 }; // that a chunk packs ahead
+enum { A_ROWS = 64, A_COLUMNS = 128 }; // that a chunk packs ahead
 
 static heed_err pack_rows(void *ctx, size_t chunk) {
     const run *r = ctx;
     const hd_gemm_plan *p = &r->plan;
     size_t i = chunk * A_ROWS;
     hd_pack_from from = from_a(&p->g, 0, i, 0);
-    p->engine->pack_a(least(A_ROWS, p->g.m - i), p->g.k, &from, p->g.a_col != 1,
+    p->engine->pack_a(least(A_ROWS, p->g.m - i), p->g.k, &from, false,
                       r->a + i * p->k_pad * p->engine->a_element, p->k_pad);
     return HEED_OK;
+}
+
+// The same where A lies across: a part of k, all rows, so that memory is read in its order.
+static heed_err pack_columns(void *ctx, size_t chunk) {
+    const run *r = ctx;
+    const hd_gemm_plan *p = &r->plan;
+    size_t k = chunk * A_COLUMNS;
+    hd_pack_from from = from_a(&p->g, 0, 0, k);
+    p->engine->pack_a(p->g.m, least(A_COLUMNS, p->g.k - k), &from, true,
+                      r->a + k * p->mr * p->engine->a_element, p->k_pad);
+    return HEED_OK;
+}
+
+static heed_err pack_a_ahead(hd_pool *pool, run *r) {
+    const hd_gemm *g = &r->plan.g;
+    if (g->a_col == 1) return hd_pool_run(pool, ceil_div(g->m, A_ROWS), pack_rows, r);
+    return hd_pool_run(pool, ceil_div(g->k, A_COLUMNS), pack_columns, r);
 }
 
 // ── One chunk ──
@@ -222,7 +247,7 @@ static heed_err run_round(hd_pool *pool, run *r) {
     r->n1 = least(p->g.n, r->n0 + p->super);
     r->n_count = ceil_div(r->n1 - r->n0, p->n_step);
     if (p->b_mode == HD_B_AHEAD)
-        HD_TRY(hd_pool_run(pool, ceil_div(r->n1 - r->n0, p->nr), pack_panel, r));
+        HD_TRY(hd_pool_run(pool, ceil_div(r->n1 - r->n0, PANELS * p->nr), pack_panels, r));
     return hd_pool_run(pool, ceil_div(p->g.batch, p->t_step) * r->m_count * r->n_count, chunk, r);
 }
 
@@ -239,7 +264,7 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     r.slots = r.b + up(p->b_bytes);
     r.slot = up(p->slot_a) + up(p->slot_b);
     r.m_count = ceil_div(g->m, p->m_step);
-    if (p->a_ahead) HD_TRY(hd_pool_run(pool, ceil_div(g->m, A_ROWS), pack_rows, &r));
+    if (p->a_ahead) HD_TRY(pack_a_ahead(pool, &r));
     for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {
         r.k1 = least(g->k, r.k0 + p->k_super);
         for (r.n0 = 0; r.n0 < g->n; r.n0 += p->super) HD_TRY(run_round(pool, &r));
@@ -259,5 +284,5 @@ heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) {
     HD_TRY(hd_isa_ready());
     run r = {.b = out, .n1 = gemm->n, .k1 = gemm->k};
     hd_gemm_plan_make(gemm, &r.plan);
-    return hd_pool_run(pool, ceil_div(gemm->n, r.plan.nr), pack_panel, &r);
+    return hd_pool_run(pool, ceil_div(gemm->n, PANELS * r.plan.nr), pack_panels, &r);
 }
