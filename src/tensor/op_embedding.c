@@ -73,6 +73,7 @@ static size_t grad_workspace(const hd_node *node, size_t threads) {
 // weight->rows becomes its union with the sorted rows.
 static heed_err add_rows(hd_weight *weight, const hd_embed_sorted *sorted) {
     size_t old = weight->n_rows, most = old + sorted->n_rows;
+    if (sorted->n_rows == 0) return HEED_OK;
     HD_TRY(hd_grow(&weight->rows, &weight->rows_cap, most, sizeof *weight->rows));
     uint32_t *rows = weight->rows;
     // Merged from the end, so that nothing is overwritten before it is read.
