@@ -142,7 +142,8 @@ static void reference_unit(const step *s, size_t u) {
     const size_t n = r->hidden;
     const bool keeps_input =
         r->act == HD_ACT_GELU || r->act == HD_ACT_GELU_TANH || r->act == HD_ACT_SILU;
-    double x[4], h[4], c = s->c_before ? s->c_before[u] : 0;
+    const bool cells = r->cell == HD_CELL_LSTM && s->c_before; // (the others have none to read)
+    double x[4], h[4], c = cells ? s->c_before[u] : 0;
     for (size_t k = 0; k < hd_recurrent_gates(r->cell); k++) {
         const size_t at = k * n + u;
         x[k] = dot(r->inputs, s->in[W_IH] + at * r->inputs, s->x);
