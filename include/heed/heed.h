@@ -10,6 +10,7 @@
 //     heed/recommend.h  what a user may want next, and why
 //     heed/profile.h    what is known of a user
 //     heed/privacy.h    the rights of the persons concerned
+//     heed/net.h        networks of one's own: layers, training, files
 //
 // Threads: functions on one handle are called by one thread at a time.
 #ifndef HEED_H
@@ -17,6 +18,7 @@
 
 #include "heed/error.h"
 #include "heed/import.h"
+#include "heed/net.h"
 #include "heed/privacy.h"
 #include "heed/profile.h"
 #include "heed/recommend.h"

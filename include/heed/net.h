@@ -14,7 +14,7 @@
 //     heed_data_free(data);
 //
 // Texts name a kind with its options: "relu", "linear: 10", "adam: {rate: .01}". What there is, and
-// which options each takes, is listed by heed_net_kinds and in docs/layers.md.
+// which options each takes, is listed by heed_net_kinds and in docs/networks.md.
 //
 // The same options, data and seed give the same bits, on any number of threads, and whether or not
 // the training was killed and resumed on the way (on one instruction-set path).
