@@ -194,7 +194,7 @@ static void reference_sequence(const hd_recurrent *r, const double *const *in, s
                         out[GATES] + at * wide};
         for (size_t u = 0; u < n; u++) reference_unit(&s, u);
         h = s.h;
-        c = s.c;
+        c = r->cell == HD_CELL_LSTM ? s.c : NULL;
     }
     for (size_t u = 0; u < n; u++) out[H_LAST][b * n + u] = h ? h[u] : 0;
     for (size_t u = 0; u < n && r->cell == HD_CELL_LSTM; u++) out[C_LAST][b * n + u] = c ? c[u] : 0;
