@@ -204,6 +204,20 @@ static void panel(const block *b, size_t j) {
     }
 }
 
+// With little k it is C that costs: then rows of it are written from end to end, and the panels,
+// small as they are, stay near. (Not where each pass would pack them again.)
+static void panels(const block *b) {
+    enum { LITTLE = 32 };
+    const hd_gemm_plan *p = &b->run->plan;
+    bool by_rows = p->g.k <= LITTLE && (p->b_mode == HD_B_AHEAD || p->b_mode == HD_B_GIVEN);
+    size_t rows = by_rows ? p->mr : b->m1 - b->m0;
+    block part = *b;
+    for (; part.m0 < b->m1; part.m0 += rows, part.a += rows / p->mr * b->a_step) {
+        part.m1 = least(b->m1, part.m0 + rows);
+        for (size_t j = b->n0; j < b->n1; j += p->nr) panel(&part, j);
+    }
+}
+
 static heed_err chunk(void *ctx, size_t index) {
     const run *r = ctx;
     const hd_gemm_plan *p = &r->plan;
@@ -221,7 +235,7 @@ static heed_err chunk(void *ctx, size_t index) {
         for (b.k0 = r->k0; b.k0 < r->k1; b.k0 += p->k_step) {
             b.k1 = least(r->k1, b.k0 + p->k_step);
             locate_a(&b);
-            for (size_t j = b.n0; j < b.n1; j += p->nr) panel(&b, j);
+            panels(&b);
         }
     }
     if (p->engine->end) p->engine->end();
