@@ -7,8 +7,8 @@
 //
 // FOLDER is made anew as a workspace. A tenth as many users as events, 20,000 items, every event
 // with an id and two properties. Prints a line of JSON: events, seconds of processor time in all
-// and for reading JSON, events per second of it, and seconds by the clock, waiting for the disk
-// included.
+// and for reading JSON, events per second of it, seconds by the clock, waiting for the disk
+// included, and of the slowest commit: its last event, seconds by the clock and of the processor.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +66,26 @@ typedef struct plan {
     uint64_t n, per_body, per_commit;
 } plan;
 
-static heed_err run(heed_workspace *ws, const plan *p, int64_t *total, int64_t *parsing) {
+typedef struct slow {
+    uint64_t at; // the last event
+    int64_t us, cpu;
+} slow;
+
+static int64_t clock_us(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static heed_err run(heed_workspace *ws, const plan *p, int64_t *total, int64_t *parsing,
+                    slow *slowest) {
     hd_rng rng = hd_rng_make(1, 0);
     hd_str body;
     hd_str_init(&body);
     heed_err err = HEED_OK;
     *total = *parsing = 0;
     for (uint64_t at = 0; err == HEED_OK && at < p->n;) {
-        int64_t making = 0, start = cpu_us();
+        int64_t making = 0, start = cpu_us(), begun = clock_us();
         err = hd_store_begin(ws->store);
         for (uint64_t k = 0; err == HEED_OK && k < p->per_commit; k++, at += p->per_body) {
             int64_t made = cpu_us();
@@ -82,7 +94,9 @@ static heed_err run(heed_workspace *ws, const plan *p, int64_t *total, int64_t *
             err = post(ws, &body, parsing);
         }
         if (err == HEED_OK) err = hd_store_commit(ws->store);
-        *total += cpu_us() - start - making;
+        slow one = {at, clock_us() - begun, cpu_us() - start - making};
+        if (one.us > slowest->us) *slowest = one;
+        *total += one.cpu;
     }
     hd_str_clear(&body);
     return err;
@@ -92,6 +106,7 @@ int main(int argc, char **argv) {
     plan p = {.per_body = 100, .per_commit = 10};
     heed_workspace *ws = NULL;
     int64_t total, parsing;
+    slow slowest = {0};
     if (argc < 3) return 2;
     p.n = strtoull(argv[2], NULL, 10);
     if (argc > 3) p.per_body = strtoull(argv[3], NULL, 10);
@@ -99,15 +114,16 @@ int main(int argc, char **argv) {
     int64_t start = hd_time_monotonic();
     heed_err err = heed_workspace_init(argv[1], HEED_EN);
     if (err == HEED_OK) err = heed_workspace_open(argv[1], HEED_WRITE, &ws);
-    if (err == HEED_OK) err = run(ws, &p, &total, &parsing);
+    if (err == HEED_OK) err = run(ws, &p, &total, &parsing, &slowest);
     heed_workspace_close(ws);
     if (err != HEED_OK) {
         fprintf(stderr, "bench_ingest: %s\n", heed_error_message(HEED_EN));
         return 1;
     }
     printf("{\"events\": %" PRIu64 ", \"seconds\": %.3f, \"parsing\": %.3f, \"per_second\": %.0f, "
-           "\"by_the_clock\": %.3f}\n",
+           "\"by_the_clock\": %.3f, \"slowest\": [%" PRIu64 ", %.3f, %.3f]}\n",
            p.n, (double)total / 1e6, (double)parsing / 1e6, (double)p.n * 1e6 / (double)total,
-           (double)(hd_time_monotonic() - start) / 1000);
+           (double)(hd_time_monotonic() - start) / 1000, slowest.at, (double)slowest.us / 1e6,
+           (double)slowest.cpu / 1e6);
     return 0;
 }

@@ -165,7 +165,9 @@ void hd_recent_clear(hd_recent *recent);
 void hd_recent_sync(hd_recent *recent, bool others, bool rolled_back);
 // Moves all that came lately to `events`. Called by whatever changes or removes events.
 heed_err hd_recent_settle(hd_door *door) HEED_CHECK;
-heed_err hd_recent_settle_when_due(hd_door *door) HEED_CHECK;
+// How many may stand there beside so many in all, before they are moved.
+int64_t hd_recent_most(int64_t standing);
+heed_err hd_recent_settle_when_due(hd_door *door) HEED_CHECK; // at the end of a batch
 // Whether an event with that id stands anywhere.
 heed_err hd_recent_has(hd_door *door, const uint8_t hash[HD_HASH_BYTES], bool *out) HEED_CHECK;
 // A row was written there; hash may be NULL.

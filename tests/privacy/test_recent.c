@@ -470,6 +470,57 @@ static void test_when_due(void **s) {
     assert_int_equal(recent(f), 1);
 }
 
+// The more stand, the more come together before they are moved: a small table isn't made to wait
+// for a large move, and a large one isn't written page by page.
+static void test_how_many(void **s) {
+    fixture *f = *s;
+    assert_int_equal(hd_recent_most(0), 1 << 13);
+    assert_int_equal(hd_recent_most(200000), 12500);
+    assert_int_equal(hd_recent_most(1 << 20), 1 << 16);
+    assert_int_equal(hd_recent_most(INT64_MAX), 1 << 16);
+    begin_post(f);
+    assert_int_equal(post(f, "a"), HD_PUT_NEW);
+    f->door->recent.n = (1 << 13) - 1; // as if
+    end(f, 1);
+    assert_int_equal(recent(f), 1);
+    begin_post(f);
+    assert_int_equal(post(f, "b"), HD_PUT_NEW);
+    end(f, 1);
+    assert_int_equal(recent(f), 0);
+    assert_ok(hd_store_exec(f->store, "UPDATE events_mark SET key = 1000000"));
+    begin_post(f);
+    assert_int_equal(post(f, "c"), HD_PUT_NEW);
+    f->door->recent.n = 1 << 13;
+    end(f, 1);
+    assert_int_equal(recent(f), 1);
+    begin_post(f);
+    assert_int_equal(post(f, "c"), HD_PUT_SAME);
+    f->door->recent.n = 62500;
+    end(f, 1);
+    assert_int_equal(recent(f), 0);
+    begin_post(f);
+    assert_int_equal(post(f, "c"), HD_PUT_SAME);
+    end(f, 1);
+    // A move that is taken back: the rows stand where they stood, and count once.
+    begin_post(f);
+    assert_int_equal(post(f, "d"), HD_PUT_NEW);
+    end(f, 1);
+    begin_post(f);
+    assert_int_equal(post(f, "e"), HD_PUT_NEW);
+    f->door->recent.n = 1 << 16;
+    int64_t repeats;
+    assert_ok(hd_door_put_end(f->door, 1, &repeats));
+    assert_int_equal(recent(f), 0);
+    hd_store_rollback(f->store);
+    assert_int_equal(recent(f), 1);
+    begin_post(f);
+    assert_int_equal(post(f, "d"), HD_PUT_SAME);
+    assert_int_equal(post(f, "e"), HD_PUT_NEW);
+    end(f, 1);
+    assert_int_equal(recent(f), 2);
+    assert_int_equal(counts(f).events, 5);
+}
+
 // A database of version 2 goes on with what it has.
 static void test_upgrade(void **s) {
     fixture *f = *s;
@@ -542,6 +593,7 @@ int main(void) {
         DOOR_TEST(test_once_after_rollback),
         DOOR_TEST(test_once_beside_others),
         DOOR_TEST(test_when_due),
+        DOOR_TEST(test_how_many),
         DOOR_TEST(test_upgrade),
         DOOR_TEST(test_memory),
     };
