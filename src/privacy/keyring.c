@@ -247,7 +247,7 @@ heed_err hd_keyring_create(const hd_keyring_params *params, hd_keyring **out) {
     if (hd_keyring_exists(params->folder)) {
         return HD_FAIL(HEED_CONFLICT, "'%s' holds keys already", "“%s”中已有密钥", params->folder);
     }
-    hd_keyring *keyring;
+    hd_keyring *keyring = NULL;
     HD_TRY(keyring_new(params, &keyring));
     heed_err err = create_files(keyring);
     if (err != HEED_OK) {
@@ -296,7 +296,7 @@ static heed_err open_files(hd_keyring *keyring, const hd_keyring_params *params)
 
 heed_err hd_keyring_open(const hd_keyring_params *params, hd_keyring **out) {
     *out = NULL;
-    hd_keyring *keyring;
+    hd_keyring *keyring = NULL;
     HD_TRY(keyring_new(params, &keyring));
     heed_err err = open_files(keyring, params);
     if (err != HEED_OK) {

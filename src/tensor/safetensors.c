@@ -229,7 +229,7 @@ static heed_err file_new(const char *name, hd_safetensors **out) {
 heed_err hd_safetensors_from_memory(const void *data, size_t n, const char *name,
                                     hd_safetensors **out) {
     *out = NULL;
-    hd_safetensors *file;
+    hd_safetensors *file = NULL;
     HD_TRY(file_new(name, &file));
     heed_err err = read_all(file, data, n);
     if (err != HEED_OK) {
@@ -266,7 +266,7 @@ static heed_err map_file(hd_safetensors *file, const char *path) {
 
 heed_err hd_safetensors_open(const char *path, hd_safetensors **out) {
     *out = NULL;
-    hd_safetensors *file;
+    hd_safetensors *file = NULL;
     HD_TRY(file_new(path, &file));
     heed_err err = map_file(file, path);
     if (err == HEED_OK) err = read_all(file, file->map, file->map_size);
