@@ -162,7 +162,7 @@ static const net_case cases[] = {
      65,
      64,
      "- embedding: {count: 65, dim: 128, name: tok}\n- positions: {kind: learned, most: 64}\n" GPT(
-         4, 4) "- layer_norm\n- linear: {out: 65, bias: false, tie: tok}\n"},
+         4, 4) "- linear: {out: 65, bias: false, tie: tok}\n"},
     {"gpt2",
      4,
      adamw,
@@ -173,7 +173,7 @@ static const net_case cases[] = {
      50257,
      64,
      "- embedding: {count: 50257, dim: 768, name: tok}\n- positions: {kind: learned, most: 64}\n" GPT(
-         12, 12) "- layer_norm\n- linear: {out: 50257, bias: false, tie: tok}\n"},
+         12, 12) "- linear: {out: 50257, bias: false, tie: tok}\n"},
     {"bert_base",
      8,
      adamw,
@@ -249,9 +249,8 @@ static heed_err make_data(const net_case *c, hd_data **out) {
     return hd_data_memory(c->batch, 2, (hd_data_column[]){x, y}, out);
 }
 
-// Weights by their place in the order of the layers, as fill() of nets.py.
+// Each weight from the stream of its path (FNV-1a), as fill() of nets.py.
 static heed_err fill(hd_net *net) {
-    size_t place = 0;
     for (size_t w = 0; w < net->weights.n; w++) {
         hd_weight_item *item = net->weights.at[w];
         if (item->state) continue;
@@ -261,14 +260,16 @@ static heed_err fill(hd_net *net) {
         float *values = hd_alloc(item->weight.count * sizeof *values);
         if (!values) return HD_FAIL_MEMORY(item->weight.count * sizeof *values);
         size_t length = strlen(item->weight.name);
+        uint64_t stream = UINT64_C(0xCBF29CE484222325);
+        for (size_t i = 0; i < length; i++)
+            stream = (stream ^ (unsigned char)item->weight.name[i]) * UINT64_C(0x100000001B3);
         bool gain = length >= 6 && strcmp(item->weight.name + length - 6, "weight") == 0;
         double by = n_dims == 1 ? 0.1 : 1 / sqrt((double)(item->weight.count / rows));
         for (size_t i = 0; i < item->weight.count; i++)
-            values[i] = (float)((float)uniform(7, place, i) * (n_dims == 1 ? (double)0.1 : by) +
+            values[i] = (float)((float)uniform(7, stream, i) * (n_dims == 1 ? (double)0.1 : by) +
                                 (n_dims == 1 && gain));
         hd_weight_from_file(item, values, item->weight.data);
         hd_free(values);
-        place++;
     }
     return HEED_OK;
 }

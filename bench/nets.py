@@ -22,11 +22,12 @@ NETS = {
     "resnet18": (32, "momentum", 0.01),
     "resnet50": (8, "momentum", 0.01),
     "lstm": (32, "adam", 1e-3),
+    "gru": (32, "adam", 1e-3),
     "text": (32, "adam", 1e-3),
     "encoder": (32, "adamw", 1e-4),
-    "gpt_mini": (12, "adamw", 1e-3),
+    "gpt_mini": (12, "adamw", 1e-4),
     "gpt2": (4, "adamw", 1e-4),
-    "bert_base": (8, "adamw", 1e-5),
+    "bert_base": (8, "adamw", 1e-4),
 }
 TRANSFORMERS = {  # layers, width, heads, tokens, vocabulary, classes (0: next token), BERT's kind (norms behind) or GPT's
     "encoder": (4, 256, 8, 128, 10000, 2, "bert"),
@@ -86,14 +87,45 @@ def below(seed, stream, shape, bound):
     return (counter(seed, stream, math.prod(shape)) % np.uint64(bound)).astype(np.int64).reshape(shape)
 
 
-def fill(net):
-    """Weights as bench/nets.c and tests/nn/test_golden.c fill them: by their place in the order of the layers."""
+def heed_name(name, torch_name):
+    """A weight's path in heed's file of the same net."""
+    parts = torch_name.split(".")
+    if name in RESNETS:
+        layer = int(parts[0])
+        if len(parts) == 2:
+            last = 3 + sum(RESNETS[name][4]) + 2 + (RESNETS[name][2] == "large")
+            return f"{layer - 2 if layer == last else layer}.{parts[1]}"
+        inside = {"body": ("conv1", "bn1", "", "conv2", "bn2", "", "conv3", "bn3"), "short": ("downsample.0", "downsample.1")}
+        return f"{layer - 1}.{inside[parts[1]][int(parts[2])]}.{parts[3]}"
+    if name in TRANSFORMERS:
+        gpt = TRANSFORMERS[name][6] == "gpt"
+        if parts[0] == "blocks":
+            inside = {"qkv": "attention.qkv", "out": "attention.out", "n1": "norm1", "n2": "norm2", "up": "linear1", "down": "linear2"}
+            return f"{2 if gpt else 3}.{parts[1]}.{inside[parts[2]]}.{parts[3]}"
+        first = {"tok": "tok" if gpt else "0", "pos": "1", "norm": "2.norm" if gpt else "2", "head": "5"}
+        return f"{first[parts[0]]}.{parts[1]}"
+    first = {"mlp": {"0": "0", "2": "1", "4": "2"}, "conv32": {"0": "0", "4": "3"}, "text": {"table": "0", "a": "2", "b": "3"}}
+    table = first.get("mlp" if name.startswith("mlp") else name, {"cells": "0", "head": "2"})
+    return f"{table[parts[0]]}.{parts[1]}"
+
+
+def stream_of(path):
+    """FNV-1a, 64 bits."""
+    h = 0xCBF29CE484222325
+    for byte in path.encode():
+        h = (h ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return h
+
+
+def fill(name, net):
+    """Weights as bench/nets.c and tests/nn/test_golden.c fill them: each from the stream of its path."""
     import torch
 
-    for i, (name, p) in enumerate(net.named_parameters()):
-        u = uniform(7, i, tuple(p.shape))
+    for torch_name, p in net.named_parameters():
+        path = heed_name(name, torch_name)
+        u = uniform(7, stream_of(path), tuple(p.shape))
         if p.ndim == 1:
-            u = u * 0.1 + (1 if name.endswith("weight") else 0)
+            u = u * 0.1 + (1 if path.endswith("weight") else 0)
         else:
             u = u / math.sqrt(math.prod(p.shape[1:]))
         with torch.no_grad():
@@ -237,7 +269,7 @@ def torch_step(name, args):
     torch.manual_seed(1)
     net, loss_of = torch_net(name)
     if args.losses:
-        fill(net)
+        fill(name, net)
     _, kind, rate = NETS[name]
     make = {
         "momentum": lambda p: torch.optim.SGD(p, rate, momentum=0.9),

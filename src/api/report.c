@@ -10,7 +10,7 @@ static heed_err report_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed report", &ws));
     heed_err err = hd_report(ws, result);
-    call->reads = NULL; // it has an entry of its own
+    call->reads = NULL;                  // it has an entry of its own
     if (err == HEED_OK && !call->lender) // a server counts by the row's purpose
         hd_workspace_record_gladly(ws,
                                    &(hd_audit_entry){.what = HD_AUDIT_REPORT, .purpose = "care"});

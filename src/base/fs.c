@@ -136,8 +136,7 @@ heed_err hd_fs_append(const char *path, const void *data, size_t n, mode_t mode)
         reason = sys_write(fd, path, data, n);
         close(fd);
     }
-    return reason == 0 ? HEED_OK
-                       : HD_FAIL_ERRNO(reason, "can't add to", "无法追加写入", path);
+    return reason == 0 ? HEED_OK : HD_FAIL_ERRNO(reason, "can't add to", "无法追加写入", path);
 }
 
 bool hd_fs_exists(const char *path) {

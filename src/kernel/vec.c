@@ -245,7 +245,7 @@ heed_err hd_vec_run(hd_pool *pool, const hd_vec_program *program, size_t count, 
         else
             run.row = in[i].period;
     }
-    size_t blocks = (size_t)(CHUNK_WORK / BLOCK / (program->n_steps + 1) + 1);
+    size_t blocks = (size_t)CHUNK_WORK / BLOCK / ((size_t)program->n_steps + 1) + 1;
     run.chunk = blocks * run.block;
     return hd_pool_run(pool, (count + run.chunk - 1) / run.chunk, run_chunk, &run);
 }

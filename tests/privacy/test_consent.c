@@ -105,8 +105,8 @@ static heed_err read_history(fixture *f, hd_purpose purpose, hd_str *seen) {
     int64_t key;
     hd_door_event *events;
     size_t n;
-    return hd_door_history(f->door, purpose, hd_slice_of("bob"), (hd_history_wish){0}, &f->arena, &key, &events,
-                           &n);
+    return hd_door_history(f->door, purpose, hd_slice_of("bob"), (hd_history_wish){0}, &f->arena,
+                           &key, &events, &n);
 }
 
 static heed_err read_reviews(fixture *f, hd_purpose purpose, hd_str *seen) {

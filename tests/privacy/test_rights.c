@@ -119,8 +119,9 @@ static void test_every_table(void **s) {
     hd_str_init(&known);
     // Of these nothing is one person's, or (events_waiting) it is empty outside of an import, or
     // (events_recent) it is read with `events` wherever that is (test_recent.c).
-    static const char *const others = " migrations import_batches event_types events_mark"
-                                      " events_waiting events_recent consent_mark privacy sqlite_sequence ";
+    static const char *const others =
+        " migrations import_batches event_types events_mark"
+        " events_waiting events_recent consent_mark privacy sqlite_sequence ";
     static const char *const exported = " users users_before user_links events reviews"
                                         " reviews_before tickets tickets_before messages consents"
                                         " consent_history ";

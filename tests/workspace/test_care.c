@@ -96,7 +96,8 @@ static void test_daily(void **state_) {
     assert_true(now.done == NOON); // not yet a day
     now = tick(host, NOON + 10 * 24 * HOUR_MS);
     assert_true(now.done == NOON + 10 * 24 * HOUR_MS);
-    assert_true(now.counts.events > 0 && now.counts.events < all && now.entries == 1 && now.by_server);
+    assert_true(now.counts.events > 0 && now.counts.events < all && now.entries == 1 &&
+                now.by_server);
     hd_host_close(host);
 
     host = open_host(&s); // the day is remembered
