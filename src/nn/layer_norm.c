@@ -85,9 +85,9 @@ static hd_tensor *layer_norm_build(hd_nn_scope *s, hd_tensor *x, const void *opt
                                    const hd_where *where) {
     size_t c = channels_of(x);
     (void)where;
-    return hd_tensor_layer_norm(x, vector(s, "weight", c, hd_init_ones),
-                                vector(s, "bias", c, hd_init_zeros),
-                                (float)((const norm_options *)options)->epsilon);
+    hd_tensor *gamma = vector(s, "weight", c, hd_init_ones);
+    hd_tensor *beta = vector(s, "bias", c, hd_init_zeros);
+    return hd_tensor_layer_norm(x, gamma, beta, (float)((const norm_options *)options)->epsilon);
 }
 
 static hd_tensor *rms_norm_build(hd_nn_scope *s, hd_tensor *x, const void *options,
@@ -106,8 +106,9 @@ static hd_tensor *group_norm_build(hd_nn_scope *s, hd_tensor *x, const void *opt
         return hd_scope_fail(s, HD_FAIL(HEED_INPUT, "%zu channels can't be cut into %zu groups",
                                         "%zu 个通道无法分成 %zu 组", c, groups));
     }
-    return hd_tensor_group_norm(x, groups, vector(s, "weight", c, hd_init_ones),
-                                vector(s, "bias", c, hd_init_zeros), (float)o->epsilon);
+    hd_tensor *gamma = vector(s, "weight", c, hd_init_ones);
+    hd_tensor *beta = vector(s, "bias", c, hd_init_zeros);
+    return hd_tensor_group_norm(x, groups, gamma, beta, (float)o->epsilon);
 }
 
 #define NORM_KIND(id, rows_of, en, zh)                                               \
