@@ -6,7 +6,7 @@
 #ifndef HD_NN_INITIALIZER_H
 #define HD_NN_INITIALIZER_H
 
-#include "nn/option.h"
+#include "base/option.h"
 
 // What an initialiser sees of a weight.
 typedef struct hd_fan {

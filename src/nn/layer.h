@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Layers by name. A network is a list of kinds with options (nn/option.h):
+// Layers by name. A network is a list of kinds with options (base/option.h):
 //
 //     - conv2d: {out: 32, kernel: 3, act: relu}
 //     - max_pool

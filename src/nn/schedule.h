@@ -10,7 +10,7 @@
 #ifndef HD_NN_SCHEDULE_H
 #define HD_NN_SCHEDULE_H
 
-#include "nn/option.h"
+#include "base/option.h"
 
 // Where a training stands.
 typedef struct hd_moment {

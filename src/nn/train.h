@@ -33,7 +33,7 @@ typedef struct hd_progress {
 // Returns false to end the training here (it is then complete: weights as they are, or the best).
 typedef bool (*hd_progress_fn)(void *ctx, const hd_progress *progress);
 
-// Texts are YAML as in nn/option.h. NULL and 0: the default.
+// Texts are YAML as in base/option.h. NULL and 0: the default.
 typedef struct hd_train_opts {
     const char *loss;             // cross_entropy
     const char *optimizer;        // adam

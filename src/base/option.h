@@ -9,8 +9,8 @@
 //
 // A kind is a row: a name, typed options, a sentence. An options struct is filled from the row;
 // what is unknown, missing or out of range is told with its place ("net.yaml:7: layers.2.linear").
-#ifndef HD_NN_OPTION_H
-#define HD_NN_OPTION_H
+#ifndef HD_BASE_OPTION_H
+#define HD_BASE_OPTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

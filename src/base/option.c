@@ -7,7 +7,7 @@
 // A piece of YAML is parsed as the value of one key: the key goes in front, the text is indented
 // under it, and lines are counted without it. Rejected: options as C varargs or a struct per kind
 // in the public header, which recipes couldn't share.
-#include "nn/option.h"
+#include "base/option.h"
 
 #include <math.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "nn/option.h"
+#include "base/option.h"
 
 typedef struct cake {
     int64_t layers;
