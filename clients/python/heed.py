@@ -360,6 +360,10 @@ class Heed:
         """Messages of conversations: {"ticket_id", "user_id", "role", "text", …}"""
         return self._post("tickets", records)
 
+    def documents(self, records):
+        """Answers and articles: {"id", "title", "text", "url", "lang", …}: new, or changed."""
+        return self._post("documents", records)
+
     # ── Answers ──
 
     def recommend(self, user=None, n=None, *, session=None, **options):

@@ -275,7 +275,7 @@ class Records(Case):
 
     def test_other_kinds(self):
         for kind, name in (("users", None), ("items", None), ("reviews", "review_id"),
-                           ("tickets", "message_id")):
+                           ("tickets", "message_id"), ("documents", None)):
             self.server.requests.clear()
             self.script((200, tally, {}))
             getattr(self.heed, kind)([{"x": 1}])

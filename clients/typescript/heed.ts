@@ -397,6 +397,10 @@ export class Heed {
   tickets(records: Fields | Lines): Promise<Tally> {
     return this.#post("tickets", records);
   }
+  /** Answers and articles: {id, title, text, url, lang, …}: new, or changed. */
+  documents(records: Fields | Lines): Promise<Tally> {
+    return this.#post("documents", records);
+  }
 
   // ── Answers ──
 

@@ -9,7 +9,10 @@
 #include "api/call.h"
 #include "api/list.h"
 #include "api/methods.h"
+#include "api/posts.h"
 #include "api/show.h"
+#include "base/log.h"
+#include "workspace/evaluations.h"
 #include "workspace/train.h"
 
 enum { MAX_KS = 8, SHOWN = 6 };
@@ -38,6 +41,19 @@ static heed_err take_ks(const hd_call *call, size_t ks[MAX_KS], size_t *n) {
     return HEED_OK;
 }
 
+// The figures are what was asked for: where they can't be kept (a folder that only may be read),
+// that is said, and they are given all the same.
+static void keep(const hd_call *call, const json_t *results) {
+    if (hd_evaluations_keep(call->workspace, results) == HEED_OK) return;
+    HD_LOG(HD_LOG_WARN, "eval", "not_kept", HD_KV_STR("reason", heed_error_message(HEED_EN)));
+    if (!call->note) return;
+    const char *reason[] = {heed_error_message(HEED_EN), heed_error_message(HEED_ZH)};
+    char texts[2][512];
+    hd_snprintf(texts[0], sizeof texts[0], "the result isn't kept: %s", reason[0]);
+    hd_snprintf(texts[1], sizeof texts[1], "结果未保存：%s", reason[1]);
+    call->note(call->ctx, (hd_text){texts[0], texts[1]});
+}
+
 static heed_err eval_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     hd_arena arena;
@@ -58,6 +74,7 @@ static heed_err eval_run(hd_call *call, json_t **result) {
     hd_workspace_record_gladly(
         ws, &(hd_audit_entry){.what = HD_AUDIT_BULK_READ, .purpose = "train", .object = "eval"});
     HD_TRY_OUT(hd_evaluate_workspace(ws, &params, result));
+    keep(call, *result);
 out:
     hd_call_close(call, ws);
     hd_arena_clear(&arena);
@@ -221,10 +238,12 @@ const hd_op hd_op_eval = {
     .chapter = HD_CHAPTER_MODELS,
     .doc =
         HD_TEXT("measure the methods on events they have not seen", "在未见过的事件上衡量各方法"),
-    .detail = HD_TEXT("Every unseen item is ranked for every user; nothing is sampled. Parameters "
-                      "are chosen on validation data alone. Nothing is kept.",
-                      "为每个用户对所有未见过的商品排序，不做抽样。参数只在验证数据上选择。"
-                      "不保留任何结果。"),
+    .detail =
+        HD_TEXT("Every unseen item is ranked for every user; nothing is sampled. Parameters "
+                "are chosen on validation data alone. The result is kept for 'heed eval list', the "
+                "newest hundred of them.",
+                "为每个用户对所有未见过的商品排序，不做抽样。参数只在验证数据上选择。"
+                "结果会保存，可用“heed eval list”查看，最多保留最近一百次。"),
     .examples =
         (const char *const[]){"heed eval", "heed eval --protocol time --methods all --json", NULL},
     .method = "POST",
@@ -238,4 +257,126 @@ const hd_op hd_op_eval = {
     .run = eval_run,
     .text = eval_text,
     .next = eval_next,
+};
+
+// ── What was found before ──
+
+// Files alone are read; but a folder that is no workspace is to be told as everywhere.
+static heed_err need_workspace(hd_call *call) {
+    heed_workspace *ws = NULL;
+    HD_TRY(hd_call_open(call, HEED_READ, "heed eval list", &ws));
+    hd_call_close(call, ws);
+    return HEED_OK;
+}
+
+static heed_err list_run(hd_call *call, json_t **result) {
+    const hd_page page = hd_call_page(call);
+    HD_TRY(need_workspace(call));
+    return hd_evaluations_list(call->workspace, page.cursor, page.limit, result);
+}
+
+static heed_err show_run(hd_call *call, json_t **result) {
+    HD_TRY(need_workspace(call));
+    return hd_evaluations_get(call->workspace, hd_call_text(call, "evaluation"), result);
+}
+
+// The best by ndcg of the smallest k; NULL: none has figures.
+static const json_t *best_of(const json_t *methods, int k) {
+    const json_t *best = NULL;
+    for (size_t i = 0; i < json_array_size(methods); i++) {
+        const json_t *one = json_array_get(methods, i);
+        if (json_is_object(json_object_get(one, "metrics")) && (!best || by_ndcg(best, one, k)))
+            best = one;
+    }
+    return best;
+}
+
+static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    hd_grid grid;
+    size_t i;
+    json_t *one;
+    hd_grid_init(&grid, "lllrlr");
+    hd_grid_head(&grid, hd_say(lang, "evaluation", "评估"),
+                 hd_say(lang, "made (UTC)", "时间（UTC）"), hd_say(lang, "protocol", "协议"),
+                 hd_say(lang, "users", "用户数"), hd_say(lang, "best", "最佳"), "ndcg");
+    json_array_foreach(json_object_get(result, "evaluations"), i, one) {
+        const json_t *methods = json_object_get(one, "methods");
+        int k = first_k(methods);
+        const json_t *best = best_of(methods, k);
+        hd_grid_row(&grid, hd_json_text(one, "id"), hd_json_text(one, "created"),
+                    hd_json_text(one, "protocol"),
+                    hd_show_int(&grid.arena, hd_json_int(one, "users")),
+                    best ? hd_json_text(best, "method") : "–",
+                    best ? hd_show_real(&grid.arena, metric(best, "ndcg", k)) : "–");
+    }
+    heed_err err = hd_grid_print(&grid, width, out);
+    hd_grid_clear(&grid);
+    return err;
+}
+
+static heed_err show_text(const json_t *report, heed_lang lang, size_t width, hd_str *out) {
+    hd_str_addf(out, hd_say(lang, "evaluation %s, %s\n", "评估 %s，%s\n"),
+                hd_json_text(report, "id"), hd_json_text(report, "created"));
+    return eval_text(json_object_get(report, "results"), lang, width, out);
+}
+
+static heed_err list_next(const json_t *result, heed_lang lang, hd_str *out) {
+    const char *cursor = hd_json_text(result, "next_cursor");
+    if (cursor[0]) hd_str_addf(out, hd_say(lang, "more: --cursor %s", "更多：--cursor %s"), cursor);
+    return hd_str_check(out);
+}
+
+static const hd_param list_params[] = {HD_PAGE_PARAMS};
+static const hd_param show_params[] = {
+    {"evaluation", HD_PARAM_TEXT, .positional = true, .required = true,
+     .doc = HD_TEXT("its id, as 'heed eval list' shows it", "评估 id，见“heed eval list”")},
+};
+
+#define SUMMARY_SCHEMA                                                                              \
+    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"created\":{\"type\":"      \
+    "\"string\"},\"protocol\":" HD_TEXT_SCHEMA ",\"seed\":{\"type\":[\"integer\",\"null\"]},"       \
+    "\"users\":{\"type\":[\"integer\",\"null\"]},\"items\":{\"type\":[\"integer\",\"null\"]},"      \
+    "\"data_hash\":" HD_TEXT_SCHEMA ",\"split_hash\":" HD_TEXT_SCHEMA                               \
+    ",\"methods\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"method\":"   \
+    "{\"type\":\"string\"},\"metrics\":{\"type\":[\"object\",\"null\"]}},\"required\":[\"method\"," \
+    "\"metrics\"]}}},\"required\":[\"id\",\"created\",\"protocol\",\"methods\"]}"
+
+const hd_op hd_op_eval_list = {
+    .name = "eval list",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("list the evaluations that were made", "列出做过的评估"),
+    .examples = (const char *const[]){"heed eval list", NULL},
+    .method = "GET",
+    .path = "/api/v1/eval",
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_READ,
+    .schema = HD_PAGE_SCHEMA("evaluations", SUMMARY_SCHEMA),
+    .params = list_params,
+    .n_params = sizeof list_params / sizeof list_params[0],
+    .result_doc = "eval",
+    .run = list_run,
+    .text = list_text,
+    .next = list_next,
+};
+
+const hd_op hd_op_eval_show = {
+    .name = "eval show",
+    .chapter = HD_CHAPTER_MODELS,
+    .doc = HD_TEXT("show what an evaluation found", "查看一次评估的结果"),
+    .examples = (const char *const[]){"heed eval show 1795336200123", NULL},
+    .method = "GET",
+    .path = "/api/v1/eval/{evaluation}",
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_READ,
+    .schema =
+        "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"created\":{\"type\":"
+        "\"string\"},\"results\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}},"
+        "\"required\":[\"id\",\"created\",\"results\"]}",
+    .params = show_params,
+    .n_params = sizeof show_params / sizeof show_params[0],
+    .result_doc = "eval",
+    .run = show_run,
+    .text = show_text,
 };

@@ -180,7 +180,7 @@ heed_err hd_catalog_count(hd_catalog *catalog, hd_catalog_counts *out) {
     HD_TRY(hd_query_open(catalog->store,
                          "SELECT count(*), count(*) FILTER (WHERE coalesce(title, '') = ''),"
                          " count(*) FILTER (WHERE hidden <> 0),"
-                         " (SELECT count(*) FROM documents) FROM items",
+                         " (SELECT count(*) FROM documents WHERE batch <> 0) FROM items",
                          &q));
     heed_err err = hd_query_step(q, &row);
     if (err == HEED_OK) {

@@ -66,6 +66,22 @@ heed_err hd_catalog_item_remove(hd_catalog *catalog, hd_slice id, int64_t batch)
 heed_err hd_catalog_item_get(hd_catalog *catalog, int64_t key, hd_arena *arena,
                              hd_item *out) HEED_CHECK;
 
+// A document; "" where nothing is known.
+typedef struct hd_document {
+    int64_t key;
+    const char *id, *title, *text, *url, *lang;
+    hd_time updated;
+} hd_document;
+// The document of an id; HEED_NOT_FOUND also when it was removed. Strings in the arena.
+heed_err hd_catalog_document_find(hd_catalog *catalog, hd_slice id, hd_arena *arena,
+                                  hd_document *out) HEED_CHECK;
+// Up to `limit` documents whose keys come after `after`, in key order; the array in the arena too.
+heed_err hd_catalog_documents_page(hd_catalog *catalog, int64_t after, size_t limit,
+                                   hd_arena *arena, hd_document **out, size_t *n) HEED_CHECK;
+// Takes a document out; putting it again brings it back. Once removed, nothing is done;
+// HEED_NOT_FOUND for an unknown id.
+heed_err hd_catalog_document_remove(hd_catalog *catalog, hd_slice id, int64_t batch) HEED_CHECK;
+
 // The whole catalogue in memory, in key order: what ranking, rules and profiles look items up in.
 // Immutable.
 typedef struct hd_items {

@@ -2,6 +2,9 @@
 //
 // Documents: answers and articles. One without an id of its own is named by its URL, else by a hash
 // of title and text, so that bringing the same file in again changes nothing.
+//
+// A removed one keeps its row, empty and of no batch, as an item does: what it said can come back
+// when the removal is undone, and an earlier import's undoing finds the row it knows.
 
 #include <sodium.h>
 
@@ -96,13 +99,14 @@ static heed_err keep_for_undo(hd_catalog *catalog, int64_t key, int64_t batch) {
     return err;
 }
 
+#define UPDATE_ROW                                                     \
+    "UPDATE documents SET title = ?2, text = ?3, url = ?4, lang = ?5," \
+    " updated = ?6, batch = ?7 WHERE key = ?1"
+
 static heed_err update_row(hd_catalog *catalog, const document_row *row, int64_t batch) {
-    if (row->batch != batch) HD_TRY(keep_for_undo(catalog, row->key, batch));
+    if (row->batch != 0 && row->batch != batch) HD_TRY(keep_for_undo(catalog, row->key, batch));
     hd_query *q;
-    HD_TRY(hd_query_open(catalog->store,
-                         "UPDATE documents SET title = ?2, text = ?3, url = ?4, lang = ?5,"
-                         " updated = ?6, batch = ?7 WHERE key = ?1",
-                         &q));
+    HD_TRY(hd_query_open(catalog->store, UPDATE_ROW, &q));
     hd_query_bind_i64(q, 1, row->key);
     return run_with_row(q, row, batch);
 }
@@ -117,9 +121,9 @@ static heed_err write_joined(hd_catalog *catalog, int64_t batch, hd_slice id,
     hd_row_take_text(&row.url, given->url, &differs);
     hd_row_take_text(&row.lang, given->lang, &differs);
     hd_row_take_time(&row.updated, given->updated, &differs);
-    *changed = !exists ? HD_ROW_NEW : differs ? HD_ROW_CHANGED : HD_ROW_SAME;
+    *changed = row.batch == 0 ? HD_ROW_NEW : differs ? HD_ROW_CHANGED : HD_ROW_SAME;
     if (!exists) return insert_row(catalog, id, &row, batch);
-    return differs ? update_row(catalog, &row, batch) : HEED_OK;
+    return *changed != HD_ROW_SAME ? update_row(catalog, &row, batch) : HEED_OK;
 }
 
 heed_err hd_catalog_put_document(hd_catalog *catalog, int64_t batch,
@@ -134,6 +138,99 @@ heed_err hd_catalog_put_document(hd_catalog *catalog, int64_t batch,
                          &q));
     hd_query_bind_text(q, 1, id);
     heed_err err = write_joined(catalog, batch, id, given, q, changed);
+    hd_query_close(q);
+    return err;
+}
+
+// ── Removing ────────────────────────────────────────────────────────────────────────────────────
+
+static heed_err find_standing(hd_catalog *catalog, hd_slice id, document_row *row, bool *exists) {
+    hd_query *q;
+    HD_TRY(hd_query_open(catalog->store, "SELECT key, batch FROM documents WHERE id = ?1", &q));
+    hd_query_bind_text(q, 1, id);
+    heed_err err = hd_query_step(q, exists);
+    if (err == HEED_OK && *exists) {
+        row->key = hd_query_i64(q, 0);
+        row->batch = hd_query_i64(q, 1);
+    }
+    hd_query_close(q);
+    return err;
+}
+
+static heed_err unknown_document(hd_slice id) {
+    return HD_FAIL(HEED_NOT_FOUND, "there is no document '%.*s'", "没有文档“%.*s”", (int)id.n,
+                   id.p);
+}
+
+heed_err hd_catalog_document_remove(hd_catalog *catalog, hd_slice id, int64_t batch) {
+    document_row row = no_row;
+    bool exists;
+    HD_TRY(find_standing(catalog, id, &row, &exists));
+    if (!exists) return unknown_document(id);
+    if (row.batch == 0) return HEED_OK;
+    if (row.batch != batch) HD_TRY(keep_for_undo(catalog, row.key, batch));
+    hd_query *q;
+    HD_TRY(hd_query_open(catalog->store, UPDATE_ROW, &q));
+    hd_query_bind_i64(q, 1, row.key);
+    row = no_row;
+    return run_with_row(q, &row, 0);
+}
+
+// ── Reading ─────────────────────────────────────────────────────────────────────────────────────
+
+static heed_err dup_text(hd_query *q, int col, hd_arena *arena, const char **out) {
+    hd_slice text = hd_query_text(q, col);
+    *out = text.p ? hd_arena_strndup(arena, text.p, text.n) : "";
+    return *out ? HEED_OK : HD_FAIL_MEMORY(text.n);
+}
+
+// Columns in the order of DOCUMENT_COLUMNS.
+static heed_err read_document(hd_query *q, hd_arena *arena, hd_document *out) {
+    *out = (hd_document){.key = hd_query_i64(q, 0), .updated = hd_query_time(q, 6)};
+    HD_TRY(dup_text(q, 1, arena, &out->id));
+    HD_TRY(dup_text(q, 2, arena, &out->title));
+    HD_TRY(dup_text(q, 3, arena, &out->text));
+    HD_TRY(dup_text(q, 4, arena, &out->url));
+    return dup_text(q, 5, arena, &out->lang);
+}
+
+#define DOCUMENT_COLUMNS "key, id, title, text, url, lang, updated"
+
+heed_err hd_catalog_document_find(hd_catalog *catalog, hd_slice id, hd_arena *arena,
+                                  hd_document *out) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(catalog->store,
+                         "SELECT " DOCUMENT_COLUMNS " FROM documents WHERE id = ?1 AND batch <> 0",
+                         &q));
+    hd_query_bind_text(q, 1, id);
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK) err = row ? read_document(q, arena, out) : unknown_document(id);
+    hd_query_close(q);
+    return err;
+}
+
+heed_err hd_catalog_documents_page(hd_catalog *catalog, int64_t after, size_t limit,
+                                   hd_arena *arena, hd_document **out, size_t *n) {
+    hd_query *q;
+    bool row;
+    *n = 0;
+    *out = hd_arena_calloc(arena, limit, sizeof **out);
+    if (!*out) return HD_FAIL_MEMORY(limit * sizeof **out);
+    HD_TRY(hd_query_open(catalog->store,
+                         "SELECT " DOCUMENT_COLUMNS " FROM documents WHERE key > ?1 AND batch <> 0"
+                         " ORDER BY key LIMIT ?2",
+                         &q));
+    hd_query_bind_i64(q, 1, after);
+    hd_query_bind_i64(q, 2, (int64_t)limit);
+    heed_err err;
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        HD_TRY_OUT(read_document(q, arena, &(*out)[*n]));
+        ++*n;
+    }
+out:
     hd_query_close(q);
     return err;
 }

@@ -435,20 +435,90 @@ heed_err hd_browse_items(heed_workspace *ws, const char *category, hd_page page,
     return browse(ws, fill_items, &(wanted){.category = category, .page = page}, out);
 }
 
-static heed_err remove_within(heed_workspace *ws, const char *id, json_t **out) {
-    int64_t batch;
-    HD_TRY(hd_json_pack(out, "{s:s, s:b}", "item", id, "removed", 1));
-    HD_TRY(hd_ingest_batch(ws, HD_KIND_ITEMS, &batch));
-    return hd_catalog_item_remove(ws->catalog, hd_slice_of(id), batch);
+// ── Documents ──
+
+static void put_document(const hd_document *document, maker *m) {
+    put(m, "id", json_string(document->id));
+    put(m, "title", text_or_null(document->title));
+    put(m, "text", text_or_null(document->text));
+    put(m, "url", text_or_null(document->url));
+    put(m, "lang", text_or_null(document->lang));
+    put(m, "updated", time_or_null(document->updated));
 }
 
-heed_err hd_browse_remove_item(heed_workspace *ws, const char *id, json_t **out) {
+static heed_err fill_document(heed_workspace *ws, const void *what, hd_arena *arena, maker *m) {
+    const wanted *w = what;
+    hd_document document;
+    HD_TRY(hd_catalog_document_find(ws->catalog, hd_slice_of(w->id), arena, &document));
+    put_document(&document, m);
+    return m->err;
+}
+
+heed_err hd_browse_document(heed_workspace *ws, const char *id, json_t **out) {
+    return browse(ws, fill_document, &(wanted){.id = id}, out);
+}
+
+static heed_err document_entry(heed_workspace *ws, void *rows, size_t i, hd_arena *arena,
+                               json_t **out) {
+    (void)ws;
+    (void)arena;
+    maker m = make();
+    put_document((const hd_document *)rows + i, &m);
+    return made(&m, out);
+}
+
+static json_t *document_cursor(void *rows, size_t i) {
+    return key_cursor(((const hd_document *)rows)[i].key);
+}
+
+static heed_err fill_documents(heed_workspace *ws, const void *what, hd_arena *arena, maker *m) {
+    const wanted *w = what;
+    int64_t after;
+    hd_document *documents;
+    listing l = {"documents", document_entry, document_cursor, NULL, 0};
+    HD_TRY(read_cursor(w->page, &after));
+    HD_TRY(
+        hd_catalog_documents_page(ws->catalog, after, w->page.limit + 1, arena, &documents, &l.n));
+    l.rows = documents;
+    return list_page(ws, &l, w->page.limit, arena, m);
+}
+
+heed_err hd_browse_documents(heed_workspace *ws, hd_page page, json_t **out) {
+    return browse(ws, fill_documents, &(wanted){.page = page}, out);
+}
+
+// ── Taking out ──
+
+typedef struct removal {
+    const char *name; // of the member that holds the id
+    hd_kind kind;
+    heed_err (*remove)(hd_catalog *catalog, hd_slice id, int64_t batch);
+} removal;
+
+static heed_err remove_within(heed_workspace *ws, const removal *r, const char *id, json_t **out) {
+    int64_t batch;
+    HD_TRY(hd_json_pack(out, "{s:s, s:b}", r->name, id, "removed", 1));
+    HD_TRY(hd_ingest_batch(ws, r->kind, &batch));
+    return r->remove(ws->catalog, hd_slice_of(id), batch);
+}
+
+static heed_err take_out(heed_workspace *ws, const removal *r, const char *id, json_t **out) {
     *out = NULL;
     HD_TRY(hd_workspace_need_write(ws));
     HD_TRY(hd_store_begin(ws->store));
-    heed_err err = remove_within(ws, id, out);
+    heed_err err = remove_within(ws, r, id, out);
     if (err == HEED_OK) return hd_store_commit(ws->store);
     hd_store_rollback(ws->store);
     hd_json_drop(out);
     return err;
+}
+
+heed_err hd_browse_remove_item(heed_workspace *ws, const char *id, json_t **out) {
+    static const removal items = {"item", HD_KIND_ITEMS, hd_catalog_item_remove};
+    return take_out(ws, &items, id, out);
+}
+
+heed_err hd_browse_remove_document(heed_workspace *ws, const char *id, json_t **out) {
+    static const removal documents = {"document", HD_KIND_DOCUMENTS, hd_catalog_document_remove};
+    return take_out(ws, &documents, id, out);
 }

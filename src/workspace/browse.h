@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Single rows and pages of them as JSON, for people and for systems beside heed: users, items,
-// events, reviews, tickets. Personal ones are read for support by people.
+// events, reviews, tickets, documents. Personal ones are read for support by people.
 #ifndef HD_WORKSPACE_BROWSE_H
 #define HD_WORKSPACE_BROWSE_H
 
@@ -39,7 +39,14 @@ heed_err hd_browse_item(heed_workspace *ws, const char *id, json_t **out) HEED_C
 heed_err hd_browse_items(heed_workspace *ws, const char *category, hd_page page,
                          json_t **out) HEED_CHECK;
 
+// {"id", "title", "text", "url", "lang", "updated"}; null where nothing is known.
+heed_err hd_browse_document(heed_workspace *ws, const char *id, json_t **out) HEED_CHECK;
+// {"documents": [as above], "next_cursor"}
+heed_err hd_browse_documents(heed_workspace *ws, hd_page page, json_t **out) HEED_CHECK;
+
 // Takes an item out (catalog.h). {"item", "removed": true}
 heed_err hd_browse_remove_item(heed_workspace *ws, const char *id, json_t **out) HEED_CHECK;
+// The same of a document. {"document", "removed": true}
+heed_err hd_browse_remove_document(heed_workspace *ws, const char *id, json_t **out) HEED_CHECK;
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Evaluation of the workspace's data: the cleaned snapshot that training would learn from, handed
-// to recommend/evaluate. Opened to read: nothing is kept, and it may run beside a writer.
+// to recommend/evaluate. Opened to read, so that it may run beside a writer; what it found is kept
+// as a file by who asks for that (evaluations.h).
 #include "workspace/train.h"
 
 heed_evaluate_params heed_evaluate_default(void) {

@@ -211,6 +211,45 @@ static void test_items(void **state) {
            "'created':null,'hidden':false,'replenishable':false,'attributes':{}}");
 }
 
+static void test_documents(void **state) {
+    const bench *b = *state;
+    const char *faq = "{'id':'returns','title':'Returns?','text':'30 days','url':null,'lang':'en',"
+                      "'updated':'2026-11-01T00:00:00Z'}";
+    char page[512];
+    expect(b, "documents add",
+           "{'body':{'id':'returns','title':'Returns?','text':'30 days','lang':'en','updated':"
+           "'2026-11-01'}}",
+           HEED_OK, TAKEN(1, 0));
+    expect(b, "documents show", "{'document':'returns'}", HEED_OK, faq);
+    expect(b, "documents put", "{'document':'returns','body':{'text':'30 days'}}", HEED_OK,
+           TAKEN(0, 1)); // what it leaves out stays
+    expect(b, "documents add",
+           "{'body':[{'url':'https://a/b','text':'x'},{'title':'Only','text':'y'},{'id':'z'}]}",
+           HEED_PARTIAL,
+           "{'accepted':2,'repeated':0,'ignored':0,'rejected':1,'redacted':0,'errors':[{'index':2,"
+           "'pointer':'/2','detail':'the document lacks a text, or all of id, address and title: "
+           "give them'}]}");
+    snprintf(page, sizeof page, "{'documents':[%s],'next_cursor':'1'}", faq);
+    expect(b, "documents list", "{'limit':1}", HEED_OK, page);
+    expect(b, "documents list", "{'limit':1,'cursor':'2'}", HEED_OK,
+           "{'documents':[{'id':'Only','title':'Only','text':'y','url':null,'lang':null,'updated':"
+           "null}],'next_cursor':null}");
+    expect(b, "documents list", "{'cursor':'x'}", HEED_USAGE, "");
+    const char *gone = "{'document':'returns','removed':true}";
+    expect(b, "documents remove", "{'document':'returns'}", HEED_OK, gone);
+    expect(b, "documents remove", "{'document':'returns'}", HEED_OK, gone);
+    expect(b, "documents remove", "{'document':'nosuch'}", HEED_NOT_FOUND, "");
+    expect(b, "documents show", "{'document':'returns'}", HEED_NOT_FOUND, "");
+    snprintf(page, sizeof page, "{'documents':[%s],'next_cursor':null}",
+             "{'id':'Only','title':'Only','text':'y','url':null,'lang':null,'updated':null}");
+    expect(b, "documents list", "{'cursor':'2'}", HEED_OK, page);
+    // Put in again it is back, and knows nothing of before.
+    expect(b, "documents put", "{'document':'returns','body':{'text':'never'}}", HEED_OK,
+           TAKEN(1, 0));
+    expect(b, "documents show", "{'document':'returns'}", HEED_OK,
+           "{'id':'returns','title':null,'text':'never','url':null,'lang':null,'updated':null}");
+}
+
 static void test_reviews(void **state) {
     const bench *b = *state;
     expect(b, "reviews add",
@@ -372,6 +411,10 @@ static void test_memory(void **state) {
         {"reviews add", "{'body':{'user':'u','item':'i','text':'good'}}"},
         {"segment track", "{'body':{'userId':'u','event':'x'}}"},
         {"items remove", "{'item':'i'}"},
+        {"documents add", "{'body':{'id':'d','text':'x'}}"},
+        {"documents list", "{}"},
+        {"documents show", "{'document':'d'}"},
+        {"documents remove", "{'document':'d'}"},
         {"events list", "{'user':'u'}"},
         {"users list", "{}"},
         {"items list", "{}"},
@@ -401,9 +444,9 @@ static void test_memory(void **state) {
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
-        TEST(test_events),  TEST(test_pages_of_events), TEST(test_users),   TEST(test_items),
-        TEST(test_reviews), TEST(test_tickets),         TEST(test_consent), TEST(test_senders),
-        TEST(test_imports), TEST(test_memory),
+        TEST(test_events),    TEST(test_pages_of_events), TEST(test_users),   TEST(test_items),
+        TEST(test_documents), TEST(test_reviews),         TEST(test_tickets), TEST(test_consent),
+        TEST(test_senders),   TEST(test_imports),         TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,38 @@ static void new_rows_go_and_overwritten_ones_return(void **state) {
     assert_int_equal(ask(f->store, "SELECT count(*) FROM documents_undo"), 0);
 }
 
+// What was removed is neither counted nor found, comes back when the removal is undone, and stands
+// in nobody's way.
+static void a_removed_document_returns(void **state) {
+    fixture *f = *state;
+    hd_catalog_counts counts;
+    hd_document found;
+    hd_arena arena;
+    hd_arena_init(&arena);
+    hd_slice id = hd_slice_of("faq");
+    hd_record faq = document_of("faq");
+    faq.document.text = hd_slice_of("old");
+    put(f, 1, &faq);
+    assert_ok(hd_catalog_document_remove(f->catalog, id, 2));
+    assert_ok(hd_catalog_document_remove(f->catalog, id, 2));
+    assert_fails(HEED_NOT_FOUND, hd_catalog_document_remove(f->catalog, hd_slice_of("x"), 2));
+    assert_fails(HEED_NOT_FOUND, hd_catalog_document_find(f->catalog, id, &arena, &found));
+    assert_ok(hd_catalog_count(f->catalog, &counts));
+    assert_int_equal(counts.documents, 0);
+    int64_t rows;
+    assert_fails(HEED_CONFLICT, hd_catalog_undo(f->catalog, 1, NULL, NULL, &rows));
+    faq.document.text = hd_slice_of("new");
+    put(f, 2, &faq);
+    assert_ok(hd_catalog_document_find(f->catalog, id, &arena, &found));
+    assert_string_equal(found.text, "new");
+    assert_int_equal(undo(f, 2), 1);
+    assert_ok(hd_catalog_document_find(f->catalog, id, &arena, &found));
+    assert_string_equal(found.text, "old");
+    assert_int_equal(undo(f, 1), 1);
+    assert_int_equal(ask(f->store, "SELECT count(*) FROM documents"), 0);
+    hd_arena_clear(&arena);
+}
+
 static void a_later_batch_is_named(void **state) {
     fixture *f = *state;
     int64_t rows;
@@ -229,6 +261,7 @@ static void undoing_all_in_turn_returns_each_picture(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CATALOG_TEST(new_rows_go_and_overwritten_ones_return),
+        CATALOG_TEST(a_removed_document_returns),
         CATALOG_TEST(a_later_batch_is_named),
         CATALOG_TEST(a_used_item_stays_by_name),
         CATALOG_TEST(named_and_described_apart),

@@ -71,6 +71,13 @@ class Data(unittest.TestCase):
         self.assertEqual(self.ok("GET", item)["id"], "t/1")
         self.assertEqual(self.ok("DELETE", item), {"item": "t/1", "removed": True})
         self.ok("GET", item, status=404)
+        faq = {"title": "Returns?", "text": "30 days"}
+        self.assertEqual(self.ok("PUT", "/api/v1/documents/d1", body=faq)["accepted"], 1)
+        self.assertEqual(self.ok("POST", "/api/v1/documents", body=[{"id": "d1", **faq}, {"id": "d2", **faq}])["accepted"], 1)
+        self.assertEqual([d["id"] for d in self.ok("GET", "/api/v1/documents", key="read")["documents"]][-2:], ["d1", "d2"])
+        self.ok("POST", "/api/v1/documents", status=403, key="read", body=faq)
+        self.assertEqual(self.ok("DELETE", "/api/v1/documents/d1"), {"document": "d1", "removed": True})
+        self.ok("GET", "/api/v1/documents/d1", status=404)
         self.ok("PUT", "/api/v1/users/w1", body={"city": "Bonn"})
         self.ok("POST", "/api/v1/reviews", body={"user": "w1", "item": "i1", "rating": 5, "text": "good"})
         self.assertEqual(self.ok("GET", "/api/v1/users/w1/reviews")["reviews"][0]["text"], "good")
@@ -93,6 +100,16 @@ class Data(unittest.TestCase):
         self.assertEqual(self.ok("POST", f"/api/v1/imports/{batch}/undo", body={})["undone"], batch)
         self.ok("POST", f"/api/v1/imports/{batch}/undo", status=409, body={})
 
+    def test_evaluations_are_kept(self):
+        job = self.ok("POST", "/api/v1/eval", status=202, body={"methods": ["popular", "markov"], "bootstrap": 0})
+        self.assertEqual(self.shop.wait_job(job["id"])["state"], "done")
+        newest = self.ok("GET", "/api/v1/eval", key="read")["evaluations"][0]
+        self.assertEqual([row["method"] for row in newest["methods"]], ["popular", "markov"])
+        found = self.ok("GET", f"/api/v1/eval/{newest['id']}")
+        self.assertEqual(found["results"], self.ok("GET", f"/api/v1/jobs/{job['id']}")["result"])
+        self.ok("GET", "/api/v1/eval/1234567890123", status=404)
+        self.ok("GET", "/api/v1/eval?cursor=x", status=400)
+
     def test_hostile_bodies(self):
         bodies = [b"", b"{", b"[", b"nul", b"\xff\xfe", b'"\xc3"', b"{\"user\":\"a\x00b\",\"type\":\"view\"}",
                   b'{"user":"a\\u0000b","type":"view"}', b'{"user":"a","user":"b","type":"view"}',
@@ -102,7 +119,7 @@ class Data(unittest.TestCase):
                   b'{"events":7}', b'{"events":{"user":"u","type":"view"}}', b"[[[]]]", b"0", b"null", b'"view"',
                   json.dumps({"user": "u", "type": "view", **{f"k{k}": k for k in range(5000)}}).encode(),
                   json.dumps([{"user": "u", "type": "view"}] * 10001).encode()]
-        for path in ("/api/v1/events", "/api/v1/users", "/api/v1/items", "/api/v1/reviews", "/api/v1/tickets"):
+        for path in ("/api/v1/events", "/api/v1/users", "/api/v1/items", "/api/v1/reviews", "/api/v1/tickets", "/api/v1/documents"):
             for body in bodies:
                 answer = self.shop.ask("POST", path, raw=body, headers={"Content-Type": "application/json"})
                 self.assertIn(answer.status, (400, 413, 422), (path, body[:60], answer.body[:200]))

@@ -3,6 +3,9 @@
 // Training, the registry, serving and profiles through the public API.
 #include "shop.h"
 
+#include "base/fs.h"
+#include "base/mem.h"
+#include "workspace/evaluations.h"
 #include "workspace/models.h"
 #include "workspace/settings.h"
 
@@ -300,6 +303,60 @@ static void test_evaluates(void **state) {
     heed_workspace_close(ws);
 }
 
+static json_t *kept(const shop *s, const char *cursor, size_t limit, size_t n) {
+    json_t *page = NULL;
+    must(hd_evaluations_list(s->folder, cursor, limit, &page));
+    assert_int_equal(json_array_size(json_object_get(page, "evaluations")), n);
+    return page;
+}
+
+// The newest are kept, each whole, in order; a spoilt one is passed over.
+static void test_keeps_evaluations(void **state) {
+    shop *s = *state;
+    char path[600];
+    json_t *rows = NULL, *page, *one = NULL;
+    json_decref(kept(s, NULL, 5, 0));
+    must(hd_json_pack(&rows, "[{s:s, s:s, s:{s:f}}, {s:s, s:{}}]", "method", "markov", "protocol",
+                      "loo/1", "metrics", "ndcg@10", 0.5, "method", "recent", "not_applicable"));
+    for (int i = 0; i < HD_EVALUATIONS_KEPT + 3; i++) must(hd_evaluations_keep(s->folder, rows));
+    json_decref(kept(s, NULL, 1000, HD_EVALUATIONS_KEPT));
+    page = kept(s, NULL, 60, 60);
+    const json_t *list = json_object_get(page, "evaluations");
+    for (size_t i = 1; i < 60; i++)
+        assert_true(strcmp(text_of(json_array_get(list, i - 1), "id"),
+                           text_of(json_array_get(list, i), "id")) > 0);
+    const char *newest = text_of(json_array_get(list, 0), "id");
+    must(hd_evaluations_get(s->folder, newest, &one));
+    assert_true(json_equal(json_object_get(one, "results"), rows));
+    json_decref(one);
+    const json_t *methods = json_object_get(json_array_get(list, 0), "methods");
+    assert_true(json_is_null(json_object_get(json_array_get(methods, 1), "metrics")));
+    snprintf(path, sizeof path, "%s/runs/eval-%s.json", s->folder, newest);
+    must(hd_fs_write(path, "{", 1, 0600));
+    assert_int_equal(hd_evaluations_get(s->folder, newest, &one), HEED_CORRUPT);
+    assert_null(one);
+    json_t *rest = kept(s, text_of(page, "next_cursor"), 60, HD_EVALUATIONS_KEPT - 60);
+    assert_true(json_is_null(json_object_get(rest, "next_cursor")));
+    json_decref(rest);
+    json_decref(kept(s, NULL, 1000, HD_EVALUATIONS_KEPT - 1));
+    assert_int_equal(hd_evaluations_get(s->folder, "../../x", &one), HEED_NOT_FOUND);
+    assert_int_equal(hd_evaluations_list(s->folder, "x", 1, &one), HEED_USAGE);
+    json_decref(page);
+    // Out of memory: nothing half-written, nothing lost.
+    for (uint64_t n = 1;; n++) {
+        hd_mem_fail_at(n, true);
+        heed_err err = hd_evaluations_keep(s->folder, rows);
+        page = NULL;
+        if (err == HEED_OK) err = hd_evaluations_list(s->folder, NULL, 1, &page);
+        if (err == HEED_OK) err = hd_evaluations_get(s->folder, newest, &one);
+        hd_mem_fail_at(0, true);
+        json_decref(page);
+        if (err != HEED_MEMORY) break;
+    }
+    assert_int_equal(heed_error_code(), HEED_NOT_FOUND); // newer ones pushed it out
+    json_decref(rows);
+}
+
 static void test_profiles(void **state) {
     shop *s = *state;
     heed_workspace *ws = shop_workspace(s, HEED_WRITE);
@@ -376,6 +433,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_stopped_training, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deterministic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_evaluates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keeps_evaluations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_profiles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cleaning, setup, teardown),
         cmocka_unit_test(test_signals),

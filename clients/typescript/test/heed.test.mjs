@@ -224,7 +224,7 @@ test("ids given are kept", async () => {
 });
 
 test("other kinds of records", async () => {
-  for (const [kind, id] of [["users"], ["items"], ["reviews", "review_id"], ["tickets", "message_id"]]) {
+  for (const [kind, id] of [["users"], ["items"], ["reviews", "review_id"], ["tickets", "message_id"], ["documents"]]) {
     asked = [];
     script = [[200, tally]];
     await heed[kind]([{ x: 1 }]);
