@@ -26,10 +26,12 @@ typedef struct hd_input_common {
     const json_t *columns;         // names, for files without a header
     const json_t *missing;         // cells that say nothing: ["?", "NA"]
     const json_t *drop;            // columns that are left out
-    const char *delimiter;
-    const char *made; // a generator's name (recipe/made.h) in place of files
-    int64_t rows;     // at most so many of each file; of a generator: how many. 0: all
-    double noise;     // of a generator
+    const json_t *rename;          // of classes: {">50K.": ">50K"}
+    const char *until;             // a class's name ends before this sign: "DESC:manner" is "DESC"
+    const char *delimiter;         // "tab", "line", or the sign
+    const char *made;              // a generator's name (recipe/made.h) in place of files
+    int64_t rows;                  // at most so many of each file; of a generator: how many. 0: all
+    double noise;                  // of a generator
 } hd_input_common;
 
 // What a kind reads with.
@@ -51,6 +53,9 @@ typedef struct hd_input_parts {
 } hd_input_parts;
 void hd_input_parts_init(hd_input_parts *parts);
 void hd_input_parts_clear(hd_input_parts *parts);
+// A text or a list of texts, in the arena; NULL: none.
+heed_err hd_input_texts(const json_t *value, const hd_where *where, hd_arena *arena,
+                        const char *const **out, size_t *n) HEED_CHECK;
 // Reads `train:`, `validation:` and `test:` (or what `made:` makes) as files of rows.
 heed_err hd_input_read(const hd_input_env *env, hd_input_parts *out) HEED_CHECK;
 

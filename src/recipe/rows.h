@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/str.h"
 
+enum { HD_ROWS_COLUMNS = 65536 };
+
 typedef enum hd_rows_kind {
     HD_ROWS_TEXT,   // a text, a number as it was written, or a piece of JSON
     HD_ROWS_PIXELS, // bytes (C, H, W), all of the column's shape
@@ -92,5 +94,7 @@ heed_err hd_rows_parse(hd_rows *rows, char *text, size_t n, const char *shown, b
 // From a request: [{"column": value, …}, …]. Numbers become texts that read back the same, true and
 // false become words, lists and objects stay JSON. name: stands in messages.
 heed_err hd_rows_json(const json_t *list, const char *name, hd_rows *out) HEED_CHECK;
+// Sets a row's cells from one object, adding the columns that aren't there.
+heed_err hd_rows_set_json(hd_rows *rows, size_t row, const json_t *object) HEED_CHECK;
 
 #endif
