@@ -204,8 +204,7 @@ bool hd_is_cjk(uint32_t c) {
     return low < sizeof cjk_ranges / sizeof cjk_ranges[0] && c >= cjk_ranges[low].first;
 }
 
-// Letters, marks and numbers make words.
-static bool is_word(uint32_t c) {
+bool hd_is_word(uint32_t c) {
     if (c < 0x80) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     }
@@ -234,7 +233,7 @@ static heed_err token_word(tokenizer *t, size_t at, size_t *end) {
     size_t i = at;
     uint32_t c;
     for (size_t len; (len = hd_utf8_next(t->text + i, t->n - i, &c)) > 0; i += len) {
-        if (!is_word(c) || hd_is_cjk(c)) break;
+        if (!hd_is_word(c) || hd_is_cjk(c)) break;
     }
     *end = i;
     return token_emit(t, at, i);
@@ -263,7 +262,7 @@ heed_err hd_tokens(const char *text, size_t n, hd_token_fn token, void *ctx) {
     for (size_t i = 0, len; (len = hd_utf8_next(text + i, n - i, &c)) > 0;) {
         if (hd_is_cjk(c))
             HD_TRY_OUT(token_cjk(&t, i, &i));
-        else if (is_word(c))
+        else if (hd_is_word(c))
             HD_TRY_OUT(token_word(&t, i, &i));
         else
             i += len;

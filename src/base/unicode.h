@@ -25,7 +25,8 @@ size_t hd_utf8_width(const char *text, size_t n);
 // NFKC with case folding, appended: the form in which texts and names are compared.
 heed_err hd_unicode_fold(const char *text, size_t n, hd_str *out) HEED_CHECK;
 
-bool hd_is_cjk(uint32_t codepoint); // Han, kana, Hangul, bopomofo
+bool hd_is_cjk(uint32_t codepoint);  // Han, kana, Hangul, bopomofo
+bool hd_is_word(uint32_t codepoint); // letters, marks and numbers of any script
 
 // Calls token() for each search token of a text: a folded word, and for a run of CJK the
 // overlapping pairs of its characters (one alone when the run is one). start and n are bytes in the
