@@ -90,7 +90,7 @@ typedef struct hd_samples {
     size_t k;
     size_t *row; // (n) the row that a sample stands for; NULL: sample i is row first + i. Owned.
 } hd_samples;
-void hd_samples_clear(hd_samples *samples);
+void hd_input_samples_clear(hd_samples *samples);
 
 typedef struct hd_input_kind {
     hd_spec_kind kind;

@@ -233,7 +233,7 @@ static heed_err table_apply(const void *fitted, const hd_rows *from, unsigned wa
         x.own = false;
     }
     if (x.own) hd_matrix_clear(&x);
-    if (err != HEED_OK) hd_samples_clear(out);
+    if (err != HEED_OK) hd_input_samples_clear(out);
     return err;
 }
 

@@ -94,7 +94,7 @@ void hd_input_parts_clear(hd_input_parts *parts) {
     for (int p = 0; p < HD_PARTS; p++) hd_rows_clear(&parts->rows[p]);
 }
 
-void hd_samples_clear(hd_samples *samples) {
+void hd_input_samples_clear(hd_samples *samples) {
     for (int i = 0; i < samples->n_inputs; i++) {
         if (samples->inputs[i].own) hd_free((void *)(uintptr_t)samples->inputs[i].data);
     }
