@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -85,4 +86,65 @@ out:
     hd_free(job.means);
     hd_free(column);
     return err;
+}
+
+// ── Any figures ──
+
+typedef struct figures_job {
+    const hd_resampling *what;
+    double *values;
+} figures_job;
+
+static void draw_rows(const hd_resampling *w, size_t b, uint32_t *times) {
+    memset(times, 0, w->n * sizeof *times);
+    for (size_t i = 0; i < w->n; i += 2) {
+        uint64_t draw = hd_rng_at(w->seed, STREAM + b, i / 2);
+        times[(draw & UINT32_MAX) * w->n >> 32]++;
+        if (i + 1 < w->n) times[(draw >> 32) * w->n >> 32]++;
+    }
+}
+
+static void draw_blocks(const hd_resampling *w, size_t b, uint32_t *times) {
+    size_t block = w->block < w->n ? w->block : w->n;
+    memset(times, 0, w->n * sizeof *times);
+    for (size_t drawn = 0, i = 0; drawn < w->n; drawn += block, i++) {
+        uint64_t draw = hd_rng_at(w->seed, STREAM + b, i) & UINT32_MAX;
+        size_t from = (size_t)(draw * (w->n - block + 1) >> 32);
+        size_t length = w->n - drawn < block ? w->n - drawn : block;
+        for (size_t j = 0; j < length; j++) times[from + j]++;
+    }
+}
+
+static heed_err figures_chunk(void *ctx, size_t chunk) {
+    const figures_job *job = ctx;
+    const hd_resampling *w = job->what;
+    uint32_t *times = hd_calloc(w->n, sizeof *times);
+    if (!times) return HD_FAIL_MEMORY(w->n * sizeof *times);
+    size_t end = (chunk + 1) * RESAMPLES_PER_CHUNK;
+    if (end > w->resamples) end = w->resamples;
+    heed_err err = HEED_OK;
+    for (size_t b = chunk * RESAMPLES_PER_CHUNK; b < end && err == HEED_OK; b++) {
+        (w->block > 1 ? draw_blocks : draw_rows)(w, b, times);
+        err = w->fn(w->ctx, times, job->values + b * w->m);
+    }
+    hd_free(times);
+    return err;
+}
+
+heed_err hd_bootstrap_figures(const hd_resampling *what, hd_pool *pool, double *values) {
+    figures_job job = {what, values};
+    size_t n_chunks = (what->resamples + RESAMPLES_PER_CHUNK - 1) / RESAMPLES_PER_CHUNK;
+    return hd_pool_run(pool, n_chunks, figures_chunk, &job);
+}
+
+double hd_column_percentile(const double *values, size_t n, size_t m, size_t j, double share,
+                            double *scratch) {
+    enum { TENTH = 10 };
+    size_t kept = 0;
+    for (size_t b = 0; b < n; b++) {
+        if (!isnan(values[b * m + j])) scratch[kept++] = values[b * m + j];
+    }
+    if (kept == 0 || (n - kept) * TENTH > n) return NAN;
+    qsort(scratch, kept, sizeof *scratch, by_value);
+    return percentile(scratch, kept, share);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Percentile bootstrap of means over users.
+// Percentile bootstrap: of means over users, and of whatever can be computed from rows drawn.
 #ifndef HD_MEASURE_BOOTSTRAP_H
 #define HD_MEASURE_BOOTSTRAP_H
 
@@ -15,5 +15,21 @@
 // number of threads.
 heed_err hd_bootstrap_means(const double *values, size_t n, size_t m, size_t resamples,
                             uint64_t seed, hd_pool *pool, double *low, double *high) HEED_CHECK;
+
+// Any figures of rows drawn with replacement. fn is given how often each row was drawn and writes
+// its m figures; it runs on the pool's threads. block > 1 draws runs of that many neighbouring rows
+// (moving blocks, Künsch 1989), for rows that overlap in time. values: (resamples, m).
+typedef struct hd_resampling {
+    size_t n, m, resamples, block;
+    uint64_t seed;
+    heed_err (*fn)(void *ctx, const uint32_t *times, double *out);
+    void *ctx;
+} hd_resampling;
+heed_err hd_bootstrap_figures(const hd_resampling *what, hd_pool *pool, double *values) HEED_CHECK;
+
+// The percentiles of column j of values (n, m), NaN left out: (share, linear between the nearest).
+// NaN when more than a tenth is NaN. scratch: (n)
+double hd_column_percentile(const double *values, size_t n, size_t m, size_t j, double share,
+                            double *scratch);
 
 #endif
