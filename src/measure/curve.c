@@ -121,7 +121,7 @@ static size_t choose(const hd_drawn *d, size_t *chosen) {
     return n;
 }
 
-heed_err hd_curves_add(const hd_drawn *d, size_t most, json_t *to) {
+heed_err hd_drawn_add_curves(const hd_drawn *d, size_t most, json_t *to) {
     heed_err err = HEED_OK;
     size_t chosen[MOST_CURVES], n = choose(d, chosen);
     const curve_names *const kinds[] = {&roc, &pr};

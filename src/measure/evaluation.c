@@ -251,7 +251,7 @@ static heed_err add_classes(const hd_drawn *d, const hd_evaluation_opts *opts, j
     HD_TRY(add_averages(d, to));
     HD_TRY(add_matrix(d, to));
     HD_TRY(add_confused(d, to));
-    HD_TRY(hd_curves_add(d, opts->curve_points, to));
+    HD_TRY(hd_drawn_add_curves(d, opts->curve_points, to));
     return hd_reliability_add(d->o, opts->bins, to);
 }
 
