@@ -101,7 +101,6 @@ static bool enter(hd_request *request, hd_slice key, unsigned scope) {
         refuse(request, verdict);
         return false;
     }
-    request->caller = (hd_caller){request->pass.id, request->pass.scopes};
     return true;
 }
 
@@ -109,7 +108,7 @@ static bool enter(hd_request *request, hd_slice key, unsigned scope) {
 static bool enter_as_owner(hd_request *request) {
     hd_server *server = request->server;
     hd_slice name = hd_http_header_get(hd_exchange_request(request->exchange), "X-Heed-Workspace");
-    request->caller = (hd_caller){"cli", ~0u};
+    request->owner = true;
     request->tenant = &server->tenants[0];
     for (size_t i = 0; name.p && i < server->n_tenants; i++)
         if (hd_slice_eq(name, hd_host_name(server->tenants[i].host)))

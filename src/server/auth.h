@@ -10,7 +10,7 @@
 bool hd_auth_in_body(const hd_request *request);
 // Whether the request came by the socket that only the workspaces' owner can open.
 bool hd_auth_is_owner(const hd_request *request);
-// Sets tenant, pass and caller; false: the answer is set (401, 403, 429). scope: bits needed.
+// Sets tenant and pass, or owner; false: the answer is set (401, 403, 429). scope: bits needed.
 bool hd_auth(hd_request *request, unsigned scope);
 
 #endif

@@ -25,7 +25,7 @@ static bool yes(void *ctx, hd_text question) { // whoever sends the request has 
 static hd_call make_call(hd_request *request) {
     return (hd_call){.params = request->params,
                      .lang = request->lang,
-                     .caller = request->caller,
+                     .caller = hd_request_caller(request),
                      .confirm = yes,
                      .ctx = request};
 }
@@ -40,8 +40,8 @@ static void finish(hd_request *request, const hd_call *call, heed_err err) {
     // What a person reads by writing (an export, say) has an entry of its own.
     if (hd_op_reads(op))
         hd_audit_counts_add(hd_host_counts_of_reads(request->tenant->host),
-                            op->many ? HD_AUDIT_BULK_READ : HD_AUDIT_SERVE, request->caller.name,
-                            op->purpose, hd_time_now());
+                            op->many ? HD_AUDIT_BULK_READ : HD_AUDIT_SERVE,
+                            hd_request_caller(request).name, op->purpose, hd_time_now());
     request->status = op->status ? op->status : 200;
     request->type = "application/json";
     if (request->pass.meter && (call->used_events || call->used_tokens))

@@ -44,6 +44,11 @@ void hd_request_init(hd_request *request, hd_server *server, hd_exchange *exchan
     make_id(server, request->id);
 }
 
+hd_caller hd_request_caller(const hd_request *request) {
+    if (request->owner) return (hd_caller){"cli", ~0u};
+    return (hd_caller){request->pass.id, request->pass.scopes};
+}
+
 void hd_request_clear(hd_request *request) {
     json_decref(request->params);
     request->params = NULL;

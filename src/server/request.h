@@ -19,7 +19,7 @@ typedef struct hd_request {
     const hd_op *op;       // NULL: refused before one was found
     hd_tenant *tenant;
     hd_pass pass;
-    hd_caller caller;
+    bool owner; // it came through the workspace's own socket, without a key
     heed_lang lang;
     json_t *params;
     char id[HD_REQUEST_ID];
@@ -38,6 +38,9 @@ typedef struct hd_request {
 
 void hd_request_init(hd_request *request, hd_server *server, hd_exchange *exchange);
 void hd_request_clear(hd_request *request);
+
+// Who asks. Its name points into the request, which may have moved: asked for anew each time.
+hd_caller hd_request_caller(const hd_request *request);
 
 // Sets the answer: of this thread's last failure, or of a status with a text.
 void hd_request_fail(hd_request *request, heed_err err, const char *pointer);

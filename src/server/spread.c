@@ -41,7 +41,7 @@ static hd_loop *emptiest(hd_loop *loop) {
     return best;
 }
 
-static void drop(hd_newcomer *n) {
+static void dismiss(hd_newcomer *n) {
     if (n->fd >= 0) close(n->fd);
     atomic_fetch_sub(&n->to->coming, 1);
     hd_free(n);
@@ -57,7 +57,7 @@ static void on_let_go(uv_handle_t *handle) {
     }
     if (n->fd < 0) {
         hd_count_up(&from->counts.turned_away, 1);
-        drop(n);
+        dismiss(n);
         return;
     }
     pthread_mutex_lock(&to->lock);
@@ -103,6 +103,6 @@ void hd_spread_take(hd_loop *loop) {
             if (x) hd_conn_hang_up(x);
             hd_count_up(&loop->counts.turned_away, 1);
         }
-        drop(n);
+        dismiss(n);
     }
 }

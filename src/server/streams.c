@@ -64,7 +64,7 @@ static void ask(stream *s, bool ending) {
     hd_call call = {.workspace = hd_host_folder(s->request->tenant->host),
                     .params = s->request->params,
                     .lang = s->request->lang,
-                    .caller = s->request->caller};
+                    .caller = hd_request_caller(s->request)};
     if (s->request->op->stream(&call, &s->seen, &s->ended, &s->text) != HEED_OK) s->ended = true;
     if (s->text.failed || ending) s->ended = true;
 }

@@ -157,6 +157,36 @@ class Served(unittest.TestCase):
             thread.join()
         self.assertEqual(sum(answer["accepted"] for answer in answers), 320)
 
+    def test_an_entry_names_the_key_that_asked(self):
+        """While one key's writes wait for the disk, another key is let in by the same loops."""
+        def entries():
+            return self.ok("GET", "/api/v1/privacy/audit?what=consent&limit=1000").json["entries"]
+
+        before = len(entries())
+        mine = self.ok("GET", "/api/v1/keys").json["keys"]
+        mine = next(key["id"] for key in mine if key["name"] == "all")
+        rest = threading.Event()
+
+        def read():
+            while not rest.is_set():
+                self.ok("GET", "/api/v1/recommend/u1", key="read")
+
+        def write(user):
+            for on in (False, True) * 6:
+                self.ok("PUT", f"/api/v1/users/u{user}/consent/recommend", body={"state": "on" if on else "off"})
+
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        writers = [threading.Thread(target=write, args=(user,)) for user in range(30, 36)]
+        for thread in readers + writers:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        rest.set()
+        for thread in readers:
+            thread.join()
+        made = entries()
+        self.assertEqual((len(made) - before, {entry["actor"] for entry in made[:72]}), (72, {mine}))
+
 
 class Life(unittest.TestCase):
     def test_what_was_acknowledged_survives_a_kill(self):
