@@ -297,7 +297,7 @@ static heed_err run(const net_case *c, bool bf16, size_t threads, double seconds
     t->until = t->last + seconds;
     hd_train_opts opts = {.loss = c->loss,
                           .optimizer = c->optimizer,
-                          .epochs = 50000,
+                          .epochs = SIZE_MAX,
                           .batch = c->batch,
                           .precision = bf16 ? HD_PRECISE_BF16 : HD_PRECISE_F32,
                           .threads = threads,

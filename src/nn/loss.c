@@ -115,6 +115,21 @@ static hd_tensor *numbers(hd_nn_scope *s, const json_t *list, size_t n, const ch
     return out;
 }
 
+// A training needs the loss of many classes alone: the last linear layer and its loss are then one
+// operator, which never has all the logits in memory. (Below so many classes they are cheap.)
+enum { MANY_CLASSES = 1024 };
+
+static hd_tensor *entropy_of(hd_nn_scope *s, hd_tensor *out, hd_tensor *target,
+                             const hd_cross_entropy_opts *opts) {
+    hd_tensor *x, *w, *b;
+    if (hd_graph_opts_get(s->graph)->training && out->shape[out->n_dims - 1] >= MANY_CLASSES &&
+        hd_tensor_linear_parts(out, &x, &w, &b)) {
+        s->fused_loss = true;
+        return hd_tensor_linear_cross_entropy(x, w, b, target, opts);
+    }
+    return hd_tensor_cross_entropy(out, target, opts);
+}
+
 static hd_tensor *entropy_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *target,
                                 const void *options, const hd_where *where) {
     const entropy_options *o = options;
@@ -122,7 +137,7 @@ static hd_tensor *entropy_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *targe
     (void)where;
     opts.ignore = entropy_ignored(options, &opts.ignored);
     if (o->weights) opts.weights = numbers(s, o->weights, out->shape[out->n_dims - 1], "weights");
-    return hd_tensor_cross_entropy(out, target, &opts);
+    return entropy_of(s, out, target, &opts);
 }
 
 static const hd_loss_kind cross_entropy = {

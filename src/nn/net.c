@@ -121,10 +121,13 @@ static heed_err build(hd_net *net, const hd_data_field *fields, int n_fields,
         p->out = hd_tensor_permute(p->out, (int[]){0, 3, 1, 2});
     }
     memcpy(p->fields, b.fields, sizeof b.fields);
-    hd_graph_output(p->out);
-    if (!opts->loss) return HEED_OK;
+    if (!opts->loss) {
+        hd_graph_output(p->out);
+        return HEED_OK;
+    }
     p->loss = hd_loss_build(&scope, opts->loss, p->out, b.target);
     HD_TRY(hd_scope_error(&scope));
+    if (!scope.fused_loss) hd_graph_output(p->out);
     hd_graph_output(p->loss);
     if (opts->training) hd_graph_grad(p->loss);
     return hd_graph_error(p->graph);

@@ -43,7 +43,7 @@ typedef struct hd_program {
     hd_graph *graph;
     size_t batch;
     hd_tensor *fields[HD_FIELDS]; // like the data's; NULL where unused
-    hd_tensor *out;
+    hd_tensor *out;  // without values where the loss took in the last layer (many classes)
     hd_tensor *loss; // NULL: none
 } hd_program;
 

@@ -294,6 +294,12 @@ double hd_schedule_factor(const hd_schedule *schedule, const hd_schedule_state *
     return kind_of(schedule)->factor(schedule->choice.options, moment) * rise * scale;
 }
 
+bool hd_schedule_is_constant(const hd_schedule *schedule) {
+    if (!schedule->choice.kind) return true;
+    const common_options *common = schedule->choice.common;
+    return kind_of(schedule) == &constant && common->warmup == 0;
+}
+
 void hd_schedule_observe(const hd_schedule *schedule, hd_schedule_state *state, double loss) {
     if (schedule->choice.kind && kind_of(schedule)->observe) {
         kind_of(schedule)->observe(schedule->choice.options, state, loss);

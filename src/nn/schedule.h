@@ -43,6 +43,7 @@ heed_err hd_schedule_read(const json_t *value, const hd_where *where, hd_arena *
                           hd_schedule *out) HEED_CHECK;
 double hd_schedule_factor(const hd_schedule *schedule, const hd_schedule_state *state,
                           const hd_moment *moment);
+bool hd_schedule_is_constant(const hd_schedule *schedule);
 void hd_schedule_observe(const hd_schedule *schedule, hd_schedule_state *state, double loss);
 
 #endif

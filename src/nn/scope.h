@@ -31,6 +31,7 @@ typedef struct hd_nn_scope {
     hd_tensor *lengths;          // (B) i32: how much of each sequence counts; NULL: all of it
     hd_kept kept[HD_SCOPE_KEPT]; // inputs and what layers kept, by name
     size_t n_kept;
+    bool fused_loss;  // the loss was built from the last layer's inputs: its output isn't needed
     hd_error failure; // the first one, with its place
     bool failed;
 } hd_nn_scope;

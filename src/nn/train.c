@@ -33,7 +33,8 @@ static void tell(hd_training *t, hd_progress_kind kind) {
                      .gradient_norm = t->norm,
                      .batch = (size_t)t->s.batch,
                      .best = kind == HD_PROGRESS_VALIDATED && t->has_best_now};
-    p.loss = t->since_n > 0 ? t->since_sum / t->since_n : t->s.last_loss;
+    if (t->since_n > 0) t->told_loss = t->since_sum / t->since_n;
+    p.loss = t->told_loss;
     p.samples_per_second = spent > 0 ? t->since_samples / spent : 0;
     double each =
         (now - t->begun) / (double)(t->s.step - t->begun_step + (t->s.step == t->begun_step));
@@ -200,6 +201,7 @@ static heed_err epoch(hd_training *t, bool *stop) {
 static heed_err loop(hd_training *t) {
     bool stop = t->s.finished || t->s.step >= t->steps;
     t->begun = t->since_time = hd_seconds();
+    t->told_loss = t->s.last_loss;
     t->begun_step = t->since_step = t->curve_step = t->s.step;
     while (!stop) HD_TRY(epoch(t, &stop));
     if (t->o.checkpoint && !t->s.finished) {

@@ -102,14 +102,20 @@ uint64_t hd_training_batch(const hd_training *t, uint64_t epoch) {
     return size < 1 ? 1 : size > most ? (uint64_t)t->data->n : (uint64_t)(size + 0.5);
 }
 
+// Steps of epoch after epoch until all are planned: one multiplication where every epoch is alike.
 static uint64_t count_steps(const hd_training *t) {
+    const uint64_t most = t->o.steps > 0 ? t->o.steps : UINT64_MAX;
     uint64_t steps = 0;
     if (t->o.epochs == 0) return t->o.steps;
-    for (uint64_t epoch = 0; epoch < t->o.epochs; epoch++) {
-        uint64_t each = hd_training_batch(t, epoch) * t->o.accumulate;
-        steps += (t->data->n + each - 1) / each;
+    for (uint64_t epoch = 0, alike; epoch < t->o.epochs && steps < most; epoch += alike) {
+        uint64_t each = hd_training_batch(t, epoch) * t->o.accumulate, sum;
+        alike = hd_schedule_is_constant(&t->size) ? t->o.epochs : 1;
+        if (__builtin_mul_overflow((t->data->n + each - 1) / each, alike, &sum) ||
+            __builtin_add_overflow(steps, sum, &steps)) {
+            return most;
+        }
     }
-    return t->o.steps > 0 && t->o.steps < steps ? t->o.steps : steps;
+    return steps < most ? steps : most;
 }
 
 // ── Copies of weights ──
@@ -174,9 +180,9 @@ heed_err hd_training_begin(hd_training *t) {
     hd_loader_opts opts = loader;
     opts.ahead = t->o.ahead;
     HD_TRY(hd_loader_new(t->data, &opts, &t->loader));
+    t->steps = count_steps(t); // (as it was first planned: before a state is taken up)
     bool resumed = t->o.resume && t->o.checkpoint && hd_fs_exists(t->o.checkpoint);
     if (resumed) HD_TRY(hd_checkpoint_restore(t));
-    t->steps = count_steps(t);
     if (!t->o.run) return HEED_OK;
     return hd_curves_open(t->o.run, resumed, t->s.step, hd_wall_seconds(), &t->curves);
 }

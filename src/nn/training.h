@@ -49,6 +49,7 @@ typedef struct hd_training {
     hd_train_state s;
     // Since the last report:
     double since_sum, since_n, since_time, since_samples, begun, norm, now_rate;
+    double told_loss; // the last one reported
     uint64_t since_step, begun_step, curve_step;
     double samples;
     bool asked_to_stop, has_best_now;

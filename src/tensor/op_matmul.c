@@ -359,3 +359,15 @@ hd_tensor *hd_tensor_linear(hd_tensor *x, hd_tensor *w, hd_tensor *b, hd_tensor 
     return hd_operator_apply(hd_graph_of(x), &hd_operator_linear, 4,
                              (hd_tensor *[]){x, w, b, residual}, &(linear_attrs){act});
 }
+
+bool hd_tensor_linear_parts(const hd_tensor *t, hd_tensor **x, hd_tensor **w, hd_tensor **b) {
+    const hd_node *node = t->node;
+    if (!node || node->op != &hd_operator_linear || node->out[0] != t || node->in[RESIDUAL] ||
+        ((const linear_attrs *)node->attrs)->act != HD_ACT_NONE) {
+        return false;
+    }
+    *x = node->in[X];
+    *w = node->in[W];
+    *b = node->in[B];
+    return true;
+}

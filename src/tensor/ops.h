@@ -64,6 +64,9 @@ hd_tensor *hd_tensor_matmul(hd_tensor *a, hd_tensor *b, bool transpose_a, bool t
 // act(x·wᵀ + b + residual): x (…, in), w (out, in), b (out) or NULL, residual (…, out) or NULL.
 hd_tensor *hd_tensor_linear(hd_tensor *x, hd_tensor *w, hd_tensor *b, hd_tensor *residual,
                             hd_act act);
+// What a plain linear (no residual, no act) was made of; false: t is something else. *b may be
+// NULL.
+bool hd_tensor_linear_parts(const hd_tensor *t, hd_tensor **x, hd_tensor **w, hd_tensor **b);
 
 // ── Images (n, h, w, c); series (n, length, c) ──
 // Filters are (o, kh, kw, c / groups); of a transposed convolution (c, kh, kw, o / groups). Zeros

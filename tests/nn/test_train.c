@@ -209,6 +209,35 @@ static void test_accumulate(void **state) {
     hd_data_free(data);
 }
 
+// The last layer and its loss as one operator, against the same kept apart by a reshape.
+static void test_many_classes(void **state) {
+    (void)state;
+    hd_data *data = rings(2048, 1);
+    const char *const layers[] = {"- linear: {out: 8, act: tanh}\n- linear: 1500\n",
+                                  "- linear: {out: 8, act: tanh}\n- linear: 1500\n"
+                                  "- reshape: [1500]\n"};
+    hd_net *nets[2];
+    hd_train_report reports[2];
+    const hd_train_opts opts = {.optimizer = "sgd: 1",
+                                .loss = "cross_entropy: .1",
+                                .steps = 3,
+                                .batch = 1024,
+                                .threads = 1};
+    for (int i = 0; i < 2; i++) {
+        nets[i] = net_of(layers[i], 3);
+        assert_ok(hd_net_train(nets[i], data, &opts, &reports[i]));
+    }
+    for (size_t k = 0; k < nets[0]->weights.n; k++) {
+        const hd_weight *a = &nets[0]->weights.at[k]->weight, *b = &nets[1]->weights.at[k]->weight;
+        for (size_t i = 0; i < a->count; i++) assert_true(fabsf(a->data[i] - b->data[i]) < 1e-5F);
+    }
+    assert_true(fabs(reports[0].loss - reports[1].loss) < 1e-5);
+    assert_true(reports[0].bytes < reports[1].bytes);
+    hd_net_free(nets[0]);
+    hd_net_free(nets[1]);
+    hd_data_free(data);
+}
+
 static void test_frozen(void **state) {
     (void)state;
     hd_data *data = rings(64, 1);
@@ -259,6 +288,7 @@ static bool stop_at_third(void *ctx, const hd_progress *p) {
     hd_progress_line(p, HEED_ZH, line_zh, sizeof line_zh);
     assert_non_null(strstr(line_en, "loss "));
     assert_non_null(strstr(line_zh, "损失 "));
+    assert_true(p->loss > 0.01); // also told with a validation, which stands behind a report
     ++*(int *)ctx;
     return p->step < 3;
 }
@@ -278,6 +308,14 @@ static void test_stops(void **state) {
     assert_ok(hd_net_train(net, data, &opts, &report));
     assert_int_equal(calls, 3);
     assert_true(report.steps == 3 && report.stopped_early);
+    // No end in sight: planning it takes no time.
+    calls = 0;
+    opts.epochs = SIZE_MAX;
+    opts.validation = fresh;
+    opts.validate_every = 1;
+    assert_ok(hd_net_train(net, data, &opts, &report));
+    assert_true(calls == 6 && report.steps == 3);
+    opts.validation = NULL;
     // A rate of nothing: no validation is better than the first.
     opts = (hd_train_opts){.optimizer = "sgd: 0",
                            .epochs = 50,
@@ -335,7 +373,8 @@ int main(void) {
         cmocka_unit_test(test_learns),         cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_killed),
         cmocka_unit_test(test_other_training), cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_frozen),         cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_stops),          cmocka_unit_test(test_memory)};
+        cmocka_unit_test(test_many_classes),   cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_groups),         cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
