@@ -1,47 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handwritten digits by a network of two layers:   mnist_mlp FOLDER [EPOCHS]
-// FOLDER holds MNIST's four files (or Fashion-MNIST's), plain or gzip'd as they come.
-#include <heed/net.h>
-#include <stdio.h>
-#include <stdlib.h>
+// Handwritten digits by linear layers:   mnist_mlp FOLDER [EPOCHS]
+// FOLDER holds MNIST's four files (or Fashion-MNIST's), gzip'd as they come.
+#include "digits.h"
 
-static int show(void *ctx, const heed_fit_progress *p) {
-    (void)ctx;
-    return fprintf(stderr, "\r%s\033[K%s", p->line, p->validated ? "\n" : "") < 0;
-}
-
-static heed_err digits(const char *folder, const char *which, heed_data **out) {
-    char images[512], labels[512];
-    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte.gz", folder, which);
-    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte.gz", folder, which);
-    return heed_data_idx(images, labels, out);
-}
+static const char layers[] = "- flatten\n"
+                             "- linear: {out: 512, act: relu}\n"
+                             "- dropout: .2\n"
+                             "- linear: {out: 512, act: relu}\n"
+                             "- dropout: .2\n"
+                             "- linear: 10\n";
 
 int main(int argc, char **argv) {
-    heed_net *net = NULL;
-    heed_data *train = NULL, *test = NULL;
     heed_fit_params fit = heed_fit_default();
-    heed_fit_report report;
-    if (argc < 2) return fprintf(stderr, "usage: mnist_mlp FOLDER [EPOCHS]\n"), 2;
-    fit.epochs = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 10;
     fit.batch = 64;
     fit.schedule = "cosine";
-    fit.metrics = "accuracy";
-    fit.progress = show;
-    heed_err err = digits(argv[1], "train", &train);
-    if (!err) err = digits(argv[1], "t10k", &test);
-    if (!err)
-        err = heed_net_new("- flatten\n- linear: {out: 512, act: relu}\n- dropout: .2\n"
-                           "- linear: {out: 512, act: relu}\n- dropout: .2\n- linear: 10\n",
-                           1, &net);
-    fit.validation = test;
-    if (!err) err = heed_net_fit(net, train, &fit, &report);
-    if (!err) err = heed_net_save(net, "mnist_mlp.safetensors");
-    if (!err) printf("%zu parameters, accuracy %.4f\n", report.parameters, report.metrics[0]);
-    if (err) fprintf(stderr, "mnist_mlp: %s\n", heed_error_message(HEED_EN));
-    heed_net_free(net);
-    heed_data_free(test);
-    heed_data_free(train);
-    return heed_err_exit(err);
+    return digits_main(argc, argv, layers, fit, "mnist_mlp.safetensors");
 }
