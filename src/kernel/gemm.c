@@ -69,22 +69,31 @@ static size_t k_ahead(const hd_gemm_plan *p) {
     return ceil_div(p->k_super, p->engine->k_unit) * p->engine->k_unit;
 }
 
-enum { PANELS = 4, B_ROWS = 64 }; // that a chunk packs ahead; rows at a time
+enum { PANELS = 4, B_ROWS = 32 }; // that a chunk packs ahead: columns where k lies along B's rows
 
-// Chunk i: some panels of this round's columns.
+static void pack_part(const run *r, size_t j, size_t k, size_t rows) {
+    const hd_gemm_plan *p = &r->plan;
+    hd_pack_from from = from_b(&p->g, 0, r->k0 + k, j);
+    p->engine->pack_b(rows, least(p->nr, p->g.n - j), &from, p->g.b_col != 1,
+                      r->b + ((j - r->n0) * k_ahead(p) + k * p->nr) * p->engine->b_element);
+}
+
+static size_t pack_count(const run *r) {
+    if (r->plan.g.b_col == 1) return ceil_div(r->k1 - r->k0, B_ROWS);
+    return ceil_div(r->n1 - r->n0, PANELS * r->plan.nr);
+}
+
+// Chunk i: some panels of this round's columns; or some of its rows, in memory's order.
 static heed_err pack_panels(void *ctx, size_t i) {
     const run *r = ctx;
     const hd_gemm_plan *p = &r->plan;
-    size_t end = least(r->n1, r->n0 + (i + 1) * PANELS * p->nr), rows = r->k1 - r->k0;
-    size_t part = p->g.b_col == 1 ? B_ROWS : rows; // side by side, in memory's order
-    for (size_t k = 0; k < rows; k += part) {
-        for (size_t j = r->n0 + i * PANELS * p->nr; j < end; j += p->nr) {
-            hd_pack_from from = from_b(&p->g, 0, r->k0 + k, j);
-            p->engine->pack_b(least(part, rows - k), least(p->nr, p->g.n - j), &from,
-                              p->g.b_col != 1,
-                              r->b + ((j - r->n0) * k_ahead(p) + k * p->nr) * p->engine->b_element);
-        }
+    size_t rows = r->k1 - r->k0, first = r->n0 + i * PANELS * p->nr, k = 0;
+    size_t end = least(r->n1, first + PANELS * p->nr);
+    if (p->g.b_col == 1) {
+        first = r->n0, end = r->n1, k = i * B_ROWS;
+        rows = least(B_ROWS, rows - k);
     }
+    for (size_t j = first; j < end; j += p->nr) pack_part(r, j, k, rows);
     return HEED_OK;
 }
 
@@ -169,11 +178,18 @@ static const void *locate_b(const block *b, size_t j, size_t n, size_t *row) {
     return out;
 }
 
-static void finish(const hd_gemm *g, size_t t, size_t i, size_t j, size_t m, size_t n) {
+// sum: the tile's sums (rows of nr), to be put into C or added to it; NULL: they are there.
+static void finish(const hd_gemm_plan *p, size_t t, size_t i, size_t j, size_t m, size_t n,
+                   const float *sum, bool add) {
+    const hd_gemm *g = &p->g;
     size_t at = t * g->c_batch + i * g->c_row + j;
     const hd_finish f = {.m = m,
                          .n = n,
                          .c = g->c + at,
+                         .sum = sum,
+                         .sum_row = p->nr,
+                         .add = add,
+                         .stream = p->stream,
                          .residual = g->residual ? g->residual + at : NULL,
                          .pre = g->pre ? g->pre + at : NULL,
                          .row = g->c_row,
@@ -189,32 +205,46 @@ static bool has_finish(const hd_gemm *g) {
 }
 
 static void panel(const block *b, size_t j) {
+    enum { SUMS = 1024 };
+    _Alignas(ALIGN) float sum[SUMS]; // of a tile on its way past the caches
     const hd_gemm_plan *p = &b->run->plan;
     const hd_gemm *g = &p->g;
     size_t n = least(p->nr, b->n1 - j), b_row = 0;
     const void *from = locate_b(b, j, n, &b_row);
-    bool add = b->k0 > 0 || g->accumulate, last = b->k1 == g->k && has_finish(g);
+    bool add = b->k0 > 0 || g->accumulate, last = b->k1 == g->k, through = last && p->stream;
     const char *a = b->a;
     float *c = g->c + b->t * g->c_batch + j;
     for (size_t i = b->m0; i < b->m1; i += p->mr, a += b->a_step) {
         size_t m = least(p->mr, b->m1 - i);
-        p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row, c + i * g->c_row, g->c_row,
-                        add);
-        if (last) finish(g, b->t, i, j, m, n);
+        p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row,
+                        through ? sum : c + i * g->c_row, through ? p->nr : g->c_row,
+                        !through && add);
+        if (through)
+            finish(p, b->t, i, j, m, n, sum, add);
+        else if (last && has_finish(g))
+            finish(p, b->t, i, j, m, n, NULL, false);
     }
 }
 
-// With little k it is C that costs: then rows of it are written from end to end, and the panels,
-// small as they are, stay near. (Not where each pass would pack them again.)
+// A few rows of C from end to end, all panels, then the next few: C goes to memory in its order,
+// and these rows of A stay in the first cache. (Not where each pass would pack the panels again.)
 static void panels(const block *b) {
-    enum { LITTLE = 32 };
     const hd_gemm_plan *p = &b->run->plan;
-    bool by_rows = p->g.k <= LITTLE && (p->b_mode == HD_B_AHEAD || p->b_mode == HD_B_GIVEN);
-    size_t rows = by_rows ? p->mr : b->m1 - b->m0;
+    size_t rows = p->group ? p->group : b->m1 - b->m0;
     block part = *b;
     for (; part.m0 < b->m1; part.m0 += rows, part.a += rows / p->mr * b->a_step) {
         part.m1 = least(b->m1, part.m0 + rows);
         for (size_t j = b->n0; j < b->n1; j += p->nr) panel(&part, j);
+    }
+}
+
+// All of k for some rows.
+static void blocks(block *b) {
+    const run *r = b->run;
+    for (b->k0 = r->k0; b->k0 < r->k1; b->k0 += r->plan.k_step) {
+        b->k1 = least(r->k1, b->k0 + r->plan.k_step);
+        locate_a(b);
+        panels(b);
     }
 }
 
@@ -231,26 +261,30 @@ static heed_err chunk(void *ctx, size_t index) {
                .n1 = least(r->n1, r->n0 + (ni + 1) * p->n_step),
                .slot = r->slots + hd_pool_slot() * r->slot};
     if (p->engine->begin) p->engine->begin();
+    // Where A is read along its rows, all of k for a few of them: they and their part of C stay
+    // near. Across, A is packed for the whole chunk.
+    const size_t m1 = b.m1, rows = p->group && g->a_col == 1 ? p->group : m1 - b.m0;
     for (b.t = ti * p->t_step; b.t < least(g->batch, (ti + 1) * p->t_step); b.t++) {
-        for (b.k0 = r->k0; b.k0 < r->k1; b.k0 += p->k_step) {
-            b.k1 = least(r->k1, b.k0 + p->k_step);
-            locate_a(&b);
-            panels(&b);
+        for (b.m0 = mi * p->m_step; b.m0 < m1; b.m0 += rows) {
+            b.m1 = least(m1, b.m0 + rows);
+            blocks(&b);
         }
     }
     if (p->engine->end) p->engine->end();
+    if (p->stream) hd_kernels_get()->pack->settle();
     return HEED_OK;
 }
 
 // ── The whole ──
 
 // k = 0: sums of nothing.
-static heed_err run_empty(const hd_gemm *g) {
+static heed_err run_empty(const hd_gemm_plan *p) {
+    const hd_gemm *g = &p->g;
     for (size_t t = 0; t < g->batch; t++) {
         for (size_t i = 0; i < g->m; i++) {
             float *c = g->c + t * g->c_batch + i * g->c_row;
             for (size_t j = 0; j < g->n && !g->accumulate; j++) c[j] = 0;
-            if (has_finish(g)) finish(g, t, i, 0, 1, g->n);
+            if (has_finish(g)) finish(p, t, i, 0, 1, g->n, NULL, false);
         }
     }
     return HEED_OK;
@@ -260,8 +294,7 @@ static heed_err run_round(hd_pool *pool, run *r) {
     const hd_gemm_plan *p = &r->plan;
     r->n1 = least(p->g.n, r->n0 + p->super);
     r->n_count = ceil_div(r->n1 - r->n0, p->n_step);
-    if (p->b_mode == HD_B_AHEAD)
-        HD_TRY(hd_pool_run(pool, ceil_div(r->n1 - r->n0, PANELS * p->nr), pack_panels, r));
+    if (p->b_mode == HD_B_AHEAD) HD_TRY(hd_pool_run(pool, pack_count(r), pack_panels, r));
     return hd_pool_run(pool, ceil_div(p->g.batch, p->t_step) * r->m_count * r->n_count, chunk, r);
 }
 
@@ -272,7 +305,7 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     hd_gemm_plan_make(gemm, p);
     const hd_gemm *g = &p->g;
     if (g->m == 0 || g->n == 0) return HEED_OK;
-    if (g->k == 0) return run_empty(g);
+    if (g->k == 0) return run_empty(p);
     r.a = workspace;
     r.b = r.a + up(p->a_bytes);
     r.slots = r.b + up(p->b_bytes);
@@ -298,5 +331,5 @@ heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) {
     HD_TRY(hd_isa_ready());
     run r = {.b = out, .n1 = gemm->n, .k1 = gemm->k};
     hd_gemm_plan_make(gemm, &r.plan);
-    return hd_pool_run(pool, ceil_div(gemm->n, PANELS * r.plan.nr), pack_panels, &r);
+    return hd_pool_run(pool, pack_count(&r), pack_panels, &r);
 }

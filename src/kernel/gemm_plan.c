@@ -11,6 +11,8 @@
 // across, has another type, or is to be rounded or scaled.
 #include "kernel/gemm_plan.h"
 
+#include <stdint.h>
+
 #include "kernel/cpu.h"
 #include "kernel/kernels.h"
 #include "kernel/tile.h"
@@ -18,9 +20,9 @@
 // A chunk is worth handing out from about this many multiplications (some 10 µs).
 static const double CHUNK_WORK = 1e6;
 enum { ROWS_MAX = 256 };         // of A that a chunk packs at once
-enum { AHEAD_MAX = 4 << 20 };    // bytes of B packed ahead at once
 enum { K_AHEAD_MAX = 1024 };     // of k
 enum { A_AHEAD_MAX = 64 << 20 }; // bytes of A packed ahead
+enum { STREAM_MIN = 4 << 20 };   // bytes of C that won't be found in a cache again
 
 static size_t ceil_div(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -83,7 +85,8 @@ static void cut_large(hd_gemm_plan *p) {
         p->k_super = clamp((double)(K_AHEAD_MAX / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
     size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
-    size_t panels = ceil_div(g->n, p->nr), most = AHEAD_MAX / (panel_bytes + 1);
+    size_t panels = ceil_div(g->n, p->nr),
+           most = p->engine->ahead / (panel_bytes > 0 ? panel_bytes : 1);
     p->super = even(panels, most ? most : 1, 1) * p->nr;
     if (p->b_mode == HD_B_GIVEN) p->super = panels * p->nr;
     size_t columns = p->super < g->n ? p->super : g->n;
@@ -98,7 +101,21 @@ static void cut_large(hd_gemm_plan *p) {
         p->m_step = even(g->m, ROWS_MAX / 2, p->mr);
     p->n_step = p->super;
     p->t_step = 1;
+    if (p->engine->groups || g->k <= p->k_step) p->group = up(p->engine->group, p->mr);
+    // Rounds over columns pack A again, each of them; a copy of all pays from the third on.
+    p->a_ahead = p->a_ahead && ceil_div(g->n, p->super) > 2;
     if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * k_ahead * p->engine->b_element;
+}
+
+static bool aligned(const void *p) {
+    return (uintptr_t)p % 64 == 0;
+}
+
+// C is larger than what a cache keeps until it is read, and its rows begin with lines.
+static bool may_stream(const hd_gemm *g) {
+    if ((double)g->batch * (double)g->m * (double)g->n * sizeof(float) < STREAM_MIN || g->k == 0)
+        return false;
+    return aligned(g->c) && g->c_row % 16 == 0 && g->c_batch % 16 == 0 && aligned(g->pre);
 }
 
 static const hd_engine *engine_for(const hd_gemm *g) {
@@ -135,7 +152,10 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->b_mode = g->packed ? HD_B_GIVEN : HD_B_CHUNK;
     p->a_ahead = e->packs_a && g->batch == 1 &&
                  (double)up(g->m, p->mr) * (double)p->k_pad * (double)e->a_element <= A_AHEAD_MAX;
-    if (g->m <= ROWS_MAX || !shared) {
+    // (Few rows and much k: panels of a B that lies across k would be read line by line.)
+    bool across = g->b_col == 1 && g->k > K_AHEAD_MAX && g->n > p->nr && !g->packed;
+    p->stream = g->k <= p->k_step && may_stream(g);
+    if ((g->m <= ROWS_MAX && !across) || !shared) {
         if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
             g->precision == HD_PRECISE_F32 && g->m <= 2 * p->mr)
             p->b_mode = HD_B_DIRECT;
@@ -148,5 +168,6 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     if (p->a_ahead)
         p->a_bytes = up(g->m, p->mr) * p->k_pad * e->a_element;
     else if (p->pack_a)
-        p->slot_a = up(p->m_step, p->mr) * k_pad * e->a_element;
+        p->slot_a =
+            up(p->group && g->a_col == 1 ? p->group : p->m_step, p->mr) * k_pad * e->a_element;
 }

@@ -15,6 +15,9 @@ typedef struct hd_engine {
     size_t mr, nr;
     size_t kc;        // at most so much of k at once
     size_t k_unit;    // k is padded to a multiple
+    size_t ahead;     // bytes of B packed ahead at once
+    size_t group;     // rows of C at a time, about, where k isn't cut …
+    bool groups;      // … or always
     size_t a_element; // bytes of a packed element
     size_t b_element;
     bool packs_a;        // always
@@ -49,6 +52,8 @@ typedef struct hd_gemm_plan {
     bool pack_a;   // by the chunk, unless a_ahead
     bool a_ahead;  // the whole of A before the chunks run
     hd_b_mode b_mode;
+    size_t group;                  // rows of C at a time, from end to end; 0: all of a chunk's
+    bool stream;                   // C goes past the caches
     size_t super, k_super;         // columns and k of B packed ahead at once; else n, k
     size_t t_step, m_step, n_step; // a chunk: products, rows, columns
     size_t a_bytes, b_bytes;       // packed ahead

@@ -22,6 +22,10 @@ typedef struct hd_pack_from {
 typedef struct hd_finish {
     size_t m, n;
     float *c;
+    const float *sum; // rows of sum_row floats: the sums, not yet in C; NULL: C holds them
+    size_t sum_row;
+    bool add;              // the sums are added to C
+    bool stream;           // c and pre are large, and aligned to 64 bytes in every row
     const float *residual; // or NULL
     float *pre;            // or NULL
     size_t row;
@@ -37,8 +41,10 @@ typedef struct hd_pack_kernels {
     // out[j·out_row + i] = from (i, j), (rows, cols); columns of out from rows to wide become 0.
     void (*transpose)(size_t rows, size_t cols, const hd_pack_from *from, float *out,
                       size_t out_row, size_t wide);
-    // c = act(alpha·c + bias + residual), the value before act to pre.
+    // c = act(alpha·c + bias + residual), the value before act to pre. What was streamed is seen
+    // by others after `settle`.
     void (*finish)(const hd_finish *f);
+    void (*settle)(void);
 } hd_pack_kernels;
 
 extern const hd_pack_kernels hd_pack_kernels_ref;

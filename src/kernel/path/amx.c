@@ -101,12 +101,26 @@ HD_INLINE void one_tile(const hd_pack_from *from, const bool bf16, const bool li
     make_tile(&s, bf16, !lines, turn, out);
 }
 
-// Blocks of 32 of the side, each with all of k.
+// The rows of memory to be read next.
+HD_INLINE void fetch(const hd_pack_from *from, const bool bf16, size_t row, size_t n, size_t col) {
+    const size_t element = bf16 ? sizeof(uint16_t) : sizeof(float);
+    const char *at = (const char *)from->data + (row * from->row + col) * element;
+    for (size_t i = 0; i < n; i++, at += from->row * element) {
+        __builtin_prefetch(at);
+        if (!bf16) __builtin_prefetch(at + 64);
+    }
+}
+
+// Blocks of 32 of the side, each with all of k; made in the order in which memory lies.
 HD_INLINE void pack(const hd_pack_from *from, const bool bf16, const bool lines, const bool turn,
                     size_t sides, size_t ks, uint16_t *out, size_t out_k) {
-    for (size_t side = 0; side < sides; side += BLOCK, out += BLOCK * out_k) {
-        uint16_t *to = out;
-        for (size_t k = 0; k < ks; k += STEP, to += 2 * TILE) {
+    const size_t outer = lines ? sides : ks, inner = lines ? ks : sides;
+    for (size_t i = 0; i < outer; i += BLOCK) {
+        for (size_t j = 0; j < inner; j += BLOCK) {
+            size_t side = lines ? i : j, k = lines ? j : i;
+            if (!lines && i + BLOCK < outer)
+                fetch(from, bf16, i + BLOCK, least(BLOCK, outer - i - BLOCK), j);
+            uint16_t *to = out + side * out_k + k * BLOCK;
             one_tile(from, bf16, lines, turn, side, sides, k, ks, to);
             one_tile(from, bf16, lines, turn, side + SIDE, sides, k, ks, to + TILE);
         }
@@ -161,22 +175,14 @@ HD_INLINE void settle(void) {
 }
 
 // 32 × 32 of C. Tiles 0–3: sums; 4, 5: A; 6, 7: B.
-static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
-                 bool accumulate) {
+static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row) {
     const size_t stride = c_row * sizeof *c;
     float *low = c + SIDE * c_row;
     settle();
-    if (accumulate) {
-        _tile_loadd(0, c, stride);
-        _tile_loadd(1, c + SIDE, stride);
-        _tile_loadd(2, low, stride);
-        _tile_loadd(3, low + SIDE, stride);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(6, b, STEP * 2);
         _tile_loadd(4, a, STEP * 2);
@@ -194,17 +200,11 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
 }
 
 // 16 × 32 of C.
-static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
-                bool accumulate) {
+static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row) {
     const size_t stride = c_row * sizeof *c;
     settle();
-    if (accumulate) {
-        _tile_loadd(0, c, stride);
-        _tile_loadd(1, c + SIDE, stride);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-    }
+    _tile_zero(0);
+    _tile_zero(1);
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(4, a, STEP * 2);
         _tile_loadd(6, b, STEP * 2);
@@ -216,11 +216,17 @@ static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, si
     _tile_stored(1, c + SIDE, stride);
 }
 
-static void copy_rows(size_t m, size_t n, const float *from, size_t from_row, float *to,
-                      size_t to_row) {
-    for (size_t i = 0; i < m; i++, from += from_row, to += to_row) {
-        vf_store_n(to, vf_load_n(from, least(n, VF)), least(n, VF));
-        if (n > VF) vf_store_n(to + VF, vf_load_n(from + VF, n - VF), n - VF);
+HD_INLINE void put_vector(float *c, const float *sum, size_t n, bool accumulate) {
+    vf x = vf_load(sum);
+    if (accumulate) x = vf_add(vf_load_n(c, n), x);
+    vf_store_n(c, x, n);
+}
+
+static void put_rows(size_t m, size_t n, const float *sum, float *c, size_t c_row,
+                     bool accumulate) {
+    for (size_t i = 0; i < m; i++, sum += BLOCK, c += c_row) {
+        put_vector(c, sum, least(n, VF), accumulate);
+        if (n > VF) put_vector(c + VF, sum + VF, n - VF, accumulate);
     }
 }
 
@@ -228,25 +234,29 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
                  size_t b_row, float *c, size_t c_row, bool accumulate) {
     (void)a_row, (void)b_row;
     const size_t steps = (k + STEP - 1) / STEP;
-    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t, bool) =
+    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t) =
         m > SIDE ? four : two;
-    if (n == BLOCK && (m == BLOCK || m == SIDE)) {
-        compute(steps, a, b, c, c_row, accumulate);
+    for (size_t i = 0; i < m; i++) {
+        __builtin_prefetch(c + i * c_row, 1); // wanted at the end
+        if (n > VF) __builtin_prefetch(c + i * c_row + VF, 1);
+    }
+    if (!accumulate && n == BLOCK && (m == BLOCK || m == SIDE)) {
+        compute(steps, a, b, c, c_row);
         return;
     }
     _Alignas(64) float whole[BLOCK * BLOCK];
-    if (accumulate) {
-        memset(whole, 0, sizeof whole);
-        copy_rows(m, n, c, c_row, whole, BLOCK);
-    }
-    compute(steps, a, b, whole, BLOCK, accumulate);
-    copy_rows(m, n, whole, BLOCK, c, c_row);
+    compute(steps, a, b, whole, BLOCK);
+    settle();
+    put_rows(m, n, whole, c, c_row, accumulate);
 }
 
 const hd_engine hd_engine_amx = {
     .mr = BLOCK,
     .nr = BLOCK,
-    .kc = 1024,
+    .kc = 512,
+    .ahead = 1 << 20, // half a second cache: rows of A go by there, not panels of B
+    .group = BLOCK,
+    .groups = true,
     .k_unit = STEP,
     .a_element = sizeof(uint16_t),
     .b_element = sizeof(uint16_t),

@@ -122,21 +122,38 @@ HD_INLINE vf act_of(vf c, const hd_act act) {
     }
 }
 
-HD_INLINE void finish_vector(const hd_finish *f, const hd_act act, size_t at, size_t j, size_t n) {
-    vf c = get(f->c + at, n);
+HD_INLINE void give(float *p, vf a, size_t n, const bool stream) {
+    if (stream && n == VF)
+        vf_stream(p, a);
+    else
+        store(p, a, n);
+}
+
+HD_INLINE void finish_vector(const hd_finish *f, const hd_act act, const bool stream, size_t i,
+                             size_t j, size_t n) {
+    const size_t at = i * f->row + j;
+    vf c = f->sum ? get(f->sum + i * f->sum_row + j, n) : get(f->c + at, n);
+    if (f->add) c = vf_add(get(f->c + at, n), c);
     if (f->alpha != 1) c = vf_mul(c, vf_set1(f->alpha));
     if (f->bias) c = vf_add(c, get(f->bias + j, n));
     if (f->residual) c = vf_add(c, get(f->residual + at, n));
-    if (f->pre) store(f->pre + at, c, n);
-    store(f->c + at, act_of(c, act), n);
+    if (f->pre) give(f->pre + at, c, n, stream);
+    give(f->c + at, act_of(c, act), n, stream);
+}
+
+HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const bool stream) {
+    for (size_t i = 0; i < f->m; i++) {
+        size_t j = 0;
+        for (; j + VF <= f->n; j += VF) finish_vector(f, act, stream, i, j, VF);
+        if (j < f->n) finish_vector(f, act, stream, i, j, f->n - j);
+    }
 }
 
 HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
-    for (size_t i = 0; i < f->m; i++) {
-        size_t at = i * f->row, j = 0;
-        for (; j + VF <= f->n; j += VF) finish_vector(f, act, at + j, j, VF);
-        if (j < f->n) finish_vector(f, act, at + j, j, f->n - j);
-    }
+    if (f->stream)
+        finish_rows(f, act, true);
+    else
+        finish_rows(f, act, false);
 }
 
 static void finish(const hd_finish *f) {
@@ -158,5 +175,9 @@ static void finish(const hd_finish *f) {
     }
 }
 
+static void settle(void) {
+    vf_stream_end();
+}
+
 const hd_pack_kernels HD_PATH(hd_pack_kernels) = {
-    .copy = copy, .transpose = transpose, .finish = finish};
+    .copy = copy, .transpose = transpose, .finish = finish, .settle = settle};

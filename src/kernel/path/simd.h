@@ -6,6 +6,8 @@
 //
 // vf: VF floats; vi: VF 32-bit integers; vm: a truth value per lane. "_n": only the first n lanes
 // are touched in memory (0 ≤ n ≤ VF; a load gives 0 in the others): nothing is read past an array.
+// vf_stream stores what nobody reads soon without fetching its line first; others see it after
+// vf_stream_end.
 // a·b + c is fused but on `ref`. vf_max(a, b) is a > b ? a : b and vf_min a < b ? a : b: when one
 // is NaN, it is b. Sums over lanes are trees, the same for a path.
 #ifndef HD_KERNEL_PATH_SIMD_H

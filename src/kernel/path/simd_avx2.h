@@ -27,6 +27,12 @@ HD_INLINE vf vf_load(const float *p) {
 HD_INLINE void vf_store(float *p, vf a) {
     _mm256_storeu_ps(p, a);
 }
+HD_INLINE void vf_stream(float *p, vf a) { // past the caches; p aligned to a vector
+    _mm256_stream_ps(p, a);
+}
+HD_INLINE void vf_stream_end(void) {
+    _mm_sfence();
+}
 HD_INLINE vf vf_load_n(const float *p, size_t n) {
     return _mm256_maskload_ps(p, vm_first_(n));
 }

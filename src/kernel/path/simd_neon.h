@@ -25,6 +25,10 @@ HD_INLINE vf vf_load(const float *p) {
 HD_INLINE void vf_store(float *p, vf a) {
     vst1q_f32(p, a);
 }
+HD_INLINE void vf_stream(float *p, vf a) { // past the caches; p aligned to a vector
+    vf_store(p, a);
+}
+HD_INLINE void vf_stream_end(void) {}
 HD_INLINE vf vf_load_n(const float *p, size_t n) {
     float all[VF] = {0};
     memcpy(all, p, n * sizeof *p);

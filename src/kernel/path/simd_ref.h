@@ -27,6 +27,10 @@ HD_INLINE vf vf_load(const float *p) {
 HD_INLINE void vf_store(float *p, vf a) {
     *p = a;
 }
+HD_INLINE void vf_stream(float *p, vf a) { // past the caches; p aligned to a vector
+    vf_store(p, a);
+}
+HD_INLINE void vf_stream_end(void) {}
 HD_INLINE vf vf_load_n(const float *p, size_t n) {
     return n > 0 ? *p : 0;
 }
