@@ -157,6 +157,44 @@ HEED_API heed_err heed_net_predict(heed_net *net, heed_data *data, float **out,
                                    size_t *width) HEED_CHECK;
 HEED_API void heed_values_free(float *values); // NULL is fine
 
+// ── Choosing ──
+
+typedef struct heed_spread {
+    double mean, deviation; // over the parts
+} heed_spread;
+typedef struct heed_cross_report {
+    heed_spread loss, metrics[HEED_METRICS];
+} heed_cross_report;
+// Cross-validation: the samples are shuffled by params->seed and cut into k parts, with equal
+// shares of each label where a sample has one; a fresh network is trained on all parts but one and
+// scored on that, k times. params: without validation, run and checkpoint. scores: (k), of each
+// part; or NULL.
+HEED_API heed_err heed_net_cross_validate(const char *layers, uint64_t seed, heed_data *data,
+                                          size_t k, const heed_fit_params *params,
+                                          heed_score *scores, heed_cross_report *report) HEED_CHECK;
+
+typedef struct heed_search_params {
+    // What is searched, as YAML; $name in the layers, and in the params' loss, optimizer and
+    // schedules, stands for a trial's value, and one named `batch` is the size of a batch:
+    //     rate: {low: .0001, high: .1, log: true}
+    //     width: {low: 16, high: 256, log: true, whole: true}
+    //     act: {choices: [relu, gelu]}
+    const char *space;
+    size_t trials;           // 16
+    uint64_t seed;           // of the draws
+    size_t halving;          // 0: each trial is trained in full; 3: one in three goes on …
+    double least;            // … and at first they get this part of the steps: 1/9
+    const char *leaderboard; // file, written anew after each trial: none
+} heed_search_params;
+// Trains a network for each trial, params->monitor judging on params->validation (or, where there
+// is none, on a tenth of the samples held out). *leaderboard: JSON, best first: [{rank, trial,
+// score, budget, values}], freed by heed_text_free; a trial that broke down has no score.
+HEED_API heed_err heed_net_search(const char *layers, uint64_t seed, heed_data *data,
+                                  const heed_fit_params *params, const heed_search_params *search,
+                                  char **leaderboard) HEED_CHECK;
+
+// ── Kinds ──
+
 // All layers, losses, optimisers, schedules, initialisers and metrics with their options, as JSON:
 // freed by heed_text_free.
 HEED_API heed_err heed_net_kinds(char **json) HEED_CHECK;

@@ -233,6 +233,43 @@ heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed, hd_d
 
 // ── Folds ──
 
+enum { READ_AT_ONCE = 64 };
+
+static heed_err read_labels(hd_data *data, int target, void *const *fields, int32_t *labels) {
+    const hd_draw draw = {0, 0, false};
+    size_t index[READ_AT_ONCE];
+    for (size_t from = 0, n; from < data->n; from += n) {
+        n = data->n - from < READ_AT_ONCE ? data->n - from : READ_AT_ONCE;
+        for (size_t i = 0; i < n; i++) index[i] = from + i;
+        HD_TRY(data->read(data, n, index, &draw, fields));
+        memcpy(labels + from, fields[target], n * sizeof *labels);
+    }
+    return HEED_OK;
+}
+
+heed_err hd_data_labels(hd_data *data, int32_t **out) {
+    int target = hd_data_find(data, HD_ROLE_TARGET);
+    void *fields[HD_FIELDS] = {NULL};
+    *out = NULL;
+    if (target < 0 || data->fields[target].dtype != HD_I32 ||
+        hd_field_count(&data->fields[target]) != 1) {
+        return HEED_OK;
+    }
+    heed_err err = HEED_OK;
+    if (!(*out = hd_calloc(data->n + 1, sizeof **out))) err = HD_FAIL_MEMORY(data->n * 4);
+    for (int f = 0; err == HEED_OK && f < data->n_fields; f++) {
+        fields[f] = hd_alloc_aligned(READ_AT_ONCE, hd_field_bytes(&data->fields[f]) + 1);
+        if (!fields[f]) err = HD_FAIL_MEMORY(hd_field_bytes(&data->fields[f]));
+    }
+    if (err == HEED_OK) err = read_labels(data, target, fields, *out);
+    for (int f = 0; f < data->n_fields; f++) hd_free(fields[f]);
+    if (err != HEED_OK) {
+        hd_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
 typedef struct labelled {
     int32_t label;
     size_t place, index; // in the shuffled order

@@ -79,6 +79,8 @@ heed_err hd_data_subset(hd_data *data, const size_t *index, size_t n, hd_data **
 // The part [from, to) (0 … 1) of the samples, after a shuffle by seed; seed 0: in order.
 heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed,
                       hd_data **out) HEED_CHECK;
+// Each sample's label where the data has one: (n), for hd_free; NULL where it has none, or more.
+heed_err hd_data_labels(hd_data *data, int32_t **out) HEED_CHECK;
 // Fold `fold` of k, after shuffling by seed: `train` and `test` are indexes, (n) and (n / k + 1),
 // allocated here, for hd_free. labels: (n), or NULL; with them each fold has every label's share.
 typedef struct hd_fold {

@@ -7,15 +7,8 @@
 
 #include "base/mem.h"
 #include "nn/optimizer.h"
+#include "nn/public.h"
 #include "nn/schedule.h"
-#include "nn/train.h"
-
-struct heed_net {
-    hd_net *net;
-};
-struct heed_data {
-    hd_data *data;
-};
 
 // ── Data ──
 
@@ -150,8 +143,7 @@ heed_err heed_net_prepare(heed_net *net, const heed_data *like) {
     return hd_net_prepare(net->net, like->data->fields, like->data->n_fields);
 }
 
-// Moves a JSON value into a text.
-static heed_err json_text(json_t *json, char **out) {
+heed_err hd_public_text(json_t *json, char **out) {
     hd_str text;
     hd_str_init(&text);
     heed_err err = hd_json_dump(json, true, &text);
@@ -165,7 +157,7 @@ heed_err heed_net_load(heed_net *net, const char *path, const char *from, const 
                        char **report) {
     json_t *json = NULL;
     HD_TRY(hd_net_load(net->net, path, from, to, report ? &json : NULL));
-    return report ? json_text(json, report) : HEED_OK;
+    return report ? hd_public_text(json, report) : HEED_OK;
 }
 
 size_t heed_net_parameters(const heed_net *net) {
@@ -192,12 +184,8 @@ heed_fit_params heed_fit_default(void) {
     return (heed_fit_params){.loss = NULL};
 }
 
-typedef struct relay {
-    const heed_fit_params *params;
-} relay;
-
 static bool relay_progress(void *ctx, const hd_progress *p) {
-    const heed_fit_params *params = ((const relay *)ctx)->params;
+    const heed_fit_params *params = ctx;
     char line[256];
     heed_fit_progress out = {.validated = p->kind == HD_PROGRESS_VALIDATED,
                              .step = p->step,
@@ -225,8 +213,8 @@ static heed_err precision_of(const char *text, hd_precision *out) {
                    "未知的精度“%s”：可选 f32 或 bf16", text);
 }
 
-static hd_train_opts opts_of(const heed_fit_params *p, relay *ctx) {
-    return (hd_train_opts){.loss = p->loss,
+heed_err hd_public_opts(const heed_fit_params *p, hd_train_opts *out) {
+    *out = (hd_train_opts){.loss = p->loss,
                            .optimizer = p->optimizer,
                            .schedule = p->schedule,
                            .batch_schedule = p->batch_schedule,
@@ -253,15 +241,15 @@ static hd_train_opts opts_of(const heed_fit_params *p, relay *ctx) {
                            .resume = p->resume != 0,
                            .report_every = p->report_every,
                            .progress = p->progress ? relay_progress : NULL,
-                           .ctx = ctx};
+                           .ctx = (void *)(uintptr_t)p};
+    return precision_of(p->precision, &out->precision);
 }
 
 heed_err heed_net_fit(heed_net *net, heed_data *data, const heed_fit_params *params,
                       heed_fit_report *report) {
-    relay ctx = {params};
-    hd_train_opts opts = opts_of(params, &ctx);
+    hd_train_opts opts;
     hd_train_report r;
-    HD_TRY(precision_of(params->precision, &opts.precision));
+    HD_TRY(hd_public_opts(params, &opts));
     HD_TRY(hd_net_train(net->net, data->data, &opts, &r));
     if (!report) return HEED_OK;
     *report = (heed_fit_report){.steps = r.steps,
@@ -369,7 +357,7 @@ heed_err heed_net_kinds(char **out) {
     for (size_t i = 0; err == HEED_OK && i < sizeof families / sizeof families[0]; i++) {
         err = family_json(families[i].kinds, families[i].key, all);
     }
-    if (err == HEED_OK) return json_text(all, out);
+    if (err == HEED_OK) return hd_public_text(all, out);
     json_decref(all);
     return err;
 }

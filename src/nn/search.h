@@ -50,4 +50,12 @@ typedef struct hd_search_opts {
 // Scores of a larger budget stand before those of a smaller one.
 heed_err hd_search_run(const hd_search_opts *opts, json_t **out) HEED_CHECK;
 
+// Trials of networks: $name in the layers' text, and in opts' loss, optimizer and schedules, stands
+// for a value; one named `batch` is the size of a batch. A budget is a part of the training's
+// steps. Scores are opts.monitor's on opts.validation, or on a tenth of the data held out;
+// search.trial, ctx and larger_is_better are set here. HEED_INPUT when all trials failed: why the
+// last one did.
+heed_err hd_net_search(const char *layers, uint64_t seed, hd_data *data, const hd_train_opts *opts,
+                       const hd_search_opts *search, json_t **out) HEED_CHECK;
+
 #endif

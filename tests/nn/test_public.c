@@ -75,6 +75,94 @@ static void test_life(void **state) {
     heed_data_free(data);
 }
 
+static heed_data *points(size_t n) {
+    static float x[2 * 256];
+    static int32_t labels[256];
+    heed_data *data;
+    for (size_t i = 0; i < n; i++) {
+        x[2 * i] = (float)(i % 7) / 7;
+        x[2 * i + 1] = (float)(i % 5) / 5;
+        labels[i] = x[2 * i] > x[2 * i + 1];
+    }
+    assert_ok(heed_data_rows(x, n, (size_t[]){2}, 1, labels, &data));
+    return data;
+}
+
+static void test_cross(void **state) {
+    (void)state;
+    heed_data *data = points(60);
+    heed_fit_params fit = heed_fit_default();
+    heed_cross_report report;
+    heed_score scores[3];
+    fit.epochs = 10;
+    fit.optimizer = "adam: .05";
+    fit.metrics = "accuracy";
+    fit.threads = 1;
+    assert_ok(heed_net_cross_validate("- linear: 2\n", 1, data, 3, &fit, scores, &report));
+    double mean = 0;
+    for (int i = 0; i < 3; i++) mean += scores[i].metrics[0] / 3;
+    assert_true(fabs(report.metrics[0].mean - mean) < 1e-12 && mean > 0.8);
+    assert_true(report.loss.mean > 0 && report.loss.deviation >= 0);
+    assert_says(heed_net_cross_validate("- linear: 2\n", 1, data, 61, &fit, NULL, NULL), HEED_INPUT,
+                "no more than samples", "不多于样本数");
+    heed_data_free(data);
+}
+
+// Nothing is learned at a rate of 0: those trials are behind all others.
+static void test_search(void **state) {
+    (void)state;
+    heed_data *data = points(200);
+    heed_fit_params fit = heed_fit_default();
+    const char layers[] = "- linear: {out: $width, act: $act}\n- linear: 2\n";
+    heed_search_params search = {.space = "rate: {choices: [0, .03]}\n"
+                                          "width: {low: 2, high: 9, whole: true}\n"
+                                          "batch: {choices: [8, 16]}\n"
+                                          "act: {choices: [relu, tanh]}\n",
+                                 .trials = 9,
+                                 .halving = 3,
+                                 .seed = 5};
+    char *text, *again;
+    json_t *board;
+    fit.epochs = 20;
+    fit.optimizer = "adam: {rate: $rate}";
+    fit.metrics = "accuracy";
+    fit.monitor = "accuracy";
+    fit.threads = 1;
+    assert_ok(heed_net_search(layers, 1, data, &fit, &search, &text));
+    assert_ok(hd_json_parse(text, strlen(text), "board", &board));
+    assert_int_equal(json_array_size(board), 9);
+    const json_t *first = json_array_get(board, 0), *values = json_object_get(first, "values");
+    assert_true(json_number_value(json_object_get(values, "rate")) > 0.02);
+    assert_true(json_number_value(json_object_get(first, "score")) > 0.9);
+    assert_true(json_number_value(json_object_get(first, "budget")) == 1);
+    json_decref(board);
+    assert_ok(heed_net_search(layers, 1, data, &fit, &search, &again));
+    assert_string_equal(text, again);
+    heed_text_free(again);
+    heed_text_free(text);
+    assert_says(heed_net_search("- linear: $size\n", 1, data, &fit, &search, &text), HEED_INPUT,
+                "no trial succeeded: '$size' stands for nothing", "“$size”没有对应的值");
+    fit.validation = data;
+    fit.monitor = NULL;
+    fit.steps = 3;
+    fit.loss = "cross_entropy: $smoothing";
+    search.space =
+        "smoothing: {low: 0, high: .5}\nrate: {low: .01, high: .02}\non: {choices: [true]}";
+    search.trials = 2;
+    search.halving = 0;
+    assert_ok(heed_net_search("- linear: {out: 2, bias: $on}\n", 1, data, &fit, &search, &text));
+    heed_text_free(text);
+    for (uint64_t n = 1;; n += 1 + n / 20) {
+        hd_mem_fail_at(n, false);
+        heed_err err = heed_net_search("- linear: 2\n", 1, data, &fit, &search, &text);
+        hd_mem_fail_at(0, false);
+        if (err == HEED_OK) break;
+        assert_int_equal(err, HEED_MEMORY);
+    }
+    heed_text_free(text);
+    heed_data_free(data);
+}
+
 static void test_data(void **state) {
     (void)state;
     static const float x[4] = {1, 2, 3, 4};
@@ -163,7 +251,8 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_life), cmocka_unit_test(test_data),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_life), cmocka_unit_test(test_cross),
+                                       cmocka_unit_test(test_search), cmocka_unit_test(test_data),
                                        cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
