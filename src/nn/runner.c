@@ -201,6 +201,7 @@ static heed_err evaluate_all(hd_runner *r, hd_loader *loader, hd_metrics *metric
         HD_TRY(hd_runner_get(r, &batch, &p));
         HD_TRY(hd_graph_run_forward(p->graph));
         double loss = (double)*(const float *)p->loss->data;
+        if (!isfinite(loss)) HD_TRY(check_data(r, &batch));
         *sum += loss * (double)batch.n;
         *n += (double)batch.n;
         count(r, p, &batch, loss, metrics);

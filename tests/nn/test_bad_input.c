@@ -3,6 +3,10 @@
 // What can go wrong is told in both languages: what, where, and what to change.
 #include "nets.h"
 
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "kernel/cpu.h"
 
 typedef struct bad {
@@ -157,6 +161,28 @@ static void test_labels(void **state) {
     hd_data_free(data);
 }
 
+// One row among others: it is named as the data has it, wherever the shuffle put it.
+static void test_label_row(void **state) {
+    (void)state;
+    static float x[2 * 9];
+    static int32_t y[9] = {0, 1, 2, 0, 1, 2, 7, 1, 2};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 1, {2}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = y}};
+    hd_data *data, *sound = rings(20, 1);
+    assert_ok(hd_data_memory(9, 2, columns, &data));
+    hd_train_opts opts = {.threads = 1, .batch = 4, .seed = 3};
+    assert_says(train_with(data, mlp, &opts), HEED_INPUT,
+                "row 7: label 7 is out of range: the network gives 3 classes, 0 to 2; give the "
+                "last layer as many values as there are classes, or mend the label",
+                "第 7 行：标签 7 超出范围");
+    opts.validation = data;
+    assert_says(train_with(sound, mlp, &opts), HEED_INPUT, "validation: row 7: label 7",
+                "验证：第 7 行：标签 7");
+    hd_data_free(data);
+    hd_data_free(sound);
+}
+
 static void test_targets(void **state) {
     (void)state;
     hd_data *labels = blank(4, 1, (size_t[]){2}, 0), *values = line(4);
@@ -214,6 +240,31 @@ static void test_nan(void **state) {
     assert_says(train_with(data, mlp, &opts), HEED_INPUT,
                 "row 5 of the data: value 2 of 'x' is NaN: fill in or leave out",
                 "数据第 5 行：“x”的第 2 个值为 NaN");
+    hd_data *sound = rings(6, 1);
+    hd_train_opts judged = opts;
+    judged.validation = data;
+    assert_says(train_with(sound, mlp, &judged), HEED_INPUT,
+                "validation: row 5 of the data: value 2 of 'x' is NaN", "验证：数据第 5 行");
+    x[9] = INFINITY;
+    assert_says(train_with(data, mlp, &opts), HEED_INPUT,
+                "row 5 of the data: value 2 of 'x' is inf", "数据第 5 行");
+    hd_data_free(sound);
+    hd_data_free(data);
+}
+
+// A NaN among the values to be met.
+static void test_nan_target(void **state) {
+    (void)state;
+    static float x[8], y[4] = {1, 2, NAN, 4};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 1, {2}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_F32, 1, {1}}, .dtype = HD_F32, .data = y}};
+    hd_data *data;
+    assert_ok(hd_data_memory(4, 2, columns, &data));
+    const hd_train_opts opts = {.threads = 1, .loss = "mse"};
+    assert_says(train_with(data, "- linear: 1\n", &opts), HEED_INPUT,
+                "row 3 of the data: value 1 of 'target' is NaN",
+                "数据第 3 行：“target”的第 1 个值为 NaN");
     hd_data_free(data);
 }
 
@@ -262,14 +313,32 @@ static void test_operator_named(void **state) {
     hd_data_free(data);
 }
 
+static bool never(void *ctx, const hd_progress *progress) {
+    (void)ctx;
+    fail_msg("step %llu was made", (unsigned long long)progress->step);
+    return false;
+}
+
+// More memory than the cap is refused before the first step, with both sizes.
+static void test_memory_cap(void **state) {
+    (void)state;
+    hd_data *data = rings(4096, 1);
+    const hd_train_opts opts = {.threads = 1,
+                                .memory_limit = 20 << 20,
+                                .batch = 4096,
+                                .report_every = 1,
+                                .progress = never};
+    assert_says(train_with(data, "- linear: {out: 1000, act: relu}\n- linear: 2\n", &opts),
+                HEED_MEMORY,
+                "MB for values and workspace, 20.0 MB are allowed: take a smaller batch",
+                "而上限为 20.0 MB：请减小批量");
+    hd_data_free(data);
+}
+
 static void test_limits(void **state) {
     (void)state;
+    hd_train_opts opts;
     hd_data *data = rings(64, 1);
-    hd_train_opts opts = {.threads = 1, .memory_limit = 1000, .batch = 64};
-    assert_int_equal(train_with(data, "- linear: 1000\n- linear: 2\n", &opts), HEED_MEMORY);
-    assert_true(strlen(heed_error_message(HEED_EN)) > 20);
-    hd_data_free(data);
-    data = rings(64, 1);
     hd_data *none;
     assert_ok(hd_data_subset(data, NULL, 0, &none));
     opts = (hd_train_opts){.threads = 1};
@@ -293,11 +362,36 @@ static void test_other_path(void **state) {
     assert_non_null(strstr(heed_error_message(HEED_EN), other));
 }
 
+// What HEED_ISA forces is looked at once in a process: in one of its own, before any other test.
+static void test_forced_path(void **state) {
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const char *other = hd_isa_can(HD_ISA_NEON) ? "avx2" : "neon";
+        hd_data *data = rings(8, 1);
+        const hd_train_opts opts = {.threads = 1};
+        setenv("HEED_ISA", other, 1);
+        heed_err err = train_with(data, mlp, &opts);
+        const char *en = heed_error_message(HEED_EN), *zh = heed_error_message(HEED_ZH);
+        bool told =
+            strstr(en, other) && strstr(zh, other) && strstr(en, "(HEED_ISA) can't be used");
+        if (!told) fprintf(stderr, "%s | %s\n", en, zh);
+        hd_data_free(data);
+        _exit(err == HEED_INPUT && told ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_targets), cmocka_unit_test(test_nan),
-        cmocka_unit_test(test_rate),    cmocka_unit_test(test_operator_named),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_other_path)};
+        cmocka_unit_test(test_forced_path), cmocka_unit_test(test_label_row),
+        cmocka_unit_test(test_nan_target),  cmocka_unit_test(test_memory_cap),
+        cmocka_unit_test(test_shapes),      cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_targets),     cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_rate),        cmocka_unit_test(test_operator_named),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_other_path)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
