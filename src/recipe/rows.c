@@ -132,8 +132,9 @@ hd_rows_words hd_rows_place(const hd_rows *rows, size_t row) {
     uint64_t place = row < rows->n ? rows->place[row] : 0;
     size_t file = (size_t)(place >> 32);
     if (place != 0 && file < rows->n_files) {
-        hd_snprintf(words.text, sizeof words.text, "%s:%zu", rows->files[file],
-                    (size_t)(uint32_t)place);
+        size_t line = (size_t)(uint32_t)place;
+        hd_snprintf(words.text, sizeof words.text, line > 0 ? "%s:%zu" : "%s", rows->files[file],
+                    line);
     } else {
         hd_snprintf(words.text, sizeof words.text, "row %zu", row + 1);
     }
