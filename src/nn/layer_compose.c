@@ -173,7 +173,7 @@ static hd_tensor *branches_build(hd_nn_scope *s, hd_tensor *x, const void *optio
         out[i] = hd_layers_build(s, json_array_get(list, i), &at, x);
         hd_scope_pop(s);
     }
-    return s->failed ? x : hd_tensor_concat((int)n, out, x->n_dims - 1);
+    return s->failed ? x : hd_tensor_concat((int)n, out, out[0]->n_dims - 1);
 }
 
 const hd_layer_kind hd_layer_kind_branches = {

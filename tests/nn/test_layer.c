@@ -78,6 +78,14 @@ static const book books[] = {
      {30, 3},
      (15 * 6 + 6) + 12 + 6,
      6},
+    // A TextCNN: branches that pool the sequence away.
+    {"- branches:\n    branches:\n      - [conv1d: {out: 4, kernel: 2}, sequence_pool: max]\n"
+     "      - [conv1d: {out: 3, kernel: 3, same: true}, sequence_pool: max]\n      - "
+     "[sequence_pool: mean]\n",
+     2,
+     {7, 5},
+     (10 * 4 + 4) + (15 * 3 + 3),
+     4 + 3 + 5},
     {"- positions\n- leaky_relu\n- sequence_pool\n- softmax\n", 2, {7, 5}, 35, 5},
     {"- positions: sinusoidal\n- residual:\n    layers: [linear: 5]\n    act: relu\n"
      "- sequence_pool: last\n- log_softmax\n",
