@@ -214,8 +214,7 @@ hd_node *hd_node_again(hd_graph *graph, const hd_node *node) {
         memcpy(t->shape, of->shape, sizeof t->shape);
         node->out[i]->plan->twin = t;
     }
-    if (node->op->alias)
-        hd_out_alias(copy, node->out[0]->plan->root_at - node->in[0]->plan->root_at);
+    if (node->op->alias) hd_out_alias(copy, node->plan->alias_at);
     return copy;
 }
 
@@ -263,6 +262,7 @@ heed_err hd_in_is(const hd_node *node, int i, hd_dtype dtype, int n_dims) {
 void hd_out_alias(hd_node *node, size_t byte_offset) {
     hd_tensor *in = node->in[0];
     struct hd_tensor_plan *plan = node->out[0]->plan;
+    node->plan->alias_at = byte_offset;
     plan->root = hd_tensor_root(in);
     plan->root_at = in->plan->root_at + byte_offset;
 }

@@ -419,6 +419,7 @@ static void rms_norm_samples(hd_samples *samples) {
         .backward = row_backward,             \
         .flops = norm_flops,                  \
         .no_grad = 1U << MEAN | 1U << SCALE,  \
+        .cheap = true,                        \
         .samples = id##_samples,              \
     }
 ROW_OPERATOR(layer_norm);

@@ -42,6 +42,7 @@ struct hd_node_plan {
     uint8_t segment;  // of checkpointing, 0: none
     uint32_t adds;    // bit i: output i adds to a gradient even when runs replace
     uint32_t dests;   // bit i: output i is a weight's gradient
+    size_t alias_at;  // of an aliasing operator: where in input 0 its output begins
     size_t workspace; // bytes
     long buffer;      // of the workspace
     void *memory;     // the same, after compile

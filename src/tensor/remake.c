@@ -61,6 +61,7 @@ static void put(hd_node **out, size_t *n, hd_node *node) {
             put(out, n, in->node);
         }
     }
+    if (node->op->alias && node->plan->backward) hd_out_alias(node, node->plan->alias_at);
     out[(*n)++] = node;
 }
 
