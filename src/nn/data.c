@@ -231,44 +231,100 @@ heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed, hd_d
     return err;
 }
 
-// ── Folds ──
+// ── Labels ──
 
-enum { READ_AT_ONCE = 64 };
+enum { READ_AT_ONCE = 64, MOST_LABELS = 1 << 28 };
 
-static heed_err read_labels(hd_data *data, int target, void *const *fields, int32_t *labels) {
+// Calls `take` with the labels of samples from … from + n − 1, for all samples.
+static heed_err
+read_labels(hd_data *data, int target, void *const *fields,
+            heed_err (*take)(void *ctx, size_t from, size_t n, const int32_t *labels), void *ctx) {
     const hd_draw draw = {0, 0, false};
     size_t index[READ_AT_ONCE];
     for (size_t from = 0, n; from < data->n; from += n) {
         n = data->n - from < READ_AT_ONCE ? data->n - from : READ_AT_ONCE;
         for (size_t i = 0; i < n; i++) index[i] = from + i;
         HD_TRY(data->read(data, n, index, &draw, fields));
-        memcpy(labels + from, fields[target], n * sizeof *labels);
+        HD_TRY(take(ctx, from, n, fields[target]));
     }
+    return HEED_OK;
+}
+
+static heed_err
+each_label(hd_data *data, int target,
+           heed_err (*take)(void *ctx, size_t from, size_t n, const int32_t *labels), void *ctx) {
+    void *fields[HD_FIELDS] = {NULL};
+    heed_err err = HEED_OK;
+    for (int f = 0; err == HEED_OK && f < data->n_fields; f++) {
+        size_t bytes = hd_field_bytes(&data->fields[f]);
+        fields[f] = hd_alloc_aligned(READ_AT_ONCE, bytes > 0 ? bytes : 1);
+        if (!fields[f]) err = HD_FAIL_MEMORY(bytes);
+    }
+    if (err == HEED_OK) err = read_labels(data, target, fields, take, ctx);
+    for (int f = 0; f < data->n_fields; f++) hd_free(fields[f]);
+    return err;
+}
+
+static heed_err keep_labels(void *ctx, size_t from, size_t n, const int32_t *labels) {
+    memcpy((int32_t *)ctx + from, labels, n * sizeof *labels);
     return HEED_OK;
 }
 
 heed_err hd_data_labels(hd_data *data, int32_t **out) {
     int target = hd_data_find(data, HD_ROLE_TARGET);
-    void *fields[HD_FIELDS] = {NULL};
     *out = NULL;
     if (target < 0 || data->fields[target].dtype != HD_I32 ||
         hd_field_count(&data->fields[target]) != 1) {
         return HEED_OK;
     }
-    heed_err err = HEED_OK;
-    if (!(*out = hd_calloc(data->n + 1, sizeof **out))) err = HD_FAIL_MEMORY(data->n * 4);
-    for (int f = 0; err == HEED_OK && f < data->n_fields; f++) {
-        fields[f] = hd_alloc_aligned(READ_AT_ONCE, hd_field_bytes(&data->fields[f]) + 1);
-        if (!fields[f]) err = HD_FAIL_MEMORY(hd_field_bytes(&data->fields[f]));
-    }
-    if (err == HEED_OK) err = read_labels(data, target, fields, *out);
-    for (int f = 0; f < data->n_fields; f++) hd_free(fields[f]);
-    if (err != HEED_OK) {
-        hd_free(*out);
-        *out = NULL;
-    }
+    *out = hd_calloc(data->n + 1, sizeof **out);
+    if (!*out) return HD_FAIL_MEMORY(data->n * sizeof **out);
+    heed_err err = each_label(data, target, keep_labels, *out);
+    if (err == HEED_OK) return HEED_OK;
+    hd_free(*out);
+    *out = NULL;
     return err;
 }
+
+typedef struct counting {
+    size_t each, cap;
+    hd_label_counts *counts;
+} counting;
+
+static heed_err count_labels(void *ctx, size_t from, size_t n, const int32_t *labels) {
+    counting *c = ctx;
+    hd_label_counts *counts = c->counts;
+    (void)from;
+    for (size_t i = 0; i < n * c->each; i++) {
+        if (labels[i] < 0 || labels[i] >= MOST_LABELS) continue;
+        size_t label = (size_t)labels[i];
+        if (label >= counts->n) {
+            HD_TRY(hd_grow(&counts->of, &c->cap, label + 1, sizeof *counts->of));
+            memset(counts->of + counts->n, 0, (label + 1 - counts->n) * sizeof *counts->of);
+            counts->n = label + 1;
+        }
+        counts->of[label]++;
+        counts->sum++;
+    }
+    return HEED_OK;
+}
+
+heed_err hd_data_count_labels(hd_data *data, hd_label_counts *out) {
+    int target = hd_data_find(data, HD_ROLE_TARGET);
+    *out = (hd_label_counts){.of = NULL};
+    if (target < 0 || data->fields[target].dtype != HD_I32) return HEED_OK;
+    counting c = {.each = hd_field_count(&data->fields[target]), .counts = out};
+    heed_err err = each_label(data, target, count_labels, &c);
+    if (err != HEED_OK) hd_label_counts_clear(out);
+    return err;
+}
+
+void hd_label_counts_clear(hd_label_counts *counts) {
+    hd_free(counts->of);
+    *counts = (hd_label_counts){.of = NULL};
+}
+
+// ── Folds ──
 
 typedef struct labelled {
     int32_t label;

@@ -81,6 +81,14 @@ heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed,
                       hd_data **out) HEED_CHECK;
 // Each sample's label where the data has one: (n), for hd_free; NULL where it has none, or more.
 heed_err hd_data_labels(hd_data *data, int32_t **out) HEED_CHECK;
+// How often each label from 0 on stands in the data's target, of whatever shape; none: n is 0.
+typedef struct hd_label_counts {
+    uint64_t *of; // (n)
+    size_t n;
+    uint64_t sum;
+} hd_label_counts;
+heed_err hd_data_count_labels(hd_data *data, hd_label_counts *out) HEED_CHECK;
+void hd_label_counts_clear(hd_label_counts *counts);
 // Fold `fold` of k, after shuffling by seed: `train` and `test` are indexes, (n) and (n / k + 1),
 // allocated here, for hd_free. labels: (n), or NULL; with them each fold has every label's share.
 typedef struct hd_fold {

@@ -421,6 +421,10 @@ static const hd_loss_kind ctc = {
 typedef struct sampled_options {
     const char *items;
     double scale;
+    bool log_q;
+    // Learnt: log of the share that each item has of the data's labels, and of one that has none.
+    float *share, rare;
+    size_t n;
 } sampled_options;
 static const hd_option sampled_rows[] = {
     {.name = "items",
@@ -436,7 +440,42 @@ static const hd_option sampled_rows[] = {
      .min = 1e-6,
      .max = 1e6,
      .doc = HD_TEXT("of the products (1 / temperature)", "内积的倍数（1 / 温度）")},
+    {.name = "log_q",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(sampled_options, log_q),
+     .doc = HD_TEXT("takes off, in a training, the logarithm of how often its data has an item: "
+                    "frequent ones stand in more batches",
+                    "训练时减去条目在数据中出现频率的对数：常见条目会出现在更多批次中")},
     {.name = NULL}};
+
+// Yi et al. 2019, with the shares counted beforehand and not estimated on the way: an item is met
+// in a batch as often as the data has it.
+static heed_err sampled_learn(void *options, hd_data *data, hd_arena *arena) {
+    sampled_options *o = options;
+    hd_label_counts counts;
+    if (!o->log_q) return HEED_OK;
+    HD_TRY(hd_data_count_labels(data, &counts));
+    double sum = (double)(counts.sum > 0 ? counts.sum : 1);
+    o->share = hd_arena_alloc(arena, (counts.n + 1) * sizeof *o->share);
+    o->n = counts.n;
+    o->rare = (float)-log(sum + 1);
+    for (size_t i = 0; o->share && i < counts.n; i++) {
+        o->share[i] = counts.of[i] > 0 ? (float)log((double)counts.of[i] / sum) : o->rare;
+    }
+    hd_label_counts_clear(&counts);
+    return o->share ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+// (rows) of the labels' logarithms.
+static hd_tensor *log_shares(hd_nn_scope *s, const sampled_options *o, size_t items,
+                             hd_tensor *labels) {
+    float *values = hd_calloc(items + 1, sizeof *values);
+    if (!values) return hd_scope_fail(s, HD_FAIL_MEMORY(items * sizeof *values));
+    for (size_t i = 0; i < items; i++) values[i] = i < o->n ? o->share[i] : o->rare;
+    hd_tensor *table = hd_graph_const(s->graph, 1, &items, values);
+    hd_free(values);
+    return hd_tensor_gather(table, labels);
+}
 
 // The items of the batch's other rows stand for all others.
 static hd_tensor *sampled_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *target,
@@ -456,7 +495,8 @@ static hd_tensor *sampled_build(hd_nn_scope *s, hd_tensor *out, hd_tensor *targe
     }
     hd_tensor *items = hd_graph_weight(s->graph, (hd_weight *)(uintptr_t)&table->weight);
     hd_tensor *labels = hd_tensor_reshape(target, 1, &rows);
-    const hd_sampled_opts opts = {.scale = (float)o->scale};
+    hd_sampled_opts opts = {.scale = (float)o->scale};
+    if (o->share) opts.log_q = opts.log_q_own = log_shares(s, o, items->shape[0], labels);
     return hd_tensor_sampled_softmax(hd_tensor_reshape(out, 2, (size_t[]){rows, width}), items,
                                      labels, labels, &opts);
 }
@@ -468,6 +508,7 @@ static const hd_loss_kind sampled_softmax = {
              .doc = HD_TEXT("cross-entropy of items against those of the batch's other rows",
                             "与同批其他行的条目相比的交叉熵")},
     .rule = HD_TARGET_OWN,
+    .learn = sampled_learn,
     .build = sampled_build};
 
 // ── The list ──
@@ -496,6 +537,11 @@ heed_err hd_loss_read(const json_t *value, const hd_where *where, hd_arena *aren
 
 const hd_loss_kind *hd_loss_kind_of(const hd_loss *loss) {
     return (const hd_loss_kind *)(const void *)loss->choice.kind;
+}
+
+heed_err hd_loss_learn(hd_loss *loss, hd_data *data, hd_arena *arena) {
+    const hd_loss_kind *kind = hd_loss_kind_of(loss);
+    return kind->learn ? kind->learn(loss->choice.options, data, arena) : HEED_OK;
 }
 
 // Targets in the form the loss wants, or a failure that shows both shapes.

@@ -4,6 +4,7 @@
 #ifndef HD_NN_LOSS_H
 #define HD_NN_LOSS_H
 
+#include "nn/data.h"
 #include "nn/scope.h"
 
 // What a loss wants beside the network's output.
@@ -20,6 +21,9 @@ typedef struct hd_loss_kind {
     // A scalar. target: NULL for HD_TARGET_NONE; of the output's shape for HD_TARGET_VALUES.
     hd_tensor *(*build)(hd_nn_scope *scope, hd_tensor *out, hd_tensor *target, const void *options,
                         const hd_where *where);
+    // Looks at a training's data before it begins, where the options ask for that; what it learns
+    // stands in the options, in the arena's memory. NULL: nothing to learn.
+    heed_err (*learn)(void *options, hd_data *data, hd_arena *arena);
     // The label that counts for nothing, when the options say so.
     bool (*ignored)(const void *options, int32_t *label);
 } hd_loss_kind;
@@ -31,6 +35,8 @@ typedef struct hd_loss {
 heed_err hd_loss_read(const json_t *value, const hd_where *where, hd_arena *arena,
                       hd_loss *out) HEED_CHECK;
 const hd_loss_kind *hd_loss_kind_of(const hd_loss *loss);
+// Before the first build of a training: what the loss wants to know of its data.
+heed_err hd_loss_learn(hd_loss *loss, hd_data *data, hd_arena *arena) HEED_CHECK;
 // Failures stick in the scope, with their place.
 hd_tensor *hd_loss_build(hd_nn_scope *scope, const hd_loss *loss, hd_tensor *out,
                          hd_tensor *target);

@@ -174,6 +174,7 @@ heed_err hd_training_begin(hd_training *t) {
     HD_TRY(check_data(t));
     HD_TRY(read_specs(t));
     HD_TRY(find_monitor(t));
+    HD_TRY(hd_loss_learn(&t->loss, t->data, &t->arena));
     HD_TRY(hd_pool_new(t->o.threads, &t->pool));
     HD_TRY(make_weights(t));
     make_runners(t);

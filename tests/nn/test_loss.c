@@ -221,6 +221,40 @@ static void test_sampled(void **state) {
     hd_data_free(data);
 }
 
+// Items by their share of the data's labels; a row's own item among the others is struck out.
+static void test_log_q(void **state) {
+    (void)state;
+    static const int32_t words[] = {0, 1, 2, 4}, items[] = {3, 2, 3, 0};
+    static const double share[] = {0.25, 0, 0.25, 0.5};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_I32, 0, {0}}, .dtype = HD_I32, .data = words},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = items}};
+    hd_data *data;
+    hd_train_report report;
+    hd_net *net = net_of("- embedding: {count: 5, dim: 3, name: words}\n", 1);
+    assert_ok(hd_data_memory(4, 2, columns, &data));
+    const hd_train_opts opts = {.loss = "sampled_softmax: {items: words, log_q: true}",
+                                .optimizer = "sgd: 0",
+                                .batch = 4,
+                                .threads = 1};
+    assert_ok(hd_net_train(net, data, &opts, &report));
+    const float *t = net->weights.at[0]->weight.data;
+    double loss = 0;
+    for (int r = 0; r < 4; r++) {
+        double score[4], sum = 1;
+        for (int c = 0; c < 4; c++) {
+            score[c] = -log(share[items[c]]);
+            for (int d = 0; d < 3; d++)
+                score[c] += (double)t[words[r] * 3 + d] * (double)t[items[c] * 3 + d];
+        }
+        for (int c = 0; c < 4; c++) sum += items[c] == items[r] ? 0 : exp(score[c] - score[r]);
+        loss += log(sum) / 4;
+    }
+    near("log_q", report.loss, loss);
+    hd_net_free(net);
+    hd_data_free(data);
+}
+
 static void test_metrics(void **state) {
     (void)state;
     const hd_data_column columns[] = {
@@ -269,6 +303,7 @@ int main(void) {
         cmocka_unit_test(test_values),      cmocka_unit_test(test_labels),
         cmocka_unit_test(test_shares),      cmocka_unit_test(test_groups),
         cmocka_unit_test(test_contrastive), cmocka_unit_test(test_ctc),
-        cmocka_unit_test(test_sampled),     cmocka_unit_test(test_metrics)};
+        cmocka_unit_test(test_sampled),     cmocka_unit_test(test_log_q),
+        cmocka_unit_test(test_metrics)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }
