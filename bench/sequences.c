@@ -64,6 +64,7 @@ static size_t lay_recurrent(job *j) {
     j->r.y = part(j, &used, n * h);
     j->r.gates = part(j, &used, n * hd_recurrent_kept(s->cell) * h);
     j->r.c = part(j, &used, n * h);
+    j->rg.dgates = j->r.gates; // (each run writes them anew)
     j->rg.dy = part(j, &used, n * h);
     j->rg.dx = part(j, &used, n * s->inputs);
     j->rg.dw_ih = part(j, &used, wide * s->inputs);

@@ -53,8 +53,8 @@ static hd_pool *pool_for(hd_pool *pool, const hd_recurrent *r) {
 // ── workspace: parts in order, each a multiple of 64 bytes ──
 
 typedef struct parts {
-    size_t packed, groups, dgates, before, sums; // floats before each
-    size_t gemm;                                 // bytes before the products' own
+    size_t packed, groups, before, sums; // floats before each
+    size_t gemm;                         // bytes before the products' own
 } parts;
 
 static size_t take(size_t *floats, size_t n) {
@@ -73,7 +73,6 @@ static parts lay_out(const hd_recurrent *r, bool backward) {
     p.packed = take(&floats, backward ? back_packed : forward_packed);
     p.groups = take(&floats, n_groups(r) * group_floats(r));
     if (backward) {
-        p.dgates = take(&floats, places * kept);
         p.before = take(&floats, places * h);
         p.sums = take(&floats, kept);
     }
@@ -241,7 +240,7 @@ heed_err hd_recurrent_backward(hd_pool *pool, const hd_recurrent *r, const hd_re
     const parts p = lay_out(r, true);
     const size_t h = r->hidden, wide = hd_recurrent_gates(r->cell) * h;
     const size_t together = r->cell == HD_CELL_GRU ? 2 * h : wide;
-    float *ws = workspace, *packed = ws + p.packed, *dgates = ws + p.dgates;
+    float *ws = workspace, *packed = ws + p.packed, *dgates = g->dgates;
     void *gemm_ws = (char *)workspace + p.gemm;
     k->pack(together, h, r->w_hh, false, packed);
     if (together < wide)

@@ -55,6 +55,7 @@ typedef struct hd_recurrent_grads {
     const float *dh_last, *dc_last; // (B, H) or NULL
     // Written, NULL: not wanted.
     float *dx, *dw_ih, *dw_hh, *db_ih, *db_hh, *dh0, *dc0;
+    float *dgates; // (B, T, kept · H), always written; may be `gates`, which are then lost
 } hd_recurrent_grads;
 
 size_t hd_recurrent_gates(hd_cell cell); // G

@@ -205,14 +205,16 @@ static void recurrent_reference(const hd_node *node, const double *const *in, do
     for (size_t b = 0; b < r.batch; b++) reference_sequence(&r, in, b, out);
 }
 
-// ── Gradient: one output per input but the lengths ──
+// ── Gradient: one output per input but the lengths; the gates' gradients on the way ──
+
+enum { D_GATES = C0 + 1 };
 
 static heed_err grad_shape(hd_node *node) {
     for (int i = X; i <= C0; i++) {
         const hd_tensor *t = node->in[i];
         HD_TRY(t ? hd_out_like(node, i, t) : hd_out_set(node, i, HD_F32, 1, (size_t[]){0}));
     }
-    return HEED_OK;
+    return hd_out_like(node, D_GATES, node->in[GRAD_GATES]);
 }
 
 static size_t grad_workspace(const hd_node *node, size_t threads) {
@@ -238,7 +240,8 @@ static heed_err grad_forward(const hd_node *node, const hd_run *run) {
                                   .db_ih = out_if(node, B_IH),
                                   .db_hh = out_if(node, B_HH),
                                   .dh0 = out_if(node, H0),
-                                  .dc0 = out_if(node, C0)};
+                                  .dc0 = out_if(node, C0),
+                                  .dgates = hd_out_f32(node, D_GATES)};
     return hd_recurrent_backward(run->pool, &r, &g, run->workspace);
 }
 
@@ -252,8 +255,10 @@ static const hd_operator operator_recurrent_grad = {
     .name = "recurrent_grad",
     .min_in = GRAD_INPUTS,
     .max_in = GRAD_INPUTS,
-    .n_out = C0 + 1,
+    .n_out = D_GATES + 1,
     .attrs_size = sizeof(recurrent_attrs),
+    .in_place = 1U << GRAD_GATES,
+    .placed = D_GATES,
     .optional = OPTIONAL | 1U << D_Y | 1U << D_H | 1U << D_C,
     .shape = grad_shape,
     .forward = grad_forward,

@@ -39,6 +39,7 @@ struct hd_operator {
     size_t (*workspace)(const hd_node *node, size_t threads); // bytes
     double (*flops)(const hd_node *node);
     uint32_t in_place;    // bit i: output 0 may stand in input i's memory (same bytes)
+    int placed;           // the output of which that is said, if not 0
     uint32_t accumulates; // bit i: forward honours run->accumulate for output i
     uint32_t no_grad;     // bit i: output i isn't differentiable (indexes, statistics)
     bool alias;           // output 0 is input 0's memory (from byte node_alias_offset on)

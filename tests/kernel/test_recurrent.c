@@ -195,7 +195,8 @@ static void set_up(data *x, const shape *s) {
                                 .db_ih = x->grad[B_IH],
                                 .db_hh = x->grad[B_HH],
                                 .dh0 = s->first ? x->grad[H0] : NULL,
-                                .dc0 = s->first && lstm ? x->grad[C0] : NULL};
+                                .dc0 = s->first && lstm ? x->grad[C0] : NULL,
+                                .dgates = x->out[3]};
     if (!s->first) x->n[H0] = 0;
     if (!s->first || !lstm) x->n[C0] = 0;
 }
