@@ -15,12 +15,14 @@ typedef struct block_options {
     double dropout;
     bool causal, post, bias;
     int act, norm;
-    const char *memory;
+    const char *memory, *times;
 } block_options;
 
 static const char *const norm_words[] = {"layer", "rms", NULL};
 static const char *const place_words[] = {"none", "rotary", "distance", NULL};
 enum { PLACES_NONE, PLACES_ROTARY, PLACES_DISTANCE, BUCKETS = 32 };
+// Differences of times: two buckets to each doubling, which reaches over all of an i32.
+enum { TIME_BUCKETS = 64, TIME_OCTAVE_BITS = 1 };
 
 #define INT_ROW(field, start, low, high, need, en, zh)                               \
     {                                                                                \
@@ -47,6 +49,12 @@ enum { PLACES_NONE, PLACES_ROTARY, PLACES_DISTANCE, BUCKETS = 32 };
          .min = 1,                                                                                 \
          .max = 1e9,                                                                               \
          .doc = HD_TEXT("longest wave of rotary places", "rotary 的最长波长")},                    \
+        {.name = "times",                                                                          \
+         .type = HD_OPTION_TEXT,                                                                   \
+         .at = offsetof(block_options, times),                                                     \
+         .doc = HD_TEXT("an input of whole numbers, a time for each place: adds a trained bias "   \
+                        "by how far two are apart",                                                \
+                        "一个整数输入，每个位置一个时间：按两者相隔多久加上训练得到的偏置")},      \
         {.name = "dropout",                                                                        \
          .type = HD_OPTION_REAL,                                                                   \
          .at = offsetof(block_options, dropout),                                                   \
@@ -124,6 +132,26 @@ static hd_tensor *joined(hd_nn_scope *s, const char *name, hd_tensor *x, size_t 
     return hd_tensor_add(dropped(x, o->dropout), residual);
 }
 
+// A bias by the times of the places. False: there is no such input, which sticks in the scope.
+static bool time_bias(hd_nn_scope *s, const hd_tensor *x, const block_options *o,
+                      hd_attention_opts *opts) {
+    hd_tensor *times = hd_scope_find(s, o->times);
+    if (!times || times->dtype != HD_I32 || times->n_dims != 2 || times->shape[1] != x->shape[1]) {
+        hd_shape_text shape = hd_scope_shape(x);
+        hd_scope_fail(
+            s, HD_FAIL(HEED_INPUT,
+                       "times: '%s' must be an input of whole numbers, one for each place "
+                       "of the sequence %s",
+                       "times：“%s”应为整数输入，序列 %s 的每个位置一个", o->times, shape.text));
+        return false;
+    }
+    opts->by_time =
+        hd_scope_weight(s, "time", 2, (size_t[]){opts->heads, TIME_BUCKETS}, hd_init_small_normal);
+    opts->q_time = times;
+    opts->octave_bits = TIME_OCTAVE_BITS;
+    return true;
+}
+
 // Of x to itself, or to memory.
 static hd_tensor *attend(hd_nn_scope *s, hd_tensor *x, hd_tensor *memory, const block_options *o,
                          bool causal, hd_tensor *residual) {
@@ -138,6 +166,7 @@ static hd_tensor *attend(hd_nn_scope *s, hd_tensor *x, hd_tensor *memory, const 
             hd_scope_weight(s, "distance", 2, (size_t[]){heads, BUCKETS}, hd_init_small_normal);
         opts.by_distance = hd_tensor_distance_bias(table, &by);
     }
+    if (o->times && !memory && !time_bias(s, x, o, &opts)) return x;
     hd_tensor *y;
     if (memory) {
         hd_tensor *q =

@@ -271,6 +271,78 @@ static void test_orders(void **state) {
     hd_data_free(data);
 }
 
+// Attention of one head over three places of two values, biased by the times between them.
+enum { PLACES = 3, WIDE = 2 };
+
+static const float *values_of(const hd_net *net, const char *path) {
+    const hd_weight_item *item = hd_weights_find(&net->weights, path);
+    assert_non_null(item);
+    return item->weight.data;
+}
+
+static double row_of(const hd_net *net, const char *layer, int row, const double *x) {
+    char weight[32], bias[32];
+    hd_snprintf(weight, sizeof weight, "0.%s.weight", layer);
+    hd_snprintf(bias, sizeof bias, "0.%s.bias", layer);
+    double sum = (double)values_of(net, bias)[row];
+    for (int d = 0; d < WIDE; d++) sum += (double)values_of(net, weight)[row * WIDE + d] * x[d];
+    return sum;
+}
+
+static void attended(const hd_net *net, const float *x, const size_t bucket[PLACES][PLACES],
+                     double out[PLACES][WIDE]) {
+    double qkv[PLACES][3 * WIDE];
+    for (int t = 0; t < PLACES; t++) {
+        const double in[WIDE] = {(double)x[t * WIDE], (double)x[t * WIDE + 1]};
+        for (int r = 0; r < 3 * WIDE; r++) qkv[t][r] = row_of(net, "qkv", r, in);
+    }
+    for (int t = 0; t < PLACES; t++) {
+        double sum = 0, mixed[WIDE] = {0, 0};
+        for (int k = 0; k < PLACES; k++) {
+            double score = (double)values_of(net, "0.time")[bucket[t][k]];
+            for (int d = 0; d < WIDE; d++) score += qkv[t][d] * qkv[k][WIDE + d] / sqrt(WIDE);
+            sum += exp(score);
+            for (int d = 0; d < WIDE; d++) mixed[d] += exp(score) * qkv[k][2 * WIDE + d];
+        }
+        for (int d = 0; d < WIDE; d++) mixed[d] /= sum;
+        for (int d = 0; d < WIDE; d++) out[t][d] = row_of(net, "out", d, mixed);
+    }
+}
+
+static void test_times(void **state) {
+    (void)state;
+    static const float x[PLACES * WIDE] = {1, -0.5F, 0.25F, 2, -1, 0.5F};
+    static const int32_t times[PLACES] = {100, 101, 107};
+    // 1 + |a − b|: 1 is bucket 0, 2 is 2, 7 is 5 (between 6 and 8), 8 is 6.
+    static const size_t buckets[PLACES][PLACES] = {{0, 2, 6}, {2, 0, 5}, {6, 5, 0}};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 2, {PLACES, WIDE}}, .dtype = HD_F32, .data = x},
+        {.field = {"when", HD_ROLE_INPUT, HD_I32, 1, {PLACES}}, .dtype = HD_I32, .data = times}};
+    hd_data *data;
+    float *out;
+    size_t width;
+    double wanted[PLACES][WIDE];
+    assert_ok(hd_data_memory(1, 2, columns, &data));
+    hd_net *net = net_of("- attention: {heads: 1, times: when}\n", 1);
+    assert_ok(hd_net_prepare(net, data->fields, data->n_fields));
+    hd_weight *table = &hd_weights_find(&net->weights, "0.time")->weight;
+    for (size_t i = 0; i < table->count; i++) table->data[i] = (float)(i % 7) - 3;
+    assert_ok(hd_net_predict(net, data, 1, 1, &out, &width));
+    attended(net, x, buckets, wanted);
+    for (int i = 0; i < PLACES * WIDE; i++) {
+        assert_true(fabs((double)out[i] - wanted[i / WIDE][i % WIDE]) < 1e-5);
+    }
+    hd_free(out);
+    hd_net_free(net);
+    net = net_of("- attention: {heads: 1, times: x}\n", 1);
+    assert_says(hd_net_prepare(net, data->fields, data->n_fields), HEED_INPUT,
+                "times: 'x' must be an input of whole numbers, one for each place of the sequence "
+                "(3, 2)",
+                "times：“x”应为整数输入");
+    hd_net_free(net);
+    hd_data_free(data);
+}
+
 static void test_tie(void **state) {
     (void)state;
     hd_data *data = sequences(0);
@@ -292,8 +364,9 @@ static void test_tie(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_books), cmocka_unit_test(test_lengths),
-                                       cmocka_unit_test(test_padding),
-                                       cmocka_unit_test(test_orders), cmocka_unit_test(test_tie)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_books),   cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_padding), cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_times),   cmocka_unit_test(test_tie)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
