@@ -109,6 +109,7 @@ typedef struct heed_fit_params {
     size_t steps;                 // an end before that: none
     size_t batch;                 // 32
     size_t accumulate;            // batches to a step: 1
+    size_t buckets;               // 2 to 6: a batch's sequences are of about one length: none
     uint64_t seed;                // of shuffling and dropout
     heed_data *validation;        // none
     size_t validate_every;        // steps: each epoch

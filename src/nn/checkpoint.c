@@ -78,10 +78,11 @@ static void row_read(const state_row *row, const json_t *value, hd_train_state *
 
 // What a checkpoint must agree on with the training that takes it up.
 static heed_err identity(const hd_training *t, json_t **out) {
-    return hd_json_pack(out, "{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "loss", t->o.loss, "optimizer",
-                        t->o.optimizer, "samples", (json_int_t)t->data->n, "batch",
-                        (json_int_t)t->o.batch, "accumulate", (json_int_t)t->o.accumulate, "seed",
-                        (json_int_t)(t->o.seed & INT64_MAX), "schedule", t->o.schedule);
+    return hd_json_pack(out, "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "loss", t->o.loss,
+                        "optimizer", t->o.optimizer, "samples", (json_int_t)t->data->n, "batch",
+                        (json_int_t)t->o.batch, "buckets", (json_int_t)t->o.buckets, "accumulate",
+                        (json_int_t)t->o.accumulate, "seed", (json_int_t)(t->o.seed & INT64_MAX),
+                        "schedule", t->o.schedule);
 }
 
 static heed_err state_json(const hd_training *t, hd_str *out) {

@@ -270,20 +270,29 @@ static heed_err keep_labels(void *ctx, size_t from, size_t n, const int32_t *lab
     return HEED_OK;
 }
 
-heed_err hd_data_labels(hd_data *data, int32_t **out) {
-    int target = hd_data_find(data, HD_ROLE_TARGET);
+// The first field of a role, where it is one whole number a sample.
+static heed_err numbers_of(hd_data *data, hd_data_role role, int32_t **out) {
+    int field = hd_data_find(data, role);
     *out = NULL;
-    if (target < 0 || data->fields[target].dtype != HD_I32 ||
-        hd_field_count(&data->fields[target]) != 1) {
+    if (field < 0 || data->fields[field].dtype != HD_I32 ||
+        hd_field_count(&data->fields[field]) != 1) {
         return HEED_OK;
     }
     *out = hd_calloc(data->n + 1, sizeof **out);
     if (!*out) return HD_FAIL_MEMORY(data->n * sizeof **out);
-    heed_err err = each_label(data, target, keep_labels, *out);
+    heed_err err = each_label(data, field, keep_labels, *out);
     if (err == HEED_OK) return HEED_OK;
     hd_free(*out);
     *out = NULL;
     return err;
+}
+
+heed_err hd_data_labels(hd_data *data, int32_t **out) {
+    return numbers_of(data, HD_ROLE_TARGET, out);
+}
+
+heed_err hd_data_lengths(hd_data *data, int32_t **out) {
+    return numbers_of(data, HD_ROLE_LENGTH, out);
 }
 
 typedef struct counting {

@@ -81,6 +81,8 @@ heed_err hd_data_part(hd_data *data, double from, double to, uint64_t seed,
                       hd_data **out) HEED_CHECK;
 // Each sample's label where the data has one: (n), for hd_free; NULL where it has none, or more.
 heed_err hd_data_labels(hd_data *data, int32_t **out) HEED_CHECK;
+// Each sample's length, the same way.
+heed_err hd_data_lengths(hd_data *data, int32_t **out) HEED_CHECK;
 // How often each label from 0 on stands in the data's target, of whatever shape; none: n is 0.
 typedef struct hd_label_counts {
     uint64_t *of; // (n)

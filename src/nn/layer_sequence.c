@@ -52,12 +52,20 @@ static hd_tensor *sinusoidal(hd_nn_scope *s, size_t length, size_t width) {
     return out;
 }
 
+// What came first: a table that is there already, or this length.
+static size_t known_places(const hd_nn_scope *s, size_t length) {
+    char path[HD_SCOPE_PATH + 8];
+    hd_snprintf(path, sizeof path, "%s.weight", s->path);
+    const hd_weight_item *item = hd_weights_find(s->weights, path);
+    return item ? item->weight.shape[0] : length;
+}
+
 static hd_tensor *learned(hd_nn_scope *s, const positions_options *o, const hd_where *where,
                           size_t length, size_t width) {
     hd_initializer init;
     heed_err err = hd_initializer_read(o->init, where, s->arena, hd_init_small_normal, &init);
     if (err != HEED_OK) return hd_scope_fail(s, err);
-    size_t most = o->most > 0 ? (size_t)o->most : length;
+    size_t most = o->most > 0 ? (size_t)o->most : known_places(s, length);
     if (length > most) {
         return hd_scope_fail(s, HD_FAIL(HEED_INPUT,
                                         "a sequence of %zu comes in, positions go up to %zu: raise "

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "nn/bucket.h"
 
 enum { SLOTS = 3 };
 
@@ -24,7 +25,8 @@ typedef struct slot {
 struct hd_loader {
     hd_data *data;
     hd_loader_opts opts;
-    size_t *order;     // (n)
+    size_t *order; // (n)
+    hd_buckets buckets;
     size_t batch, cap; // size of batches, and what the slots hold
     size_t next;       // sample of the order to read next
     size_t end;
@@ -47,6 +49,8 @@ static void set_order(hd_loader *l) {
     if (!l->opts.shuffle) return;
     hd_rng rng = hd_rng_make(l->opts.seed, UINT64_C(0x6F7264657200) + l->epoch);
     hd_rng_shuffle(&rng, l->order, l->data->n, sizeof *l->order);
+    if (l->buckets.n == 0) return;
+    hd_buckets_arrange(&l->buckets, l->opts.seed, l->epoch, l->batch, l->order, l->data->n);
 }
 
 size_t hd_loader_samples(const hd_loader *l, size_t batch) {
@@ -60,6 +64,8 @@ static void fill(hd_loader *l, slot *s, size_t from, size_t n) {
     s->batch.n = n;
     memcpy(s->batch.index, l->order + from, n * sizeof *l->order);
     s->err = n > 0 ? l->data->read(l->data, n, s->batch.index, &draw, s->batch.fields) : HEED_OK;
+    s->batch.length = hd_buckets_length(&l->buckets, s->batch.index, n);
+    if (s->err == HEED_OK) hd_batch_cut(l->data, s->batch.length, n, s->batch.fields);
     if (s->err != HEED_OK) {
         hd_error_get(&s->failure);
         s->failure.code = s->err;
@@ -122,9 +128,11 @@ heed_err hd_loader_new(hd_data *data, const hd_loader_opts *opts, hd_loader **ou
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->changed, NULL);
     l->order = hd_calloc(data->n + 1, sizeof *l->order);
-    if (!l->order) {
+    heed_err err = l->order ? hd_buckets_make(data, opts->buckets, &l->buckets)
+                            : HD_FAIL_MEMORY(data->n * sizeof *l->order);
+    if (err != HEED_OK) {
         hd_loader_free(l);
-        return HD_FAIL_MEMORY(data->n * sizeof *l->order);
+        return err;
     }
     *out = l;
     return HEED_OK;
@@ -151,6 +159,7 @@ void hd_loader_free(hd_loader *l) {
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
     clear_slots(l);
+    hd_buckets_clear(&l->buckets);
     hd_free(l->order);
     hd_free(l);
 }

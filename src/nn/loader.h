@@ -12,6 +12,7 @@ typedef struct hd_loader hd_loader;
 typedef struct hd_minibatch {
     size_t n;                // samples
     void *fields[HD_FIELDS]; // 64-byte aligned
+    size_t length;           // places of its sequences; 0: as the source has them
     size_t *index;           // (n) which samples of the source they are
 } hd_minibatch;
 
@@ -19,6 +20,7 @@ typedef struct hd_loader_opts {
     uint64_t seed;
     bool shuffle;
     bool training;  // draws are made
+    size_t buckets; // of sequences by length (nn/bucket.h); 0: none
     bool drop_last; // an incomplete last batch is left out
     int ahead; // batches read ahead: 0: none, by the caller's thread; −1: 2, or 0 where cheap
 } hd_loader_opts;

@@ -42,6 +42,7 @@ typedef struct hd_program_opts {
 typedef struct hd_program {
     hd_graph *graph;
     size_t batch;
+    size_t length; // of sequences, for who keeps several programs; 0: as the data has them
     hd_tensor *fields[HD_FIELDS]; // like the data's; NULL where unused
     hd_tensor *out;  // without values where the loss took in the last layer (many classes)
     hd_tensor *loss; // NULL: none

@@ -224,6 +224,7 @@ heed_err hd_public_opts(const heed_fit_params *p, hd_train_opts *out) {
                            .steps = p->steps,
                            .batch = p->batch,
                            .accumulate = p->accumulate,
+                           .buckets = p->buckets,
                            .seed = p->seed,
                            .validation = p->validation ? p->validation->data : NULL,
                            .validate_every = p->validate_every,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program stands for one batch size; an epoch needs two (the last batch is smaller), a schedule
-// of the batch size a few. The ones used last are kept.
+// A program stands for one batch size and one length of sequences; an epoch needs two (the last
+// batch is smaller), a schedule of the batch size or buckets of lengths a few. The ones used last
+// are kept.
 #include "nn/runner.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/bucket.h"
 
 void hd_runner_init(hd_runner *runner, hd_net *net, hd_data *data, hd_pool *pool,
                     const hd_program_opts *opts) {
@@ -44,7 +46,9 @@ static heed_err check_labels(const hd_runner *r, const hd_program *p, const hd_m
     if (kind->rule != HD_TARGET_LABELS) return HEED_OK;
     bool ignore = kind->ignored && kind->ignored(r->opts.loss->choice.options, &ignored);
     const int32_t *label = batch->fields[r->target];
-    size_t each = hd_field_count(&r->data->fields[r->target]), classes = classes_of(p);
+    hd_data_field fields[HD_FIELDS];
+    hd_fields_cut(r->data, batch->length, fields);
+    size_t each = hd_field_count(&fields[r->target]), classes = classes_of(p);
     for (size_t i = 0; i < batch->n * each; i++) {
         if ((label[i] >= 0 && (size_t)label[i] < classes) || (ignore && label[i] == ignored)) {
             continue;
@@ -69,18 +73,32 @@ static void to_front(hd_runner *r, int i) {
     r->programs[0] = p;
 }
 
+// A program for a batch, which it is bound to.
+static heed_err make(const hd_runner *r, const hd_program_opts *opts, const hd_minibatch *batch,
+                     hd_program **out) {
+    hd_data_field fields[HD_FIELDS];
+    hd_program_opts o = *opts;
+    o.batch = batch->n;
+    hd_fields_cut(r->data, batch->length, fields);
+    HD_TRY(hd_program_new(r->net, fields, r->data->n_fields, &o, r->pool, out));
+    (*out)->length = batch->length;
+    hd_program_bind(*out, r->data->n_fields, batch->fields);
+    return HEED_OK;
+}
+
+static bool is_for(const hd_program *p, const hd_minibatch *batch) {
+    return p->batch == batch->n && p->length == batch->length;
+}
+
 heed_err hd_runner_get(hd_runner *r, const hd_minibatch *batch, hd_program **out) {
     int i = 0;
-    while (i < HD_RUNNER_PROGRAMS && r->programs[i] && r->programs[i]->batch != batch->n) i++;
+    while (i < HD_RUNNER_PROGRAMS && r->programs[i] && !is_for(r->programs[i], batch)) i++;
     if (i == HD_RUNNER_PROGRAMS || !r->programs[i]) {
-        hd_program_opts opts = r->opts;
-        opts.batch = batch->n;
         if (i == HD_RUNNER_PROGRAMS) {
             hd_program_free(r->programs[--i]);
             r->programs[i] = NULL;
         }
-        HD_TRY(hd_program_new(r->net, r->data->fields, r->data->n_fields, &opts, r->pool,
-                              &r->programs[i]));
+        HD_TRY(make(r, &r->opts, batch, &r->programs[i]));
     }
     to_front(r, i);
     *out = r->programs[0];
@@ -91,8 +109,10 @@ heed_err hd_runner_get(hd_runner *r, const hd_minibatch *batch, hd_program **out
 // ── Why a number isn't finite ──
 
 static heed_err check_data(const hd_runner *r, const hd_minibatch *batch) {
+    hd_data_field fields[HD_FIELDS];
+    hd_fields_cut(r->data, batch->length, fields);
     for (int f = 0; f < r->data->n_fields; f++) {
-        const hd_data_field *field = &r->data->fields[f];
+        const hd_data_field *field = &fields[f];
         const float *v = batch->fields[f];
         size_t each = hd_field_count(field);
         if (field->dtype != HD_F32) continue;
@@ -112,11 +132,9 @@ static heed_err check_data(const hd_runner *r, const hd_minibatch *batch) {
 heed_err hd_runner_explain(hd_runner *r, const hd_minibatch *batch, uint64_t step, double rate) {
     hd_program_opts opts = r->opts;
     hd_program *p;
-    opts.batch = batch->n;
     opts.check_finite = true;
     HD_TRY(check_data(r, batch));
-    HD_TRY(hd_program_new(r->net, r->data->fields, r->data->n_fields, &opts, r->pool, &p));
-    hd_program_bind(p, r->data->n_fields, batch->fields);
+    HD_TRY(make(r, &opts, batch, &p));
     heed_err err = hd_graph_run(p->graph, step);
     hd_program_free(p);
     if (err == HEED_MEMORY) return err;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs by batch size, kept while they are used, and what training, evaluation and prediction
-// share: running one on a batch, checking what goes in, finding out why a number isn't finite.
+// Programs by batch size and length of sequences, kept while they are used, and what training,
+// evaluation and prediction share: running one on a batch, checking what goes in, finding out why a
+// number isn't finite.
 #ifndef HD_NN_RUNNER_H
 #define HD_NN_RUNNER_H
 
@@ -9,7 +10,7 @@
 #include "nn/net.h"
 #include "nn/train.h"
 
-enum { HD_RUNNER_PROGRAMS = 4 };
+enum { HD_RUNNER_PROGRAMS = 8 };
 
 typedef struct hd_metrics {
     const hd_metric_kind *kind[HD_METRICS];

@@ -45,6 +45,7 @@ typedef struct hd_train_opts {
     size_t steps;                 // an end before that; 0: none
     size_t batch;                 // 32
     size_t accumulate;            // batches to a step; 1
+    size_t buckets;               // of sequences by length (nn/bucket.h); 0: none
     uint64_t seed;                // of shuffling and dropout
     hd_data *validation;          // NULL: none
     size_t validate_every;        // steps; 0: at the end of each epoch

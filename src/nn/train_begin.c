@@ -167,8 +167,6 @@ static heed_err check_data(const hd_training *t) {
 }
 
 heed_err hd_training_begin(hd_training *t) {
-    const hd_loader_opts loader = {
-        .seed = t->o.seed, .shuffle = true, .training = true, .ahead = 0};
     set_defaults(&t->o);
     HD_TRY(hd_isa_ready());
     HD_TRY(check_data(t));
@@ -178,8 +176,11 @@ heed_err hd_training_begin(hd_training *t) {
     HD_TRY(hd_pool_new(t->o.threads, &t->pool));
     HD_TRY(make_weights(t));
     make_runners(t);
-    hd_loader_opts opts = loader;
-    opts.ahead = t->o.ahead;
+    const hd_loader_opts opts = {.seed = t->o.seed,
+                                 .shuffle = true,
+                                 .training = true,
+                                 .buckets = t->o.buckets,
+                                 .ahead = t->o.ahead};
     HD_TRY(hd_loader_new(t->data, &opts, &t->loader));
     t->steps = count_steps(t); // (as it was first planned: before a state is taken up)
     bool resumed = t->o.resume && t->o.checkpoint && hd_fs_exists(t->o.checkpoint);
