@@ -8,7 +8,8 @@
 #include "recipe/made.h"
 
 static const hd_spec_kind *const kinds[] = {
-    &hd_input_table.kind,
+    &hd_input_table.kind,  &hd_input_text.kind, &hd_input_characters.kind,
+    &hd_input_images.kind, &hd_input_idx.kind,
 };
 
 static const hd_option common[] = {

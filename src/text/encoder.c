@@ -195,6 +195,10 @@ bool hd_encoder_from_start(const hd_encoder *encoder) {
     return encoder->opts.pad == AT_END;
 }
 
+bool hd_encoder_has_runs(const hd_encoder *encoder) {
+    return encoder->opts.ngrams > 1;
+}
+
 const char *hd_encoder_token(const hd_encoder *encoder, int32_t id) {
     return id < 0 ? "" : hd_vocabulary_token(&encoder->vocabulary, (uint32_t)id);
 }

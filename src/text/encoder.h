@@ -32,6 +32,7 @@ size_t hd_encoder_size(const hd_encoder *encoder);   // numbers are below this: 
 // Whether the numbers of a text stand at the row's beginning, so that a count of them says which
 // count.
 bool hd_encoder_from_start(const hd_encoder *encoder);
+bool hd_encoder_has_runs(const hd_encoder *encoder); // ngrams above 1
 
 // ids: (L). used: places that are no padding.
 heed_err hd_encoder_apply(const hd_encoder *encoder, hd_slice text, hd_pieces *pieces, int32_t *ids,

@@ -38,16 +38,15 @@ static bool is_space(uint32_t c) {
 
 // ── characters ──
 
-// Runs of white space are one space; at the ends there is none.
+// Runs of white space are one space, and at the ends there is none; or all of it as it stands.
 static heed_err characters_split(const hd_tokenizer_options *options, hd_pieces *out) {
     static const char space[] = " ";
-    (void)options;
     const char *p = hd_str_get(&out->text);
     uint32_t c;
     bool gap = false;
     for (size_t left = out->text.len, len; (len = hd_utf8_next(p, left, &c)) > 0;
          p += len, left -= len) {
-        if (is_space(c)) {
+        if (is_space(c) && !options->spaces) {
             gap = out->n > 0;
             continue;
         }
@@ -129,11 +128,23 @@ static const hd_option rows[] = {
      .doc =
          HD_TEXT("upper and lower case, full and half width are one", "不区分大小写和全角、半角")},
     {.name = NULL}};
+static const hd_option character_rows[] = {
+    {.name = "spaces",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(hd_tokenizer_options, spaces),
+     .doc = HD_TEXT("white space as it stands, line by line", "空白和换行原样保留")},
+    {.name = "fold",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(hd_tokenizer_options, fold),
+     .initial = 1,
+     .doc =
+         HD_TEXT("upper and lower case, full and half width are one", "不区分大小写和全角、半角")},
+    {.name = NULL}};
 
 static const hd_tokenizer_kind characters = {
     .kind = {.name = "characters",
              .size = sizeof(hd_tokenizer_options),
-             .options = rows + 1,
+             .options = character_rows,
              .doc = HD_TEXT("each character; white space is one space",
                             "逐个字符；连续空白算一个空格")},
     .joint = "",

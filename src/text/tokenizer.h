@@ -14,8 +14,9 @@
 #include "base/unicode.h"
 
 typedef struct hd_tokenizer_options {
-    bool fold;  // compare texts without case and width
-    bool marks; // punctuation and symbols are tokens too, each alone
+    bool fold;   // compare texts without case and width
+    bool marks;  // punctuation and symbols are tokens too, each alone
+    bool spaces; // of characters: white space as it stands
 } hd_tokenizer_options;
 
 // A text cut into tokens. One is used again and again, by one thread: its memory stays.

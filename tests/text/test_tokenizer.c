@@ -49,6 +49,7 @@ static void test_characters(void **state) {
     (void)state;
     expect("characters", "  Ab\t\n 好c ", "|a|b| |好|c");
     expect("{\"characters\": {\"fold\": false}}", "Ab\xff", "|A|b|\xEF\xBF\xBD");
+    expect("{\"characters\": {\"spaces\": true}}", " A\n\nb", "| |a|\n|\n|b");
     expect("characters", "", "");
     expect("characters", "   ", "");
 }
