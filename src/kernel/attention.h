@@ -36,8 +36,17 @@ typedef struct hd_attention {
     size_t buckets;
     unsigned octave_bits;           // buckets per doubling: 2^octave_bits, 0..3
     const int32_t *q_time, *k_time; // (B, T), (B, S)
+    // Of the powers, in training: each is 0 with this probability, else made larger for it. Numbers
+    // by seed, stream and place, so that the backward draws the same.
+    float dropout;
+    uint64_t seed, stream;
     hd_precision precision;
 } hd_attention;
+// The place of a pair among the random numbers: rows begin at whole groups of them.
+static inline size_t hd_attention_place(const hd_attention *a, size_t b, size_t h, size_t t,
+                                        size_t k) {
+    return ((b * a->heads + h) * a->queries + t) * ((a->keys + 63) / 64 * 64) + k;
+}
 
 typedef struct hd_attention_grads {
     const float *out, *lse; // of forward

@@ -12,7 +12,7 @@ typedef struct block_options {
     int64_t layers, heads, kv_heads, width;
     int places;
     double base;
-    double dropout;
+    double dropout, attention_dropout;
     bool causal, post, bias;
     int act, norm;
     const char *memory, *times;
@@ -60,6 +60,12 @@ enum { TIME_BUCKETS = 64, TIME_OCTAVE_BITS = 1 };
          .at = offsetof(block_options, dropout),                                                   \
          .max = 0.999,                                                                             \
          .doc = HD_TEXT("behind each part", "每个部分之后的 dropout")},                            \
+        {.name = "attention_dropout",                                                              \
+         .type = HD_OPTION_REAL,                                                                   \
+         .at = offsetof(block_options, attention_dropout),                                         \
+         .max = 0.999,                                                                             \
+         .doc =                                                                                    \
+             HD_TEXT("of the weights by which a place looks at others", "注意力权重的 dropout")},  \
     {                                                                                              \
         .name = "bias", .type = HD_OPTION_BOOL, .at = offsetof(block_options, bias), .initial = 1, \
         .doc = HD_TEXT("of the linear layers", "线性层是否加偏置")                                 \
@@ -157,7 +163,8 @@ static hd_tensor *attend(hd_nn_scope *s, hd_tensor *x, hd_tensor *memory, const 
                          bool causal, hd_tensor *residual) {
     size_t width = x->shape[2], heads = (size_t)o->heads, head = width / heads;
     size_t kv = o->kv_heads ? (size_t)o->kv_heads : heads;
-    hd_attention_opts opts = {.heads = heads, .kv_heads = kv, .causal = causal};
+    hd_attention_opts opts = {
+        .heads = heads, .kv_heads = kv, .causal = causal, .dropout = (float)o->attention_dropout};
     // (A causal model never looks at padding, which stands behind.)
     if (!causal) opts.lengths = s->lengths;
     if (o->places == PLACES_DISTANCE && !memory) {

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "kernel/attention.h"
+#include "kernel/vec.h"
 #include "tensor/ops.h"
 #include "tensor/own.h"
 
@@ -20,6 +21,7 @@ typedef struct attention_attrs {
     float scale;
     bool causal;
     unsigned octave_bits;
+    float dropout;
 } attention_attrs;
 
 // Sizes, strides and options; the pointers where they stand already.
@@ -35,6 +37,9 @@ static hd_attention describe(const hd_node *node) {
                       .causal = attrs->causal,
                       .first = attrs->first,
                       .octave_bits = attrs->octave_bits,
+                      .dropout = attrs->dropout,
+                      .seed = q->graph->opts.seed,
+                      .stream = node->id,
                       .precision = q->graph->opts.precision};
     a.head_dim = q->shape[2] / (k ? a.heads : a.heads + 2 * a.kv_heads);
     a.buckets = node->in[BY_TIME] ? node->in[BY_TIME]->shape[1] : 0;
@@ -60,8 +65,11 @@ static void place(const hd_node *node, const hd_attention *a, float *const data[
     at[2] = node->in[V] ? data[2] : at[1] + kv;
 }
 
-static hd_attention describe_all(const hd_node *node) {
+static hd_attention describe_all(const hd_node *node, const hd_run *run) {
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15); // spreads steps over streams
     hd_attention a = describe(node);
+    a.seed = run->seed;
+    a.stream += run->step * odd;
     float *data[3], *at[3];
     for (int i = 0; i < 3; i++) data[i] = node->in[i] ? node->in[i]->data : NULL;
     place(node, &a, data, at);
@@ -143,7 +151,7 @@ static size_t attention_workspace(const hd_node *node, size_t threads) {
 }
 
 static heed_err attention_forward(const hd_node *node, const hd_run *run) {
-    const hd_attention a = describe_all(node);
+    const hd_attention a = describe_all(node, run);
     return hd_attention_forward(run->pool, &a, hd_out_f32(node, OUT), hd_out_f32(node, LSE),
                                 run->workspace);
 }
@@ -181,6 +189,12 @@ static double score(const scores *s, size_t key) {
                                               a->buckets)];
 }
 
+static double reference_drop(const scores *s, size_t key, double p) {
+    const hd_vec_arg arg = {.p = s->a->dropout, .seed = s->a->seed, .stream = s->a->stream};
+    return hd_vec_reference(HD_VEC_DROPOUT, p, 0, &arg,
+                            hd_attention_place(s->a, s->b, s->h, s->t, key));
+}
+
 static double reference_row(const scores *s, const double *v, double *out) {
     const hd_attention *a = s->a;
     size_t n = a->keys;
@@ -190,8 +204,9 @@ static double reference_row(const scores *s, const double *v, double *out) {
     for (size_t key = 0; key < n; key++) most = fmax(most, score(s, key));
     for (size_t j = 0; j < a->head_dim; j++) out[j] = 0;
     for (size_t key = 0; key < n; key++) {
-        const double p = exp(score(s, key) - most);
+        double p = exp(score(s, key) - most);
         sum += p;
+        if (a->dropout > 0) p = reference_drop(s, key, p);
         for (size_t j = 0; j < a->head_dim; j++) out[j] += p * v[key * a->v_row + j];
     }
     for (size_t j = 0; j < a->head_dim && n > 0; j++) out[j] /= sum;
@@ -243,7 +258,7 @@ static size_t grad_workspace(const hd_node *node, size_t threads) {
 }
 
 static heed_err grad_forward(const hd_node *node, const hd_run *run) {
-    const hd_attention a = describe_all(node);
+    const hd_attention a = describe_all(node, run);
     float *data[3], *at[3];
     for (int i = 0; i < 3; i++) data[i] = hd_out_f32(node, i);
     place(node, &a, data, at);
@@ -287,6 +302,7 @@ static heed_err attention_backward(hd_node *node, hd_tensor *const *grad_out, hd
     in[UPSTREAM] = grad_out[OUT];
     hd_tensor *grad =
         hd_operator_apply(in[Q]->graph, &operator_attention_grad, GRAD_INPUTS, in, node->attrs);
+    if (grad->node) grad->node->id = node->id; // the same numbers are drawn
     for (int i = 0; i < 5; i++)
         if (node->in[wanted[i]]) grad_in[wanted[i]] = hd_tensor_output(grad, i);
     return HEED_OK;
@@ -320,6 +336,11 @@ static void attention_samples(hd_samples *samples) {
                   (hd_sample_in[INPUTS]){floats(2, 3, 10), floats(2, 7, 10),
                                          floats(2, 7, 10), [DISTANCE] = apart},
                   &(attention_attrs){2, 2, .first = 4, .causal = true}, 4e-6);
+    hd_sample_add(samples, INPUTS, (hd_sample_in[INPUTS]){floats(2, 7, 12)},
+                  &(attention_attrs){.heads = 2, .kv_heads = 1, .causal = true, .dropout = 0.4F},
+                  4e-6);
+    hd_sample_add(samples, INPUTS, (hd_sample_in[INPUTS]){floats(1, 2, 6), floats(1, 150, 6)},
+                  &(attention_attrs){.heads = 2, .kv_heads = 1, .dropout = 0.3F}, 4e-6);
 }
 
 const hd_operator hd_operator_attention = {
@@ -346,7 +367,8 @@ hd_tensor *hd_tensor_attention(hd_tensor *q, hd_tensor *k, hd_tensor *v,
                                    .first = opts->first,
                                    .scale = opts->scale,
                                    .causal = opts->causal,
-                                   .octave_bits = opts->octave_bits > 3 ? 3 : opts->octave_bits};
+                                   .octave_bits = opts->octave_bits > 3 ? 3 : opts->octave_bits,
+                                   .dropout = q && q->graph->opts.training ? opts->dropout : 0};
     hd_tensor *const in[INPUTS] = {
         q, k, v, opts->lengths, opts->by_distance, opts->by_time, opts->q_time, opts->k_time};
     return hd_operator_apply(hd_graph_of(q), &hd_operator_attention, INPUTS, in, &attrs);

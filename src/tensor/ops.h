@@ -145,6 +145,7 @@ typedef struct hd_attention_opts {
     // doubling. Times: (B, T), (B, S) i32; k_time NULL: q_time.
     hd_tensor *by_distance, *by_time, *q_time, *k_time;
     unsigned octave_bits; // 0 … 3
+    float dropout;        // in training: of the weights that values are summed by
 } hd_attention_opts;
 // softmax(scale·q·kᵀ + bias)·v by heads: (B, T, H·D). q (B, T, H·D), k and v (B, S, Hkv·D); v NULL:
 // k is (B, S, 2·Hkv·D), keys before values; both NULL: q is (B, T, (H + 2·Hkv)·D).

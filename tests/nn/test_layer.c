@@ -343,6 +343,29 @@ static void test_times(void **state) {
     hd_data_free(data);
 }
 
+// Only a training drops: its loss is another one, an evaluation's is the same.
+static void test_attention_dropout(void **state) {
+    (void)state;
+    hd_data *data = sequences(0);
+    const char *const options[] = {"", ", attention_dropout: .5"};
+    hd_train_report report[2];
+    hd_evaluation e[2];
+    for (int i = 0; i < 2; i++) {
+        char layers[160];
+        hd_snprintf(layers, sizeof layers,
+                    "- embedding: {count: 9, dim: 4}\n- transformer_encoder: {heads: 2%s}\n"
+                    "- sequence_pool\n",
+                    options[i]);
+        hd_net *net = net_of(layers, 1);
+        const hd_train_opts opts = {.optimizer = "sgd: 0", .loss = "bpr", .threads = 1};
+        assert_ok(hd_net_train(net, data, &opts, &report[i]));
+        assert_ok(hd_net_evaluate(net, data, "bpr", NULL, 3, 1, &e[i]));
+        hd_net_free(net);
+    }
+    assert_true(e[0].loss == e[1].loss && report[0].loss != report[1].loss);
+    hd_data_free(data);
+}
+
 static void test_tie(void **state) {
     (void)state;
     hd_data *data = sequences(0);
@@ -367,6 +390,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_books),   cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_padding), cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_times),   cmocka_unit_test(test_tie)};
+        cmocka_unit_test(test_times),   cmocka_unit_test(test_attention_dropout),
+        cmocka_unit_test(test_tie)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

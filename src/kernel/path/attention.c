@@ -16,7 +16,9 @@
 
 #include <math.h>
 
+#include "kernel/kernels.h"
 #include "kernel/path/simd.h"
+#include "kernel/vec.h"
 
 enum { KEYS = 128, QUERIES = 32, CHUNK = 256 };
 #if defined(HD_PATH_AVX512) || defined(HD_PATH_NEON)
@@ -288,6 +290,24 @@ static float powers(float *y, size_t n, size_t wide, float m, bool bf16) {
     return bf16 ? powers_body(true, y, n, wide, m) : powers_body(false, y, n, wide, m);
 }
 
+static void round_rows(float *x, size_t n) {
+    for (size_t j = 0; j < n; j += VF) vf_store(x + j, rounded(true, vf_load(x + j)));
+}
+
+// Drops some of n values of a row of pairs, from key k0 on.
+static void drop(const head *h, size_t t, size_t k0, size_t n, float *y) {
+    const hd_attention *a = h->a;
+    const hd_vec_arg arg = {.p = a->dropout, .seed = a->seed, .stream = a->stream};
+    hd_kernels_get()->vec->op[HD_VEC_DROPOUT](n, y, NULL, y, &arg,
+                                              hd_attention_place(a, h->b, h->h, t, k0));
+}
+
+// Powers, `wide` of them there, which products read rounded where that is asked for.
+static void drop_powers(const head *h, size_t t, size_t k0, size_t n, size_t wide, float *y) {
+    drop(h, t, k0, n, y);
+    if (h->bf16) round_rows(y, wide);
+}
+
 static void scale_row(float *row, size_t n, float by) {
     for (size_t j = 0; j < n; j += VF) vf_store(row + j, vf_mul(vf_load(row + j), vf_set1(by)));
 }
@@ -343,6 +363,7 @@ static void forward_block(const head *h, const forward_buffers *w, size_t t0, si
         if (mine > 0) add_bias(h, t, k0, mine, y);
         const float before = w->m[i], now = most_of(y, mine, before);
         const float p = powers(y, mine, up_to(n, VF), now == -INFINITY ? 0 : now, h->bf16);
+        if (h->a->dropout > 0) drop_powers(h, t, k0, mine, up_to(n, VF), y);
         if (k0 == 0) {
             w->l[i] = p;
         } else {
@@ -481,11 +502,14 @@ static void back_row(const back *b, size_t t, size_t k0, size_t n, size_t wide, 
     const head *h = &b->h;
     const size_t seen = seen_by(h, t), mine = seen > k0 ? less(n, seen - k0) : 0;
     const float lse = b->g->lse[(h->b * h->a->heads + h->h) * h->a->queries + t];
+    const bool drops = h->a->dropout > 0;
     if (mine > 0) add_bias(h, t, k0, mine, p);
+    if (drops) drop(h, t, k0, mine, ds);
     if (h->bf16)
         back_powers(true, mine, wide, lse * log2_e, delta, p, ds);
     else
         back_powers(false, mine, wide, lse * log2_e, delta, p, ds);
+    if (drops) drop_powers(h, t, k0, mine, wide, p);
 }
 
 static void back_bias(const back *b, size_t t, size_t k0, size_t n, const float *ds) {
@@ -501,10 +525,6 @@ static void back_bias(const back *b, size_t t, size_t k0, size_t n, const float 
     const int32_t now = a->q_time[b->h.b * a->queries + t];
     for (size_t j = 0; j < n; j++)
         to[hd_attention_bucket(now, times[j], a->octave_bits, a->buckets)] += ds[j];
-}
-
-static void round_rows(float *x, size_t n) {
-    for (size_t j = 0; j < n; j += VF) vf_store(x + j, rounded(true, vf_load(x + j)));
 }
 
 // Adds scale · rows to dq, or sets it on the first block.
