@@ -198,7 +198,9 @@ static void sqlite_shutdown(void *ctx) {
 }
 
 static int adopted = SQLITE_OK;
-enum { PAGES_ASIDE = 1 << 20 }; // bytes
+// Bytes. SQLite's unix VFS takes only the lowest 17 bits of a write's length, and what is more than
+// this goes to a file in one write: store/sqlite_spill.c cuts it.
+enum { PAGES_ASIDE = 1 << 20 };
 
 static void adopt(void) {
     static const sqlite3_mem_methods methods = {

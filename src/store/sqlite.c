@@ -160,8 +160,7 @@ static heed_err immutable_uri(const char *path, hd_str *out) {
 
 static heed_err connect(hd_sqlite *s, const char *name, int flags) {
     flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    const char *vfs = s->spill ? hd_sqlite_spill_name(s->spill) : s->vfs;
-    int rc = sqlite3_open_v2(name, &s->db, flags, vfs);
+    int rc = sqlite3_open_v2(name, &s->db, flags, hd_sqlite_spill_name(s->spill));
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(s->db, BUSY_MS);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -281,7 +280,7 @@ heed_err hd_sqlite_open(const char *path, hd_store_mode mode, size_t cache_bytes
     s->path = hd_strdup(path);
     s->vfs = vfs ? hd_strdup(vfs) : NULL;
     heed_err err = !s->path || (vfs && !s->vfs) ? HD_FAIL_MEMORY(strlen(path)) : HEED_OK;
-    if (err == HEED_OK && spill) err = hd_sqlite_spill_new(spill, vfs, &s->spill);
+    if (err == HEED_OK) err = hd_sqlite_spill_new(spill, vfs, &s->spill);
     if (err == HEED_OK) err = open_mode(s, mode, cache_bytes);
     if (err != HEED_OK) {
         sqlite_close(&s->base);

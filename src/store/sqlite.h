@@ -23,7 +23,7 @@ typedef struct hd_sqlite_query {
     bool done;       // no more rows: a further step must not run it again
 } hd_sqlite_query;
 
-// Gives temporary files a folder (sqlite_spill.c).
+// Gives temporary files a folder, NULL: where SQLite likes (sqlite_spill.c).
 typedef struct hd_sqlite_spill hd_sqlite_spill;
 heed_err hd_sqlite_spill_new(const char *folder, const char *vfs, hd_sqlite_spill **out) HEED_CHECK;
 const char *hd_sqlite_spill_name(const hd_sqlite_spill *spill);
@@ -34,7 +34,7 @@ typedef struct hd_sqlite {
     sqlite3 *db;
     char *path;
     char *vfs;              // name, NULL: the default
-    hd_sqlite_spill *spill; // NULL: temporary files go where SQLite likes
+    hd_sqlite_spill *spill; // the VFS that it is opened with, over that one
     uint64_t clock;
     hd_sqlite_query *cache[HD_SQLITE_CACHE_SETS][HD_SQLITE_CACHE_WAYS];
 } hd_sqlite;

@@ -49,6 +49,29 @@ static void inner_rollback_keeps_the_outer(void **state) {
     hd_store_close(store);
 }
 
+// A savepoint sets megabytes aside, as the moves of many rows do: in whatever pieces they are kept,
+// they come back, and what is done after that stands.
+static void a_large_savepoint_comes_back(void **state) {
+    enum { PAGES = 2000 };
+    hd_store *store = with_table(*state);
+    assert_ok(hd_store_exec(store,
+                            "CREATE TABLE wide (k INTEGER PRIMARY KEY, t TEXT);"
+                            "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n LIMIT"
+                            " 2000) INSERT INTO wide SELECT k, printf('%03000d', k) FROM n"));
+    assert_ok(hd_store_begin(store));
+    assert_ok(hd_store_begin(store));
+    assert_ok(hd_store_exec(store, "UPDATE wide SET t = printf('%03000d', 7)"));
+    hd_store_rollback(store);
+    assert_int_equal(ask(store, "SELECT count(*) FROM wide WHERE t = printf('%03000d', k)"), PAGES);
+    assert_ok(hd_store_begin(store));
+    assert_ok(hd_store_exec(store, "UPDATE wide SET t = printf('%03000d', k + 1)"));
+    assert_ok(hd_store_commit(store));
+    assert_ok(hd_store_commit(store));
+    assert_int_equal(ask(store, "SELECT count(*) FROM wide WHERE t = printf('%03000d', k + 1)"),
+                     PAGES);
+    hd_store_close(store);
+}
+
 static void close_rolls_back(void **state) {
     hd_store *store = with_table(*state);
     assert_ok(hd_store_begin(store));
@@ -263,6 +286,7 @@ int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(inner_rollback_keeps_the_outer),
+        SCRATCH_TEST(a_large_savepoint_comes_back),
         SCRATCH_TEST(close_rolls_back),
         SCRATCH_TEST(a_reader_sees_one_snapshot),
         SCRATCH_TEST(a_second_writer_is_told),
