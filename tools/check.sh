@@ -39,6 +39,27 @@ faults() {
     HEED_FAULTS=${HEED_FAULTS:-100} HEED_ALLOCATIONS=${HEED_ALLOCATIONS:-300} tools/test.sh build --suite faults --timeout-multiplier 20
 }
 
+# The threads: the server over sockets, its writing thread and jobs, what they share. Any report of the sanitizer fails the step, one
+# of a server that a test started too; tools/tsan.supp says what it sees wrongly, and why.
+tsan() {
+    races=$PWD/build-tsan/races
+    [ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dtests=enabled \
+        -Dbuildtype=debug -Doptimization=1 >/dev/null || return 1
+    names="base_pool access_guard store_transaction privacy_audit workspace_cache workspace_care workspace_jobs workspace_refresh
+        $(meson test -C build-tsan --no-rebuild --list --suite server 2>/dev/null | sed -n 's|.*/ ||p')"
+    targets=
+    for t in $names; do targets="$targets tests/${t%%_*}/test_$t"; done
+    rm -rf "$races"
+    mkdir "$races"
+    # shellcheck disable=SC2086 # lists
+    ninja --quiet -C build-tsan heed $targets &&
+        TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp log_path=$races/report second_deadlock_stack=1" \
+            tools/test.sh build-tsan --timeout-multiplier 20 $names serve_data serve_serve serve_typed
+    status=$?
+    grep -h ^SUMMARY "$races"/* 2>/dev/null | sort | uniq -c
+    [ $status -eq 0 ] && [ -z "$(ls "$races")" ]
+}
+
 neon() { # the kernels of 64-bit ARM, by qemu
     tools/neon.sh
 }
@@ -58,6 +79,7 @@ step docs tools/check-docs.py
 step warnings warnings
 step tidy tidy
 step sanitizers sanitizers
+step tsan tsan
 step faults faults
 step neon neon
 step coverage coverage

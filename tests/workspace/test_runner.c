@@ -397,7 +397,7 @@ static void test_failing_operation(void **state) {
 
 // A job that eats its memory fails politely, and takes nobody with it.
 static void test_memory(void **state) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     print_message("skipped: the sanitizer itself maps more than any limit\n");
     skip();
 #endif
