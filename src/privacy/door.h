@@ -101,14 +101,18 @@ heed_err hd_door_put(hd_door *door, int64_t batch, const hd_record *record, int6
                      hd_put *what) HEED_CHECK;
 // How the events of the batch to come are written. BULK, as without a call: with many of them the
 // indexes are dropped and made anew at the end. STEADY: never, since others read meanwhile: what
-// comes stands aside and is put in order, all at once, when much has come together; otherwise
-// ending a batch then costs nothing.
+// comes stands aside and is put in order by hd_door_tidy, or all at once when much has come
+// together; otherwise ending a batch then costs nothing.
 typedef enum hd_load_mode { HD_LOAD_BULK, HD_LOAD_STEADY } hd_load_mode;
 void hd_door_put_begin(hd_door *door, hd_load_mode mode);
 // Called once after the last put of a batch, before the commit: completes what bulk loading put off
 // (indexes). *repeats: how many events that were reported as NEW turned out to repeat an event_id
 // of the same data, and were left out. A batch that isn't ended must be rolled back.
 heed_err hd_door_put_end(hd_door *door, int64_t batch, int64_t *repeats) HEED_CHECK;
+// For a writer that has nothing else to do: puts a slice of what stands aside in order, in a
+// transaction of its own that takes some ten milliseconds. While hd_door_is_tidy says no.
+heed_err hd_door_tidy(hd_door *door) HEED_CHECK;
+bool hd_door_is_tidy(const hd_door *door);
 // Takes a batch back: its rows go, what it overwrote returns. HEED_CONFLICT names the later batch
 // that changed the same rows and must be undone first. *rows: how many went or returned.
 heed_err hd_door_undo(hd_door *door, int64_t batch, int64_t *rows) HEED_CHECK;

@@ -167,6 +167,8 @@ void hd_recent_sync(hd_recent *recent, bool others, bool rolled_back);
 heed_err hd_recent_settle(hd_door *door) HEED_CHECK;
 // How many may stand there beside so many in all, before they are moved.
 int64_t hd_recent_most(int64_t standing);
+// Moves the oldest `rows` of at least as many; within a transaction.
+heed_err hd_recent_slice(hd_door *door, int64_t rows) HEED_CHECK;
 heed_err hd_recent_settle_when_due(hd_door *door) HEED_CHECK; // at the end of a batch
 // Whether an event with that id stands anywhere.
 heed_err hd_recent_has(hd_door *door, const uint8_t hash[HD_HASH_BYTES], bool *out) HEED_CHECK;

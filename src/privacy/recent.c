@@ -18,19 +18,25 @@
 // Measured over a million events on a busy machine, SQL alone: 56 µs of processor time and 2.3
 // pages of the log an event before; 15 and 0.14, and 17 and 0.2 for moving it, now.
 //
-// Who posts waits for the move: 65,536 at once took 0.8 and 1.0 s of processor time at 0 and 65,536
-// events, seconds on a busy machine. How many share a page depends on how large the indexes are,
-// so the first table is a part of the second: a small table is filled by small moves.
+// Who posts would wait for such a move: 65,536 at once took 0.8 and 1.0 s of processor time at 0
+// and 65,536 events, seconds on a busy machine. So a writer that has nothing to do moves the oldest
+// in slices of some ten milliseconds (hd_door_tidy), each a transaction of its own, and stops when
+// somebody comes. A slice shares few pages (1.6 a row), but then there is time for them. Only who
+// is never idle lets so many come together that all are moved at once, cheaply: then most is
+// written in the same time, and a post in tens of thousands waits. How many share a page depends on
+// how large the indexes are, so that limit is a part of what stands: a small table is filled by
+// small moves.
 //
-// Rejected: moving a slice of many recent rows in each transaction: a slice has neighbouring pages
-// in one index only, and costs what moving as many as soon as they have come costs (2,048 rows of
-// a range of users, at 700,000 events: 34 µs and 1.5 pages a row; 8,192 in the order of their
-// keys 31 and 1.1; 65,536 13 and 0.2). A file of our own beside the database (other processes read,
+// Rejected: slices while others wait: a slice has neighbouring pages in one index only, and costs
+// what moving as many as soon as they have come costs (2,048 rows of a range of users, at 700,000
+// events: 34 µs and 1.5 pages a row; 8,192 in the order of their keys 31 and 1.1; 65,536 13 and
+// 0.2). A file of our own beside the database (other processes read,
 // and a crash between two files has to be thought of everywhere), a column that says which rows are
 // recent (foreign keys and queries by user need the index over all rows).
 #include "privacy/own.h"
 
 enum { RECENT_LEAST = 1 << 13, RECENT_MOST = 1 << 16, RECENT_PART = 16 };
+enum { RECENT_QUIET = 1 << 11, RECENT_SLICE = 1 << 9 }; // when a slice is due, and its rows
 
 void hd_recent_init(hd_recent *recent) {
     *recent = (hd_recent){0};
@@ -83,6 +89,48 @@ heed_err hd_recent_settle_when_due(hd_door *door) {
     const hd_load *load = &door->load;
     if (!load->ready || door->recent.n < hd_recent_most(load->next_key - 1)) return HEED_OK;
     return hd_recent_settle(door);
+}
+
+static heed_err last_of_slice(hd_door *door, int64_t rows, int64_t *last) {
+    hd_query *q;
+    bool row;
+    *last = 0;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT key FROM events_recent ORDER BY key LIMIT 1 OFFSET ?1", &q));
+    hd_query_bind_i64(q, 1, rows - 1);
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK && row) *last = hd_query_i64(q, 0);
+    hd_query_close(q);
+    return err;
+}
+
+// The oldest, so that keys here stay above all in `events`. Their ids stay in the memory of ids,
+// which may know too much, until they are many.
+heed_err hd_recent_slice(hd_door *door, int64_t rows) {
+    int64_t last;
+    hd_recent *recent = &door->recent;
+    hd_door_sync(door);
+    HD_TRY(last_of_slice(door, rows, &last));
+    if (last == 0) return hd_recent_settle(door); // fewer stand than were counted
+    HD_TRY(HD_RUN(
+        door, "INSERT INTO events SELECT * FROM events_recent WHERE key <= ?1 ORDER BY key", last));
+    HD_TRY(HD_RUN(door, "DELETE FROM events_recent WHERE key <= ?1", last));
+    recent->n -= rows;
+    if (recent->ids.count > 2 * (size_t)recent->n + RECENT_LEAST) hd_recent_clear(recent);
+    recent->moved = true;
+    return HEED_OK;
+}
+
+bool hd_door_is_tidy(const hd_door *door) {
+    return !door->recent.known || door->recent.n < RECENT_QUIET;
+}
+
+heed_err hd_door_tidy(hd_door *door) {
+    HD_TRY(hd_store_begin(door->store));
+    heed_err err = hd_door_is_tidy(door) ? HEED_OK : hd_recent_slice(door, RECENT_SLICE);
+    if (err == HEED_OK) return hd_store_commit(door->store);
+    hd_store_rollback(door->store);
+    return err;
 }
 
 // ── Ids ──

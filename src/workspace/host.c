@@ -206,27 +206,39 @@ static void fail_list(hd_task *list) {
     }
 }
 
-// The tasks that wait, all of them; NULL: the host closes and none is left.
-static hd_task *take(hd_host *host) {
+// The tasks that wait, all of them; NULL: there is none now (patient: the host closes, too).
+static hd_task *take(hd_host *host, bool patient, bool *closing) {
     pthread_mutex_lock(&host->lock);
-    while (!host->first && !host->closing) pthread_cond_wait(&host->more, &host->lock);
+    while (patient && !host->first && !host->closing) pthread_cond_wait(&host->more, &host->lock);
     hd_task *list = host->first;
     host->first = host->last = NULL;
     host->waiting = 0;
+    *closing = host->closing;
     pthread_mutex_unlock(&host->lock);
     return list;
 }
 
+// A slice of what was posted is put in its place. What fails here fails again for whoever writes
+// next, and is told then; so it is tried again after that one.
+static bool tidy(hd_host *host) {
+    const heed_workspace *ws = host->writer.ws;
+    return ws && !hd_door_is_tidy(ws->door) && hd_door_tidy(ws->door) == HEED_OK;
+}
+
+// While nobody waits to write, what was posted is put in order.
 static void *work(void *arg) {
     hd_host *host = arg;
-    hd_task *list;
-    while ((list = take(host)) != NULL) {
+    for (bool idle = false;;) {
+        bool closing;
+        hd_task *list = take(host, !idle, &closing);
+        if (!list && closing) return NULL; // and none comes any more
+        idle = list || tidy(host);
+        if (!list) continue;
         if (place_open(host, &host->writer, HEED_WRITE) == HEED_OK)
             run_list(host, list);
         else
             fail_list(list);
     }
-    return NULL;
 }
 
 heed_err hd_host_submit(hd_host *host, hd_task *task) {

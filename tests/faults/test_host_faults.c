@@ -66,8 +66,9 @@ static heed_err post_run(hd_task *task, heed_workspace *ws) {
     }
     const hd_ingest_params params = {.kind = HD_KIND_EVENTS, .records = records, .pointer = ""};
     if (err == HEED_OK) err = hd_ingest(ws, &params, &result);
-    // As when many have come together: what came lately is moved, in a transaction with others.
+    // As when many have come together: what came lately is moved, all or a slice.
     if (err == HEED_OK && p->number % 5 == 4) err = hd_recent_settle(ws->door);
+    if (err == HEED_OK && p->number % 5 == 2) err = hd_recent_slice(ws->door, 2 * EVENTS);
     json_decref(result);
     json_decref(records);
     return err;

@@ -8,6 +8,7 @@
 #include "privacy_test.h"
 
 #include "base/json.h"
+#include "base/rng.h"
 #include "privacy/erasures.h"
 #include "privacy/own.h"
 #include "privacy/page.h"
@@ -226,6 +227,88 @@ static void test_reads(void **s) {
     assert_ok(hd_store_commit(t->posted->store));
     assert_int_equal(recent(t->posted), 0);
     same(t);
+}
+
+// Batches of all sizes, some taken back, with slices moved in between, also within what is taken
+// back: whatever stands where, the twins say the same.
+static void test_slices(void **s) {
+    twins *t = *s;
+    hd_rng rng = hd_rng_make(6, 0);
+    fill_both(t);
+    int first = OLD + NEW, met[3] = {0};
+    for (int64_t batch = 4; batch < 34; batch++) {
+        int n = 1 + (int)hd_rng_below(&rng, 12), repeat = (int)hd_rng_below(&rng, 20);
+        bool undone = hd_rng_below(&rng, 4) == 0, within = hd_rng_below(&rng, 3) == 0;
+        fixture *each[] = {t->at_once, t->posted};
+        for (int i = 0; i < 2; i++) {
+            begin_batch(each[i], batch, i ? HD_LOAD_STEADY : HD_LOAD_BULK);
+            put_some(each[i], batch, first - repeat, repeat + n); // some came before
+            if (i && within) assert_ok(hd_recent_slice(t->posted->door, 5));
+            if (undone)
+                hd_store_rollback(each[i]->store);
+            else
+                end(each[i], batch);
+        }
+        if (undone) batch--;
+        if (undone && met[0]++ > 30) break;
+        if (!undone) first += n;
+        for (uint64_t k = hd_rng_below(&rng, 4); k > 0; k--) {
+            int64_t rows = 1 + (int64_t)hd_rng_below(&rng, 9), before = recent(t->posted);
+            assert_ok(hd_store_begin(t->posted->store));
+            assert_ok(hd_recent_slice(t->posted->door, rows));
+            bool back = hd_rng_below(&rng, 4) == 0;
+            if (back)
+                hd_store_rollback(t->posted->store);
+            else
+                assert_ok(hd_store_commit(t->posted->store));
+            int64_t left = before < rows ? 0 : before - rows;
+            assert_int_equal(recent(t->posted), back ? before : left);
+            met[1 + back]++;
+        }
+        assert_int_equal(ask(t->posted,
+                             "SELECT (SELECT coalesce(min(key), 999999) FROM events_recent)"
+                             " > (SELECT max(key) FROM events)"),
+                         1);
+        if (batch % 5 == 0) same(t);
+    }
+    same(t);
+    assert_true(met[0] > 3 && met[1] > 10 && met[2] > 3);
+}
+
+// Who has time moves slices until little is left; the memory of ids doesn't grow with what is gone.
+static void test_tidy(void **s) {
+    fixture *f = *s;
+    enum { MANY = 30000 };
+    size_t most = 0;
+    assert_true(hd_door_is_tidy(f->door)); // as far as it knows
+    for (int at = 0; at < MANY;) {
+        assert_ok(hd_store_begin(f->store));
+        hd_door_put_begin(f->door, HD_LOAD_STEADY);
+        for (int k = 0; k < 1000; k++, at++) {
+            char id[16];
+            snprintf(id, sizeof id, "e%d", at);
+            put(f, 1, event_record(id, "ann", "view", at), 1);
+        }
+        end(f, 1);
+        while (!hd_door_is_tidy(f->door)) {
+            int64_t before = recent(f);
+            assert_ok(hd_door_tidy(f->door));
+            assert_int_equal(recent(f), before - 512);
+        }
+        if (f->door->recent.ids.count > most) most = f->door->recent.ids.count;
+    }
+    assert_in_range(recent(f), 1, 2047);
+    assert_in_range(most, 2000, 16000);
+    assert_int_equal(counts(f).events, MANY);
+    begin_batch(f, 1, HD_LOAD_STEADY);
+    for (int at = 0; at < MANY; at += 997) {
+        char id[16];
+        snprintf(id, sizeof id, "e%d", at);
+        assert_int_equal(put(f, 1, event_record(id, "ann", "view", at), 1), HD_PUT_SAME);
+    }
+    end(f, 1);
+    assert_ok(hd_door_tidy(f->door)); // nothing to do
+    assert_int_equal(counts(f).events, MANY);
 }
 
 // ── What removes and changes ──
@@ -583,12 +666,14 @@ static void test_memory(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TWIN_TEST(test_reads),
+        TWIN_TEST(test_slices),
         TWIN_TEST(test_changes),
         TWIN_TEST(test_undo),
         TWIN_TEST(test_expire),
         TWIN_TEST(test_erase),
         TWIN_TEST(test_reseal),
         TWIN_TEST(test_import),
+        DOOR_TEST(test_tidy),
         DOOR_TEST(test_once),
         DOOR_TEST(test_once_after_rollback),
         DOOR_TEST(test_once_beside_others),

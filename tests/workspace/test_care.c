@@ -2,12 +2,14 @@
 //
 // What a host looks after by the clock it is told: once a day what is past its time goes, in steps
 // between which others write; a restart remembers the day; an erasure that was stopped is finished.
+// What was posted is put in order while nobody writes.
 #include "shop.h"
 
 #include "privacy/erasures.h"
 #include "workspace/auditing.h"
 #include "workspace/erase.h"
 #include "workspace/host.h"
+#include "workspace/ingest.h"
 
 #define NOON INT64_C(1800000000000) // after all of the shop's events
 #define HOUR_MS INT64_C(3600000)
@@ -168,12 +170,64 @@ static void test_erasures_are_finished(void **state_) {
     shop_close(&s);
 }
 
+static heed_err post_many(void *ctx, heed_workspace *ws) {
+    int *posted = ctx;
+    json_t *records = json_array(), *result = NULL;
+    for (int k = 0; k < 1000; k++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%d", (*posted)++);
+        json_array_append_new(records, json_pack("{s:s, s:s, s:s, s:s}", "event_id", id, "user",
+                                                 "u1", "item", "i1", "type", "view"));
+    }
+    const hd_ingest_params params = {.kind = HD_KIND_EVENTS, .records = records, .pointer = ""};
+    heed_err err = hd_ingest(ws, &params, &result);
+    json_decref(result);
+    json_decref(records);
+    return err;
+}
+
+static heed_err count_aside(void *ctx, heed_workspace *ws) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(ws->store, "SELECT count(*) FROM events_recent", &q));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK) *(int64_t *)ctx = hd_query_i64(q, 0);
+    hd_query_close(q);
+    return err;
+}
+
+// What was posted stands aside until nobody writes; then most of it goes to its place, slice by
+// slice, and what stays is known.
+static void test_tidies(void **state_) {
+    (void)state_;
+    shop s;
+    state now;
+    int posted = 0;
+    int64_t aside = -1;
+    fill(&s, "");
+    hd_host *host = open_host(&s);
+    must(hd_host_do(host, HD_TASK_GROUP, look, &now));
+    int64_t before = now.counts.events;
+    for (int i = 0; i < 5; i++) must(hd_host_do(host, HD_TASK_GROUP, post_many, &posted));
+    // Between two questions a slice may be moved, or none yet; each that is asked comes first.
+    for (int i = 0; i < 100000 && (aside < 0 || aside >= 2048); i++)
+        must(hd_host_do(host, HD_TASK_GROUP, count_aside, &aside));
+    assert_in_range(aside, 1, 2047);
+    posted -= 500;
+    must(hd_host_do(host, HD_TASK_GROUP, post_many, &posted)); // a half of them came before
+    must(hd_host_do(host, HD_TASK_GROUP, look, &now));
+    assert_int_equal(now.counts.events, before + 5500);
+    hd_host_close(host);
+    shop_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_daily),
         cmocka_unit_test(test_persons),
         cmocka_unit_test(test_everything_is_kept),
         cmocka_unit_test(test_erasures_are_finished),
+        cmocka_unit_test(test_tidies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
