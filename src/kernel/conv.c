@@ -14,6 +14,7 @@
 
 #include "kernel/conv_plan.h"
 #include "kernel/cpu.h"
+#include "kernel/gemm.h"
 #include "kernel/kernels.h"
 
 enum {
@@ -488,20 +489,52 @@ static size_t sweep_workspace(const hd_conv *conv, bool backward, size_t threads
     return sweep_lay(&s, NULL, threads);
 }
 
+// ── 1×1: one product over all places ──
+
+static hd_gemm product(const hd_conv *v, bool backward) {
+    const size_t places = v->n * v->out_h * v->out_w, in = backward ? v->o : v->c,
+                 out = backward ? v->c : v->o;
+    return (hd_gemm){.m = places,
+                     .n = out,
+                     .k = in,
+                     .a_row = in,
+                     .a_col = 1,
+                     .b_row = backward ? v->c : 1,
+                     .b_col = backward ? 1 : v->c,
+                     .c_row = out,
+                     .precision = v->precision};
+}
+
+static heed_err product_run(hd_pool *pool, const hd_conv *v, bool backward, const float *source,
+                            const float *weights, hd_conv_end end, float *dest, void *workspace) {
+    hd_gemm g = product(v, backward);
+    g.a = source, g.b = weights, g.c = dest;
+    g.bias = end.bias, g.residual = end.residual, g.act = end.relu ? HD_ACT_RELU : HD_ACT_NONE;
+    return hd_gemm_run(pool, &g, workspace);
+}
+
+static size_t workspace_for(const hd_conv *conv, bool backward, size_t threads) {
+    const hd_gemm g = product(conv, backward);
+    return hd_conv_is_product(conv) ? hd_gemm_workspace(&g, threads)
+                                    : sweep_workspace(conv, backward, threads);
+}
+
 size_t hd_conv_forward_workspace(const hd_conv *conv, size_t threads) {
-    return sweep_workspace(conv, false, threads);
+    return workspace_for(conv, false, threads);
 }
 
 size_t hd_conv_dx_workspace(const hd_conv *conv, size_t threads) {
-    return sweep_workspace(conv, true, threads);
+    return workspace_for(conv, true, threads);
 }
 
 heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, const float *w,
                          hd_conv_end end, float *y, void *workspace) {
+    if (hd_conv_is_product(conv)) return product_run(pool, conv, false, x, w, end, y, workspace);
     return sweep_run(pool, conv, false, x, w, end, y, workspace);
 }
 
 heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
                     hd_conv_end end, float *dx, void *workspace) {
+    if (hd_conv_is_product(conv)) return product_run(pool, conv, true, dy, w, end, dx, workspace);
     return sweep_run(pool, conv, true, dy, w, end, dx, workspace);
 }

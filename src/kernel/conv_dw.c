@@ -11,16 +11,18 @@
 
 #include "kernel/conv_plan.h"
 #include "kernel/cpu.h"
+#include "kernel/gemm.h"
 #include "kernel/kernels.h"
 
 enum {
     LANES = 8,
     SHARES = 8,
-    LANE_BYTES = 4 << 20,      // all lanes together
-    FRAME_BYTES = 128 << 10,   // of a unit
-    BIG_FRAME_BYTES = 1 << 20, // where the gradient itself leaves the second cache
-    BIG = 1 << 18,             // values of such a gradient
-    PLACES = 320,              // of bf16 tiles, at once
+    LANE_BYTES = 4 << 20,         // all lanes together
+    FRAME_BYTES = 128 << 10,      // of a unit
+    BIG_FRAME_BYTES = 1 << 20,    // where the gradient itself leaves the second cache
+    BIG = 1 << 18,                // values of such a gradient
+    HALF_FRAME_BYTES = 256 << 10, // of bf16 tiles: frames are bf16, their pairs twice as large
+    PLACES = 512,                 // at once
 };
 
 typedef struct wgrad {
@@ -39,28 +41,44 @@ typedef struct wgrad {
     const hd_conv_kernels *kernels;
     hd_slots slots;
     size_t dy_unit, slot_bytes; // floats of dy per unit (narrow)
-    // bf16 by tiles: frames are turned to planes (phase of the stride) of channels × places.
+    // bf16 by tiles: frames become planes (phase of the stride) of pairs of places × channels, dy
+    // is turned to filters × places.
     const hd_conv_half *half;
     hd_conv_keep keep;
-    size_t plane_h, plane_w, phases; // of one image; planes
-    size_t places, x_row; // summed over per unit, a multiple of 32; values of a turned row
-    size_t c16, o32;
+    size_t plane_h, plane_w;   // of one image
+    size_t phases_h, phases_w; // planes
+    size_t places, dy_row;     // summed over per unit, a multiple of 32; values of a turned row
+    size_t pairs, kinds;       // rows of a plane's pairs; begun at even, at odd places
+    size_t panel, kind, plane; // values
+    size_t taps_w, c;          // few channels: a row of the filter is one place of kw·c channels
+    size_t frame_bytes, c32, o32;
 } wgrad;
 
 // Places of a unit's images follow each other, each with the rows and columns that taps reach
-// beyond; there dy counts as zero.
+// beyond; there dy counts as zero. Few channels would leave tiles nearly empty: then a row of the
+// filter is one tap, and a place has all it covers.
 static void half_init(wgrad *g) {
+    enum { FEW = 16 };
     const hd_conv *v = g->conv;
     const hd_conv_units *u = &g->units;
-    const size_t frame = hd_round_up(u->direct ? 0 : u->images * u->frame, 16) * sizeof(float);
-    g->phases = (v->kh > 1 ? v->stride_h : 1) * (v->kw > 1 ? v->stride_w : 1);
+    const bool few = v->c < FEW && g->merged && v->kw > 1;
+    g->c = few ? v->kw * v->c : v->c;
+    g->taps_w = few ? 1 : v->kw;
+    g->phases_h = v->kh > 1 ? v->stride_h : 1;
+    g->phases_w = g->taps_w > 1 ? v->stride_w : 1;
     g->plane_h = u->rows + (g->h.reach - 1) / v->stride_h;
-    g->plane_w = v->out_w + (g->w.reach - 1) / v->stride_w;
-    g->c16 = hd_round_up(v->c, 16), g->o32 = hd_round_up(v->o, 32);
+    g->plane_w = few ? hd_round_up(v->out_w, 2) : v->out_w + (g->w.reach - 1) / v->stride_w;
+    g->c32 = hd_round_up(g->c, 32), g->o32 = hd_round_up(v->o, 32);
     g->places = hd_round_up(u->images * g->plane_h * g->plane_w, 32);
-    g->x_row = g->places + hd_round_up(g->plane_h * g->plane_w, 32);
-    if (g->x_row % 512 == 0) g->x_row += 32; // (rows on different lines of the first cache)
-    g->slot_bytes = frame + (g->phases * g->c16 * g->x_row + g->places * g->o32) * sizeof(uint16_t);
+    g->dy_row = g->places % 512 == 0 ? g->places + 32 : g->places; // (on different lines of L1)
+    g->pairs = (g->places + g->plane_h * g->plane_w) / 2 + 1;
+    g->kinds = few || v->kh * v->kw == 1 ? 1 : 2; // (few: all shifts are even)
+    g->panel = g->pairs * 64;
+    g->kind = g->panel * (g->c32 / 32);
+    g->plane = g->kinds * g->kind;
+    g->frame_bytes = hd_round_up(u->images * u->frame * sizeof(uint16_t), 64);
+    g->slot_bytes = g->frame_bytes +
+                    (g->o32 * g->dy_row + g->phases_h * g->phases_w * g->plane) * sizeof(uint16_t);
 }
 
 static void wgrad_init(wgrad *g, const hd_conv *v) {
@@ -79,9 +97,12 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
     g->tap_count = g->merged ? v->kh : v->kh * v->kw;
     const bool big = g->values > BIG;
     if (g->narrow && v->groups == 1) g->half = hd_conv_half_get();
-    g->keep = g->narrow && !g->half ? HD_CONV_ROUNDED : HD_CONV_AS_IS;
-    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->keep, big ? BIG_FRAME_BYTES : FRAME_BYTES,
-                           big ? 1024 : 192);
+    g->keep = g->half ? HD_CONV_HALF : g->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS;
+    const size_t frames = g->half ? HALF_FRAME_BYTES : big ? BIG_FRAME_BYTES : FRAME_BYTES;
+    g->units = hd_conv_cut(v->n, &g->h, &g->w, v->c, g->keep, frames,
+                           g->half ? 2048
+                           : big   ? 1024
+                                   : 192);
     const hd_conv_units *u = &g->units;
     const size_t most = LANE_BYTES / sizeof(float) / (g->values > 0 ? g->values : 1);
     g->lanes = u->count < LANES ? u->count : LANES;
@@ -99,7 +120,7 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
 
 // Floats of a lane's own gradient; a single lane writes into dw (depthwise: in another order).
 static size_t partial_floats(const wgrad *g) {
-    if (g->half) return g->conv->kh * g->conv->kw * g->c16 * g->o32;
+    if (g->half) return g->o32 * g->conv->kh * g->taps_w * g->c32;
     return g->lanes > 1 || g->depthwise ? hd_round_up(g->values, 16) : 0;
 }
 
@@ -152,88 +173,122 @@ static void unit_depthwise(const wgrad *g, const hd_conv_block *b, const float *
 
 // ── bf16 by tiles ──
 
-// A frame's rows and columns of one phase, turned.
-static void turn_plane(const wgrad *g, size_t ph, size_t pw, size_t frame_h, const float *frame,
-                       uint16_t *to) {
+// A plane of a unit: where the channels of its places lie.
+typedef struct plane {
+    const wgrad *g;
+    const uint16_t *frame; // of its phase
+    size_t image_step, images;
+    size_t rows, cols; // that are there
+} plane;
+
+static const uint16_t *place_at(const plane *p, size_t e, size_t r, size_t col) {
+    const wgrad *g = p->g;
     const hd_conv *v = g->conv;
-    const size_t sh = v->stride_h, sw = v->stride_w, pitch = g->units.frame_w;
-    size_t rows = (frame_h - ph + sh - 1) / sh, cols = (pitch - pw + sw - 1) / sw,
-           line = g->plane_w;
-    if (rows > g->plane_h) rows = g->plane_h;
-    if (cols > g->plane_w) cols = g->plane_w;
-    if (sh == 1 && sw == 1 && pitch == line) cols *= rows, rows = 1; // one row of places
-    for (size_t r = 0; r < rows; r++) {
-        const float *from = frame + ((r * sh + ph) * pitch + pw) * v->c;
-        for (size_t c = 0; c < v->c; c += 16) {
-            const size_t channels = v->c - c < 16 ? v->c - c : 16;
-            for (size_t q = 0; q < cols; q += 32) {
-                g->half->turn(channels, cols - q < 32 ? cols - q : 32, from + q * sw * v->c + c,
-                              sw * v->c, to + c * g->x_row + r * line + q, g->x_row);
+    if (col == g->plane_w) col = 0, r++;
+    if (r == g->plane_h) r = 0, e++;
+    if (e >= p->images || r >= p->rows || col >= p->cols) return NULL;
+    return p->frame + e * p->image_step +
+           (r * v->stride_h * g->units.frame_w + col * v->stride_w) * v->c;
+}
+
+// Pairs at, at + 1, … of n: one row of places, and what follows its last.
+static void pair_row(const plane *p, size_t e, size_t r, uint16_t *to) {
+    const wgrad *g = p->g;
+    const size_t at = (e * g->plane_h + r) * g->plane_w, step = g->conv->stride_w * g->conv->c;
+    const size_t run = r < p->rows && p->cols > 1 ? p->cols - 1 : 0;
+    for (size_t k = 0; k < g->kinds && run > 0; k++) {
+        const size_t skip = (at + k) % 2; // (kind k begins at places of its parity)
+        if (skip >= run) continue;
+        uint16_t *out = to + k * g->kind + (at + skip) / 2 * 64;
+        const uint16_t *from = place_at(p, e, r, skip);
+        for (size_t j = 0; j < g->c; j += 32, out += g->panel)
+            g->half->pairs((run - skip + 1) / 2, g->c - j, from + j, step, out);
+    }
+    for (size_t col = run; col < g->plane_w; col++) {
+        const size_t q = at + col;
+        if (q % 2 >= g->kinds) continue;
+        const uint16_t *a = place_at(p, e, r, col), *b = place_at(p, e, r, col + 1);
+        uint16_t *out = to + q % 2 * g->kind + q / 2 * 64;
+        for (size_t j = 0; j < g->c; j += 32, out += g->panel)
+            g->half->pair(g->c - j, a ? a + j : NULL, b ? b + j : NULL, out);
+    }
+}
+
+// The pairs of one plane, by 32 channels: those that begin at even places, then at odd ones, so
+// that a tap's shift along the places is whole rows of one of them. Behind the last image: zeros.
+static void pair_plane(const plane *p, uint16_t *to) {
+    const wgrad *g = p->g;
+    const size_t places = p->images * g->plane_h * g->plane_w;
+    for (size_t e = 0; e < p->images; e++)
+        for (size_t r = 0; r < g->plane_h; r++) pair_row(p, e, r, to);
+    for (size_t k = 0; k < g->kinds; k++) {
+        const size_t from = (places + 1 - k) / 2;
+        for (size_t j = 0; j < g->c32 / 32; j++)
+            memset(to + k * g->kind + j * g->panel + from * 64, 0,
+                   (g->pairs - from) * 64 * sizeof *to);
+    }
+}
+
+// dy of a unit, filters o0 to o1, turned; zeros between.
+static void turn_dy(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, const float *dy,
+                    uint16_t *to) {
+    const hd_conv *v = g->conv;
+    memset(to + o0 * g->dy_row, 0, (o1 - o0) * g->dy_row * sizeof *to);
+    for (size_t e = 0; e < unit->images; e++) {
+        for (size_t r = 0; r < unit->rows; r++) {
+            const float *from = dy + (e * v->out_h + r) * v->out_w * v->o;
+            uint16_t *line = to + (e * g->plane_h + r) * g->plane_w;
+            for (size_t q = 0; q < v->out_w; q += 32) {
+                const size_t n = v->out_w - q < 32 ? v->out_w - q : 32;
+                for (size_t o = o0; o < o1 && o < v->o; o += 16)
+                    g->half->turn(v->o - o < 16 ? v->o - o : 16, n, from + q * v->o + o, v->o,
+                                  line + o * g->dy_row + q, g->dy_row);
             }
         }
     }
 }
 
-// dy of a unit by 32 filters, in pairs of places.
-static void pair_places(const wgrad *g, const hd_conv_unit *unit, const float *dy, uint16_t *to) {
+// 32 filters × 32 channels of all taps, over n places from q on.
+static void half_block(const wgrad *g, const uint16_t *dy, const uint16_t *pairs, size_t o,
+                       size_t c, size_t q, size_t n, float *out) {
     const hd_conv *v = g->conv;
-    const size_t image = v->out_h * v->out_w * v->o;
-    const float *two[2];
-    size_t e = 0, r = 0, col = 0;
-    for (size_t q = 0; q < g->places; q++) {
-        const bool there = e < unit->images && r < unit->rows && col < v->out_w;
-        two[q % 2] = there ? dy + e * image + (r * v->out_w + col) * v->o : NULL;
-        for (size_t o = 0; q % 2 == 1 && o < v->o; o += 32) {
-            const float *even = two[0] ? two[0] + o : NULL, *odd = two[1] ? two[1] + o : NULL;
-            g->half->pair(v->o - o < 32 ? v->o - o : 32, even, odd,
-                          to + o * g->places + q / 2 * 64);
-        }
-        if (++col < g->plane_w) continue;
-        col = 0;
-        if (++r == g->plane_h) r = 0, e++;
+    const size_t row = v->kh * g->taps_w * g->c32;
+    for (size_t t = 0; t < v->kh * g->taps_w; t++) {
+        const size_t h = t / g->taps_w * v->dilation_h, w = t % g->taps_w * v->dilation_w;
+        const size_t phase = h % v->stride_h * g->phases_w + w % v->stride_w;
+        const size_t at = q + h / v->stride_h * g->plane_w + w / v->stride_w;
+        const uint16_t *x =
+            pairs + phase * g->plane + at % 2 * g->kind + c / 32 * g->panel + at / 2 * 64;
+        g->half->gradient(v->o - o, g->c - c, n, dy + o * g->dy_row + q, g->dy_row, x, 64,
+                          out + o * row + t * g->c32 + c, row);
     }
 }
 
-// 32 channels × 32 filters of all taps; places go by as many as the first cache holds.
-static void half_blocks(const wgrad *g, const uint16_t *turned, const uint16_t *dy, size_t c,
-                        size_t filters, float *out) {
-    const hd_conv *v = g->conv;
-    const size_t plane = g->c16 * g->x_row, pws = v->kw > 1 ? v->stride_w : 1;
-    for (size_t q = 0, n; q < g->places; q += n) {
-        n = g->places - q < PLACES ? g->places - q : PLACES;
-        for (size_t t = 0; t < v->kh * v->kw; t++) {
-            const size_t h = t / v->kw * v->dilation_h, w = t % v->kw * v->dilation_w;
-            const size_t phase = h % v->stride_h * pws + w % v->stride_w;
-            const size_t shift = h / v->stride_h * g->plane_w + w / v->stride_w;
-            g->half->gradient(g->c16 - c, filters, n, turned + phase * plane + shift + q, g->x_row,
-                              dy + q * 32, 64, out + (t * g->c16 + c) * 32, 32);
-        }
-    }
-}
-
-static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, float *slot,
+static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, char *slot,
                       float *out) {
     const hd_conv *v = g->conv;
-    const hd_conv_units *u = &g->units;
-    size_t image_step;
-    const float *x = hd_conv_frame(u, unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &image_step);
-    const size_t plane = g->c16 * g->x_row, pws = v->kw > 1 ? v->stride_w : 1;
-    uint16_t *turned =
-        (uint16_t *)(void *)(slot + hd_round_up(u->direct ? 0 : u->images * u->frame, 16));
-    uint16_t *pairs = turned + g->phases * plane;
-    memset(turned, 0,
-           g->phases * plane * sizeof *turned); // (what no value is written to is finite)
-    const size_t frame_h = (unit->rows - 1) * v->stride_h + g->h.reach;
-    for (size_t e = 0; e < unit->images; e++) {
-        for (size_t p = 0; p < g->phases; p++)
-            turn_plane(g, p / pws, p % pws, frame_h, x + e * image_step,
-                       turned + p * plane + e * g->plane_h * g->plane_w);
+    plane p = {.g = g, .images = unit->images};
+    const uint16_t *frame =
+        hd_conv_frame(&g->units, unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &p.image_step);
+    uint16_t *dy = (uint16_t *)(void *)(slot + g->frame_bytes), *pairs = dy + g->o32 * g->dy_row;
+    const size_t rows = (unit->rows - 1) * v->stride_h + g->h.reach;
+    turn_dy(g, unit, o0, o1, g->dy + (unit->image * v->out_h + unit->row) * v->out_w * v->o, dy);
+    for (size_t h = 0; h < g->phases_h; h++) {
+        for (size_t w = 0; w < g->phases_w; w++) {
+            p.frame = frame + (h * g->units.frame_w + w) * v->c;
+            p.rows = (rows - h + v->stride_h - 1) / v->stride_h;
+            p.cols = g->taps_w < v->kw ? g->plane_w
+                                       : (g->units.frame_w - w + v->stride_w - 1) / v->stride_w;
+            if (p.rows > g->plane_h) p.rows = g->plane_h;
+            if (p.cols > g->plane_w) p.cols = g->plane_w;
+            pair_plane(&p, pairs + (h * g->phases_w + w) * g->plane);
+        }
     }
-    pair_places(g, unit, g->dy + (unit->image * v->out_h + unit->row) * v->out_w * v->o, pairs);
     for (size_t o = o0; o < o1; o += 32) {
-        for (size_t c = 0; c < g->c16; c += 32)
-            half_blocks(g, turned + c * g->x_row, pairs + o * g->places, c, v->o - o,
-                        out + o * v->kh * v->kw * g->c16);
+        for (size_t q = 0, n; q < g->places; q += n) {
+            n = g->places - q < PLACES ? g->places - q : PLACES;
+            for (size_t c = 0; c < g->c; c += 32) half_block(g, dy, pairs, o, c, q, n, out);
+        }
     }
 }
 
@@ -244,9 +299,10 @@ static heed_err half_chunk(void *ctx, size_t chunk) {
     const size_t o0 = blocks * share / g->shares * 32, o1 = blocks * (share + 1) / g->shares * 32;
     const size_t from = g->units.count * lane / g->lanes,
                  to = g->units.count * (lane + 1) / g->lanes;
-    const size_t rows = g->conv->kh * g->conv->kw * g->c16;
-    float *out = g->partial + lane * partial_floats(g), *slot = hd_slots_take(&g->slots);
-    memset(out + o0 * rows, 0, (o1 - o0) * rows * sizeof *out);
+    const size_t row = g->conv->kh * g->taps_w * g->c32;
+    float *out = g->partial + lane * partial_floats(g);
+    char *slot = hd_slots_take(&g->slots);
+    memset(out + o0 * row, 0, (o1 - o0) * row * sizeof *out);
     g->half->begin();
     for (size_t i = from; i < to; i++) {
         const hd_conv_unit unit = hd_conv_unit_at(&g->units, g->conv->n, g->conv->out_h, i);
@@ -257,19 +313,16 @@ static heed_err half_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
-// chunk: 32 filters. A lane lies (32 filters, place, channel, filter).
-static heed_err half_sum_chunk(void *ctx, size_t chunk) {
+// chunk: a filter. A lane lies (filter, place, channels rounded up to 32).
+static heed_err half_sum_chunk(void *ctx, size_t o) {
     const wgrad *g = ctx;
-    const hd_conv *v = g->conv;
-    const size_t o0 = chunk * 32, n = v->o - o0 < 32 ? v->o - o0 : 32, lane = partial_floats(g);
-    const float *block = g->partial + o0 * v->kh * v->kw * g->c16;
-    for (size_t i = 0; i < g->filter; i++) {
-        const float *from = block + (i / v->c * g->c16 + i % v->c) * 32;
-        float sum[32];
-        memcpy(sum, from, sizeof sum);
+    const size_t taps = g->conv->kh * g->taps_w, c = g->c, lane = partial_floats(g);
+    for (size_t t = 0; t < taps; t++) {
+        const float *from = g->partial + (o * taps + t) * g->c32;
+        float *to = g->dw + (o * taps + t) * c;
+        memcpy(to, from, c * sizeof *to);
         for (size_t l = 1; l < g->lanes; l++)
-            for (size_t j = 0; j < 32; j++) sum[j] += from[l * lane + j];
-        for (size_t j = 0; j < n; j++) g->dw[(o0 + j) * g->filter + i] = sum[j];
+            for (size_t i = 0; i < c; i++) to[i] += from[l * lane + i];
     }
     return HEED_OK;
 }
@@ -326,7 +379,22 @@ static heed_err sum_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
+// 1×1: one product, with all places as the sum.
+static hd_gemm product(const hd_conv *v) {
+    return (hd_gemm){.m = v->o,
+                     .n = v->c,
+                     .k = v->n * v->out_h * v->out_w,
+                     .a_row = 1,
+                     .a_col = v->o,
+                     .b_row = v->c,
+                     .b_col = 1,
+                     .c_row = v->c,
+                     .precision = v->precision};
+}
+
 size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
+    const hd_gemm one = product(conv);
+    if (hd_conv_is_product(conv)) return hd_gemm_workspace(&one, threads);
     wgrad g;
     wgrad_init(&g, conv);
     return wgrad_lay(&g, NULL, threads);
@@ -335,6 +403,11 @@ size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
 heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
                     void *workspace) {
     HD_TRY(hd_isa_ready());
+    if (hd_conv_is_product(conv)) {
+        hd_gemm one = product(conv);
+        one.a = dy, one.b = x, one.c = dw;
+        return hd_gemm_run(pool, &one, workspace);
+    }
     wgrad g;
     wgrad_init(&g, conv);
     wgrad_lay(&g, workspace, hd_pool_threads(pool));
@@ -351,7 +424,7 @@ heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const fl
     }
     if (g.half) {
         HD_TRY(hd_pool_run(pool, g.lanes * g.shares, half_chunk, &g));
-        return hd_pool_run(pool, g.o32 / 32, half_sum_chunk, &g);
+        return hd_pool_run(pool, conv->o, half_sum_chunk, &g);
     }
     HD_TRY(hd_pool_run(pool, g.lanes * g.shares, wgrad_chunk, &g));
     if (!g.partial || !partial_floats(&g)) return HEED_OK;

@@ -82,12 +82,15 @@ typedef struct hd_conv_half {
     // to[c·to_row + q] = x[q·step + c], c < channels ≤ 16, q < n ≤ 32.
     void (*turn)(size_t channels, size_t n, const float *x, size_t step, uint16_t *to,
                  size_t to_row);
-    // Two places side by side: to[2·c + i] = i == 0 ? even[c] : odd[c]; NULL: zeros.
-    void (*pair)(size_t n, const float *even, const float *odd, uint16_t *to);
-    // out (m, n) += Σ over places: x (m, places) turned, dy (places / 2, n, 2). places is a
-    // multiple of 32, rows and columns of all three are there up to multiples of 16; m, n ≤ 32.
-    void (*gradient)(size_t m, size_t n, size_t places, const uint16_t *x, size_t x_row,
-                     const uint16_t *dy, size_t dy_row, float *out, size_t out_row);
+    // Two places side by side: to[2·c + i] = i == 0 ? even[c] : odd[c]; NULL: zeros. 32 channels
+    // at most; what lies behind the last, up to 16 or 32, becomes 0.
+    void (*pair)(size_t n, const uint16_t *even, const uint16_t *odd, uint16_t *to);
+    // The same of places 0 and 1, 2 and 3, …, `step` values apart, 64 values each.
+    void (*pairs)(size_t count, size_t n, const uint16_t *x, size_t step, uint16_t *to);
+    // out (m, n) += Σ over places: dy (m, places) · x (places / 2, n, 2). places is a multiple of
+    // 32, rows and columns of all three are there up to multiples of 16; 32 of m and n at most.
+    void (*gradient)(size_t m, size_t n, size_t places, const uint16_t *dy, size_t dy_row,
+                     const uint16_t *x, size_t x_row, float *out, size_t out_row);
 } hd_conv_half;
 extern const hd_conv_half hd_conv_half_amx;
 // NULL where the path has none.

@@ -83,6 +83,12 @@ hd_slots hd_slots_init(void *memory, size_t threads, size_t bytes);
 void *hd_slots_take(const hd_slots *slots);
 void hd_slots_give(const hd_slots *slots, const void *slot);
 
+// 1×1 on all places: a product of matrices.
+static inline bool hd_conv_is_product(const hd_conv *v) {
+    return v->kh * v->kw == 1 && v->groups == 1 && v->stride_h * v->stride_w == 1 &&
+           v->pad_h + v->pad_w == 0;
+}
+
 static inline size_t hd_round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }

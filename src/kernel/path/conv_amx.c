@@ -4,8 +4,8 @@
 // step apart in a bf16 frame, loaded as they lie: nothing is packed but the filters. Two tiles of
 // windows by two of filters, as in path/amx.c.
 //
-// For the gradient by the filters the places are the sum, so that frames are turned: channels ×
-// places; a tap of the filter is a shift along the places. dy lies in pairs of places × channels.
+// For the gradient by the filters the places are the sum, so that dy is turned: filters × places.
+// Frames lie in pairs of places × channels; a tap of the filter is a shift along the places.
 #include <immintrin.h>
 
 #include "kernel/conv_path.h"
@@ -120,22 +120,34 @@ static void turn(size_t channels, size_t n, const float *x, size_t step, uint16_
     }
 }
 
-// to[2·c] = even[c], to[2·c + 1] = odd[c] (NULL: 0), in bf16.
-static void pair(size_t n, const float *even, const float *odd, uint16_t *to) {
-    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    for (size_t i = 0; i < n; i += SIDE) {
-        const size_t left = n - i < SIDE ? n - i : SIDE;
-        vf a = even ? vf_load_n(even + i, left) : vf_zero();
-        vf b = odd ? vf_load_n(odd + i, left) : vf_zero();
-        __m512i both = _mm512_permutexvar_epi16(mix, to_bf16(a, b));
-        _mm512_mask_storeu_epi32(to + 2 * i, (__mmask16)((1U << left) - 1), both);
+// Of 16 channels and of the next 16: even, odd, even, odd, …
+HD_INLINE __m512i mixed(__m512i even, __m512i odd, const short from) {
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    return _mm512_permutex2var_epi16(even, _mm512_add_epi16(low, _mm512_set1_epi16(from)), odd);
+}
+
+static void pairs(size_t count, size_t n, const uint16_t *x, size_t step, uint16_t *to) {
+    const __mmask32 there = n >= 32 ? 0xffffffffU : (1U << n) - 1;
+    for (size_t i = 0; i < count; i++, x += 2 * step, to += 64) {
+        __m512i a = _mm512_maskz_loadu_epi16(there, x);
+        __m512i b = _mm512_maskz_loadu_epi16(there, x + step);
+        _mm512_storeu_si512(to, mixed(a, b, 0));
+        if (n > SIDE) _mm512_storeu_si512(to + STEP, mixed(a, b, SIDE));
     }
 }
 
-// out (32 channels, 32 filters) += Σ over places. x: turned; dy: pairs of places.
-HD_INLINE void grads(size_t places, const uint16_t *x, size_t x_row, const uint16_t *dy,
-                     size_t dy_row, float *out, size_t out_row, const bool high, const bool wide) {
+static void pair(size_t n, const uint16_t *even, const uint16_t *odd, uint16_t *to) {
+    const __mmask32 there = n >= 32 ? 0xffffffffU : (1U << n) - 1;
+    __m512i a = even ? _mm512_maskz_loadu_epi16(there, even) : _mm512_setzero_si512();
+    __m512i b = odd ? _mm512_maskz_loadu_epi16(there, odd) : _mm512_setzero_si512();
+    _mm512_storeu_si512(to, mixed(a, b, 0));
+    if (n > SIDE) _mm512_storeu_si512(to + STEP, mixed(a, b, SIDE));
+}
+
+// out (32 filters, 32 channels) += Σ over places. dy: turned; x: pairs of places.
+HD_INLINE void grads(size_t places, const uint16_t *dy, size_t dy_row, const uint16_t *x,
+                     size_t x_row, float *out, size_t out_row, const bool high, const bool wide) {
     const size_t bytes = out_row * sizeof *out;
     float *low = out + SIDE * out_row;
     __asm__ volatile("" ::: "memory");
@@ -143,16 +155,16 @@ HD_INLINE void grads(size_t places, const uint16_t *x, size_t x_row, const uint1
     if (wide) _tile_loadd(1, out + SIDE, bytes);
     if (high) _tile_loadd(2, low, bytes);
     if (high && wide) _tile_loadd(3, low + SIDE, bytes);
-    for (size_t q = 0; q < places; q += STEP, dy += SIDE * dy_row) {
-        _tile_loadd(6, dy, dy_row * 2);
-        _tile_loadd(4, x + q, x_row * 2);
+    for (size_t q = 0; q < places; q += STEP, x += SIDE * x_row) {
+        _tile_loadd(6, x, x_row * 2);
+        _tile_loadd(4, dy + q, dy_row * 2);
         _tile_dpbf16ps(0, 4, 6);
         if (wide) {
-            _tile_loadd(7, dy + STEP, dy_row * 2);
+            _tile_loadd(7, x + STEP, x_row * 2);
             _tile_dpbf16ps(1, 4, 7);
         }
         if (high) {
-            _tile_loadd(5, x + SIDE * x_row + q, x_row * 2);
+            _tile_loadd(5, dy + SIDE * dy_row + q, dy_row * 2);
             _tile_dpbf16ps(2, 5, 6);
             if (wide) _tile_dpbf16ps(3, 5, 7);
         }
@@ -164,16 +176,16 @@ HD_INLINE void grads(size_t places, const uint16_t *x, size_t x_row, const uint1
     __asm__ volatile("" ::: "memory");
 }
 
-static void gradient(size_t m, size_t n, size_t places, const uint16_t *x, size_t x_row,
-                     const uint16_t *dy, size_t dy_row, float *out, size_t out_row) {
+static void gradient(size_t m, size_t n, size_t places, const uint16_t *dy, size_t dy_row,
+                     const uint16_t *x, size_t x_row, float *out, size_t out_row) {
     if (m > SIDE && n > SIDE)
-        grads(places, x, x_row, dy, dy_row, out, out_row, true, true);
+        grads(places, dy, dy_row, x, x_row, out, out_row, true, true);
     else if (m > SIDE)
-        grads(places, x, x_row, dy, dy_row, out, out_row, true, false);
+        grads(places, dy, dy_row, x, x_row, out, out_row, true, false);
     else if (n > SIDE)
-        grads(places, x, x_row, dy, dy_row, out, out_row, false, true);
+        grads(places, dy, dy_row, x, x_row, out, out_row, false, true);
     else
-        grads(places, x, x_row, dy, dy_row, out, out_row, false, false);
+        grads(places, dy, dy_row, x, x_row, out, out_row, false, false);
 }
 
 const hd_conv_half hd_conv_half_amx = {.begin = begin,
@@ -183,4 +195,5 @@ const hd_conv_half hd_conv_half_amx = {.begin = begin,
                                        .windows = windows,
                                        .turn = turn,
                                        .pair = pair,
+                                       .pairs = pairs,
                                        .gradient = gradient};
