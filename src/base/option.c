@@ -86,7 +86,8 @@ hd_where hd_where_of(const hd_spec *spec, const char *path) {
 
 hd_where hd_where_key(const hd_where *where, const char *key) {
     hd_where child = {.spec = where->spec};
-    hd_snprintf(child.path, sizeof child.path, "%s.%s", where->path, key);
+    hd_snprintf(child.path, sizeof child.path, "%s%s%s", where->path, where->path[0] ? "." : "",
+                key);
     return child;
 }
 
@@ -110,17 +111,21 @@ static size_t line_of(const hd_where *where) {
     return 0;
 }
 
-hd_where_words hd_where_text(const hd_where *where) {
+// A path, and the line of a place in it. At the root of a file the path says nothing.
+static hd_where_words place_at(const hd_where *where, size_t line) {
     hd_where_words place;
-    size_t line = where->spec ? line_of(where) : 0;
     const char *file = where->spec ? where->spec->name : "";
+    const char *colon = file[0] && where->path[0] ? ": " : "";
     if (file[0] && line > 0) {
-        hd_snprintf(place.text, sizeof place.text, "%s:%zu: %s", file, line, where->path);
+        hd_snprintf(place.text, sizeof place.text, "%s:%zu%s%s", file, line, colon, where->path);
     } else {
-        hd_snprintf(place.text, sizeof place.text, "%s%s%s", file, file[0] ? ": " : "",
-                    where->path);
+        hd_snprintf(place.text, sizeof place.text, "%s%s%s", file, colon, where->path);
     }
     return place;
+}
+
+hd_where_words hd_where_text(const hd_where *where) {
+    return place_at(where, where->spec ? line_of(where) : 0);
 }
 
 // ── Values ──
@@ -278,7 +283,8 @@ static heed_err unknown_option(const hd_option *rows, const hd_option *common, c
                                const hd_where *where) {
     option_walk walk = {rows, common};
     const char *near = hd_nearest(name, next_option, &walk);
-    hd_where_words place = hd_where_text(where);
+    hd_where child = hd_where_key(where, name);
+    hd_where_words place = place_at(where, where->spec ? line_of(&child) : 0);
     if (near) {
         return HD_FAIL(HEED_INPUT, "%s: there is no option '%s'; did you mean '%s'?",
                        "%s：没有选项“%s”；是不是“%s”？", place.text, name, near);

@@ -9,16 +9,60 @@
 
 #include "base/mem.h"
 
-heed_err hd_net_new(const char *layers, const char *name, uint64_t seed, hd_net **out) {
+static heed_err new_net(uint64_t seed, hd_net **out) {
     hd_net *net = hd_calloc(1, sizeof *net);
     if (!net) return HD_FAIL_MEMORY(sizeof *net);
     hd_weights_init(&net->weights, seed);
-    heed_err err = hd_spec_parse(layers, "layers", name, &net->spec);
-    if (err == HEED_OK && !(net->meta = json_object())) err = HD_FAIL_MEMORY(0);
-    if (err == HEED_OK && !json_is_array(hd_spec_get(&net->spec, "layers"))) {
-        err = HD_FAIL(HEED_INPUT, "%s: a network is a list of layers, one '- ' line each",
-                      "%s：网络应为层的列表，每层一行，以“- ”开头", name[0] ? name : "layers");
+    hd_map_init(&net->spec.lines);
+    net->meta = json_object();
+    *out = net;
+    return net->meta ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+static heed_err check_list(const hd_net *net, const char *name) {
+    if (json_is_array(hd_spec_get(&net->spec, "layers"))) return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "%s: a network is a list of layers, one '- ' line each",
+                   "%s：网络应为层的列表，每层一行，以“- ”开头", name[0] ? name : "layers");
+}
+
+heed_err hd_net_new(const char *layers, const char *name, uint64_t seed, hd_net **out) {
+    hd_net *net = NULL;
+    heed_err err = new_net(seed, &net);
+    if (err == HEED_OK) err = hd_spec_parse(layers, "layers", name, &net->spec);
+    if (err == HEED_OK) err = check_list(net, name);
+    if (err != HEED_OK) {
+        hd_net_free(net);
+        return err;
     }
+    *out = net;
+    return HEED_OK;
+}
+
+// The lines of all that stands below `where`, as lines of "layers".
+static heed_err copy_lines(const hd_where *where, hd_spec *spec) {
+    size_t n = strlen(where->path);
+    hd_snprintf(spec->name, sizeof spec->name, "%s", where->spec->name);
+    spec->before = where->spec->before;
+    for (size_t i = 0; i < where->spec->lines.count; i++) {
+        const hd_map_entry *line = &where->spec->lines.entries[i];
+        char path[HD_WHERE_MAX * 2];
+        if (strncmp(line->key, where->path, n) != 0) continue;
+        if (line->key[n] != '.' && line->key[n] != '\0') continue;
+        int len = hd_snprintf(path, sizeof path, "layers%s", line->key + n);
+        if (len < 0 || (size_t)len >= sizeof path) continue; // too deep for any message
+        HD_TRY(hd_map_put(&spec->lines, path, (size_t)len, line->value));
+    }
+    return HEED_OK;
+}
+
+heed_err hd_net_from_list(const json_t *layers, const hd_where *where, uint64_t seed,
+                          hd_net **out) {
+    hd_net *net = NULL;
+    heed_err err = new_net(seed, &net);
+    if (err == HEED_OK && where->spec) err = copy_lines(where, &net->spec);
+    if (err == HEED_OK && !(net->spec.root = json_object())) err = HD_FAIL_MEMORY(0);
+    if (err == HEED_OK) err = hd_json_set(net->spec.root, "layers", json_deep_copy(layers));
+    if (err == HEED_OK) err = check_list(net, hd_where_text(where).text);
     if (err != HEED_OK) {
         hd_net_free(net);
         return err;

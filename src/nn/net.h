@@ -19,6 +19,9 @@ typedef struct hd_net {
 
 // layers: YAML, a list. name: of the file it stands in, for messages, may be "".
 heed_err hd_net_new(const char *layers, const char *name, uint64_t seed, hd_net **out) HEED_CHECK;
+// The same of a list that was read with other things. where: of the list; its lines are copied.
+heed_err hd_net_from_list(const json_t *layers, const hd_where *where, uint64_t seed,
+                          hd_net **out) HEED_CHECK;
 void hd_net_free(hd_net *net); // NULL is fine
 
 // Makes the weights for inputs like these, once; another shape of inputs later: HEED_INPUT where

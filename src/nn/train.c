@@ -119,6 +119,7 @@ static heed_err update(hd_training *t, size_t batches, const hd_minibatch *batch
         return hd_runner_explain(&t->runner, batch, t->s.step * t->o.accumulate + batches - 1,
                                  t->now_rate);
     }
+    if (t->o.watch) hd_watch_look(t->o.watch, t->s.step, scale);
     if (t->o.clip_norm > 0 && t->norm > t->o.clip_norm) scale *= t->o.clip_norm / t->norm;
     HD_TRY(hd_optimizer_step(&t->optimizer, t->pool, t->now_rate, scale, t->o.clip_value));
     if (!t->averages) return HEED_OK;

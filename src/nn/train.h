@@ -7,6 +7,7 @@
 #define HD_NN_TRAIN_H
 
 #include "nn/net.h"
+#include "nn/watch.h"
 
 enum { HD_METRICS = 6 };
 
@@ -65,6 +66,7 @@ typedef struct hd_train_opts {
     size_t report_every;     // steps between two calls of progress; 0: about twice a second
     hd_progress_fn progress;
     void *ctx;
+    hd_watch *watch; // gradients by layer, borrowed; NULL: nobody looks
 } hd_train_opts;
 
 typedef struct hd_train_report {
