@@ -68,6 +68,7 @@ typedef enum hd_run_as {
     X(START, "Getting started", "起步") \
     X(DATA, "Data", "数据")             \
     X(MODELS, "Models", "模型")         \
+    X(RECIPES, "Recipes", "配方")       \
     X(ANSWERS, "Answers", "结果")       \
     X(CARE, "Workspace", "工作区")      \
     X(SELF, "About heed", "关于 heed")

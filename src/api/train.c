@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// heed train, heed model list, activate, rollback.
+// heed train, heed model list, show, activate, rollback.
 #include "workspace/train.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include "api/list.h"
 #include "api/methods.h"
 #include "api/show.h"
+#include "workspace/recipe.h"
 
 static heed_err train_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
@@ -152,24 +153,34 @@ static heed_err list_run(hd_call *call, json_t **result) {
     json_t *models = NULL;
     HD_TRY(hd_call_open(call, HEED_READ, "heed model list", &ws));
     heed_err err = hd_models_list(ws, &models);
+    if (err == HEED_OK) err = hd_recipe_models(ws, models);
     hd_call_close(call, ws);
+    if (err != HEED_OK) json_decref(models);
     HD_TRY(err);
     return hd_json_pack(result, "{s:o}", "models", models);
+}
+
+// "NDCG@10 0.3633", "accuracy 0.9737"
+static const char *figure_text(hd_arena *arena, const json_t *model) {
+    const char *name = hd_json_text(model, "figure");
+    double value = hd_json_num(model, *name ? "value" : "ndcg@10");
+    if (isnan(value)) return "";
+    const char *digits = hd_show_fixed(arena, value, 4);
+    return digits ? hd_arena_printf(arena, "%s %s", *name ? name : "NDCG@10", digits) : NULL;
 }
 
 static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     hd_grid grid;
     hd_grid_init(&grid, "llllrll");
     hd_grid_head(&grid, "", hd_say(lang, "task", "任务"), hd_say(lang, "method", "方法"),
-                 hd_say(lang, "version", "版本"), "NDCG@10",
+                 hd_say(lang, "version", "版本"), hd_say(lang, "figure", "指标"),
                  hd_say(lang, "made (UTC)", "时间（UTC）"), "");
     size_t i;
     json_t *model;
     json_array_foreach(json_object_get(result, "models"), i, model) {
         hd_grid_row(&grid, json_is_true(json_object_get(model, "active")) ? "→" : "",
                     hd_json_text(model, "task"), hd_json_text(model, "method"),
-                    hd_json_text(model, "version"),
-                    hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4),
+                    hd_json_text(model, "version"), figure_text(&grid.arena, model),
                     hd_json_text(model, "created"),
                     json_is_true(json_object_get(model, "holds_erased"))
                         ? hd_say(lang, "learned from persons erased since", "曾从已删除的人学习")
@@ -193,22 +204,43 @@ const hd_op hd_op_model_list = {
     .text = list_text,
 };
 
-static heed_err switch_to(hd_call *call, const char *who, const char *method, const char *version,
-                          json_t **result) {
+// A method of the recommenders, or a recipe's name; else told with what there is. A recipe doesn't
+// hide a method of its name.
+static heed_err is_recipe(const heed_workspace *ws, const char *name, bool *out) {
+    *out = hd_recipe_known(ws, name);
+    for (size_t i = 0; hd_api_method_at(i); i++) {
+        if (strcmp(hd_api_method_at(i), name) != 0) continue;
+        *out = false;
+        return HEED_OK;
+    }
+    if (*out) return HEED_OK;
+    return HD_FAIL(HEED_NOT_FOUND, "there is no model '%s'; see 'heed model list'",
+                   "没有模型“%s”；见“heed model list”", name);
+}
+
+static heed_err switch_to(hd_call *call, const char *who, bool back, json_t **result) {
     heed_workspace *ws = NULL;
+    bool recipe = false;
+    const char *name = hd_call_text(call, "model");
+    const char *version = back ? NULL : hd_call_text(call, "model_version");
     HD_TRY(hd_call_open(call, HEED_READ, who, &ws));
-    heed_err err = hd_model_switch(ws, method, version, result);
+    heed_err err = name ? is_recipe(ws, name, &recipe) : HEED_OK;
+    if (err == HEED_OK && back && name && !recipe)
+        err = HD_FAIL(HEED_USAGE, "going back names a recipe's model, or none: the recommender",
+                      "回退时应给出配方的模型名，或不给（即推荐模型）");
+    if (err == HEED_OK)
+        err = recipe ? hd_recipe_switch(ws, name, version, back, result)
+                     : hd_model_switch(ws, back ? NULL : name, version, result);
     hd_call_close(call, ws);
     return err;
 }
 
 static heed_err activate_run(hd_call *call, json_t **result) {
-    return switch_to(call, "heed model activate", hd_call_text(call, "model"),
-                     hd_call_text(call, "model_version"), result);
+    return switch_to(call, "heed model activate", false, result);
 }
 
 static heed_err rollback_run(hd_call *call, json_t **result) {
-    return switch_to(call, "heed model rollback", NULL, NULL, result);
+    return switch_to(call, "heed model rollback", true, result);
 }
 
 static heed_err switch_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
@@ -219,17 +251,22 @@ static heed_err switch_text(const json_t *result, heed_lang lang, size_t width, 
 }
 
 static const hd_param activate_params[] = {
-    {"model", HD_PARAM_CHOICE, .positional = true, .required = true, .choice_at = hd_api_method_at,
-     .doc = HD_TEXT("the method", "方法")},
+    {"model", HD_PARAM_TEXT, .positional = true, .required = true,
+     .doc = HD_TEXT("the method, or a recipe's name", "方法，或配方名称")},
     {"model_version", HD_PARAM_TEXT, .positional = true,
      .doc = HD_TEXT("the version; none: the newest", "版本；不给则取最新的")},
 };
 
 static heed_err show_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
+    bool recipe;
+    const char *name = hd_call_text(call, "model");
+    const char *version = hd_call_text(call, "model_version");
     HD_TRY(hd_call_open(call, HEED_READ, "heed model show", &ws));
-    heed_err err =
-        hd_model_show(ws, hd_call_text(call, "model"), hd_call_text(call, "model_version"), result);
+    heed_err err = is_recipe(ws, name, &recipe);
+    if (err == HEED_OK)
+        err = recipe ? hd_recipe_show(ws, name, version, result)
+                     : hd_model_show(ws, name, version, result);
     hd_call_close(call, ws);
     return err;
 }
@@ -246,10 +283,18 @@ static heed_err show_text(const json_t *model, heed_lang lang, size_t width, hd_
                 json_is_true(json_object_get(model, "active")) ? hd_say(lang, "yes", "是")
                                                                : hd_say(lang, "no", "否"));
     hd_grid_row(&grid, hd_say(lang, "made (UTC)", "时间（UTC）"), hd_json_text(model, "created"));
-    hd_grid_row(&grid, hd_say(lang, "events", "事件"),
-                hd_show_int(&grid.arena, hd_json_int(model, "events")));
-    hd_grid_row(&grid, "NDCG@10", hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4));
-    hd_grid_row(&grid, hd_say(lang, "parameters", "参数"), hd_str_get(&parameters));
+    if (strcmp(hd_json_text(model, "task"), "recipe") == 0) {
+        hd_grid_row(&grid, hd_say(lang, "kind", "类型"), hd_json_text(model, "model"));
+        hd_grid_row(&grid, hd_say(lang, "test figure", "测试指标"),
+                    figure_text(&grid.arena, model));
+        hd_grid_row(&grid, hd_say(lang, "parameters", "参数"),
+                    hd_show_int(&grid.arena, hd_json_int(model, "parameters")));
+    } else {
+        hd_grid_row(&grid, hd_say(lang, "events", "事件"),
+                    hd_show_int(&grid.arena, hd_json_int(model, "events")));
+        hd_grid_row(&grid, "NDCG@10", hd_show_fixed(&grid.arena, hd_json_num(model, "ndcg@10"), 4));
+        hd_grid_row(&grid, hd_say(lang, "parameters", "参数"), hd_str_get(&parameters));
+    }
     grid.failed |= parameters.failed;
     heed_err err = hd_grid_print(&grid, width, out);
     hd_str_clear(&parameters);
@@ -295,10 +340,18 @@ const hd_op hd_op_model_activate = {
     .text = switch_text,
 };
 
+static const hd_param rollback_params[] = {
+    {"model", HD_PARAM_TEXT, .positional = true,
+     .doc = HD_TEXT("a recipe's name; none: the recommender", "配方名称；不给则为推荐模型")},
+};
+
 const hd_op hd_op_model_rollback = {
     .name = "model rollback",
     .chapter = HD_CHAPTER_MODELS,
     .doc = HD_TEXT("go back to the model that was in force before", "退回之前启用的模型"),
+    .examples = (const char *const[]){"heed model rollback", "heed model rollback iris_mlp", NULL},
+    .params = rollback_params,
+    .n_params = sizeof rollback_params / sizeof rollback_params[0],
     .method = "POST",
     .path = "/api/v1/models/rollback",
     .scope = HD_SCOPE_ADMIN,

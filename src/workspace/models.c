@@ -465,24 +465,24 @@ static heed_err list_version(void *ctx, hd_model_ref ref) {
     return err;
 }
 
-heed_err hd_models_list(const heed_workspace *ws, json_t **out) {
+heed_err hd_models_list_task(const heed_workspace *ws, const char *task, json_t *list) {
+    hd_model_ref previous;
     hd_arena arena;
     hd_arena_init(&arena);
-    list_run run = {.ws = ws, .out = json_array()};
-    heed_err err = run.out ? HEED_OK : HD_FAIL_MEMORY(0);
-    for (size_t i = 0; err == HEED_OK && tasks[i]; i++) {
-        hd_model_ref previous;
-        run.task = tasks[i];
-        run.active = (hd_model_ref){0};
-        err = hd_models_active(ws, run.task, &arena, &run.active, &previous);
-        if (err == HEED_NOT_FOUND) err = HEED_OK;
-        if (err == HEED_OK) err = each_version(ws, run.task, &arena, list_version, &run);
-    }
+    list_run run = {.ws = ws, .task = task, .out = list};
+    heed_err err = hd_models_active(ws, task, &arena, &run.active, &previous);
+    if (err == HEED_NOT_FOUND) err = HEED_OK;
+    if (err == HEED_OK) err = each_version(ws, task, &arena, list_version, &run);
     hd_arena_clear(&arena);
-    if (err != HEED_OK) {
-        json_decref(run.out);
-        return err;
+    return err;
+}
+
+heed_err hd_models_list(const heed_workspace *ws, json_t **out) {
+    *out = json_array();
+    heed_err err = *out ? HEED_OK : HD_FAIL_MEMORY(0);
+    for (size_t i = 0; err == HEED_OK && tasks[i]; i++) {
+        err = hd_models_list_task(ws, tasks[i], *out);
     }
-    *out = run.out;
-    return HEED_OK;
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
 }

@@ -83,5 +83,7 @@ bool hd_models_has(const heed_workspace *ws, const char *task, hd_model_ref ref)
 // [{"task", "method", "version", "active", "holds_erased", …manifest}], newest first, for all
 // tasks.
 heed_err hd_models_list(const heed_workspace *ws, json_t **out) HEED_CHECK;
+// Those of one task, put in front of `list`.
+heed_err hd_models_list_task(const heed_workspace *ws, const char *task, json_t *list) HEED_CHECK;
 
 #endif

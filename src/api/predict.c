@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// heed model predict: rows to a recipe's model, from files or from a request.
+#include "api/answers.h"
+#include "api/call.h"
+#include "api/list.h"
+#include "api/show.h"
+#include "workspace/recipe.h"
+
+enum { MOST_ROWS = 10000, SHOWN_ROWS = 20 };
+
+// ── A model by name, or by its folder ──
+
+typedef struct asked {
+    heed_workspace *ws;
+    hd_loaded_model *loaded; // of the registry
+    hd_predictor *own;           // of a folder
+    const hd_predictor *model;
+    const char *version;
+} asked;
+
+static heed_err open_registered(hd_call *call, const char *name, asked *out) {
+    if (!call->workspace) {
+        return HD_FAIL(HEED_NOT_FOUND,
+                       "'%s' is no folder of a model, and there is no workspace here to have it by "
+                       "name",
+                       "“%s”不是模型文件夹，这里也没有工作区可按名称查找", name);
+    }
+    HD_TRY(hd_call_open(call, HEED_READ, "heed model predict", &out->ws));
+    HD_TRY(hd_loaded_model_get(out->ws, name, &out->loaded));
+    out->model = out->loaded->model;
+    out->version = out->loaded->version;
+    return HEED_OK;
+}
+
+static heed_err open_asked(hd_call *call, bool folders, asked *out) {
+    const char *name = hd_call_text(call, "model");
+    *out = (asked){.version = ""};
+    if (!folders || !hd_fs_is_dir(name)) return open_registered(call, name, out);
+    HD_TRY(hd_predictor_open(name, &out->own));
+    out->model = out->own;
+    return HEED_OK;
+}
+
+static void close_asked(hd_call *call, asked *a) {
+    if (a->loaded) hd_shared_release(&a->loaded->shared);
+    hd_predictor_close(a->own);
+    hd_call_close(call, a->ws);
+}
+
+// ── Answers ──
+
+static heed_err answer(hd_call *call, const asked *a, const hd_rows *rows, size_t threads,
+                       json_t **result) {
+    hd_answer said;
+    json_t *predictions = NULL;
+    HD_TRY(hd_predictor_run(a->model, rows, threads, &said));
+    heed_err err =
+        hd_answer_json(a->model, &said, (size_t)hd_call_int(call, "top", 0), &predictions);
+    hd_answer_clear(&said);
+    HD_TRY(err);
+    return hd_json_pack(result, "{s:s, s:s, s:o}", "model", hd_call_text(call, "model"), "version",
+                        a->version, "predictions", predictions);
+}
+
+// ── Files ──
+
+static bool is_image(const char *path) {
+    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t m = strlen(ends[i]);
+        if (n > m && strcmp(path + n - m, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
+// An image is a row with its bytes in column "image".
+static heed_err add_image(hd_rows *rows, const char *path) {
+    hd_str bytes;
+    char *block;
+    size_t n, file;
+    hd_rows_column *column = hd_rows_find(rows, "image");
+    if (!column) HD_TRY(hd_rows_add_column(rows, "image", HD_ROWS_FILE, &column));
+    HD_TRY(hd_rows_add_file(rows, path, &file));
+    hd_str_init(&bytes);
+    heed_err err = hd_fs_read(path, 256 << 20, &bytes);
+    n = bytes.len;
+    if (err == HEED_OK) err = hd_str_take(&bytes, &block);
+    hd_str_clear(&bytes);
+    HD_TRY(err);
+    HD_TRY(hd_rows_keep(rows, block));
+    HD_TRY(hd_rows_add(rows, 1));
+    rows->place[rows->n - 1] = hd_rows_at(file, 1);
+    column->cells[rows->n - 1] = (hd_slice){block, n};
+    return HEED_OK;
+}
+
+static heed_err read_files(const hd_call *call, hd_rows *rows) {
+    hd_arena arena;
+    const char **paths;
+    size_t n;
+    const hd_rows_format format = {.delimiter = 0};
+    hd_arena_init(&arena);
+    heed_err err = hd_call_list(call, "file", &arena, &paths, &n);
+    for (size_t i = 0; err == HEED_OK && i < n; i++) {
+        err = is_image(paths[i]) ? add_image(rows, paths[i])
+                                 : hd_rows_read(rows, paths[i], paths[i], &format);
+    }
+    hd_arena_clear(&arena);
+    return err;
+}
+
+static heed_err add_cell(hd_str *out, const char *text, const char *sep) {
+    hd_str_add(out, sep);
+    if (!strpbrk(text, ",\"\r\n")) {
+        hd_str_add(out, text);
+        return HEED_OK;
+    }
+    hd_str_addc(out, '"');
+    for (; *text; text++) hd_str_addn(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+    hd_str_addc(out, '"');
+    return HEED_OK;
+}
+
+static void scalar_text(const json_t *value, char *out, size_t n) {
+    char number[32];
+    if (json_is_real(value)) {
+        hd_json_number(json_real_value(value), number);
+        hd_snprintf(out, n, "%s", number);
+    } else if (json_is_integer(value)) {
+        hd_snprintf(out, n, "%lld", (long long)json_integer_value(value));
+    } else {
+        hd_snprintf(out, n, "%s", json_is_string(value) ? json_string_value(value) : "");
+    }
+}
+
+// A line a row: the class and its probability, or the values.
+static heed_err csv_text(const json_t *predictions, hd_str *out) {
+    size_t i;
+    json_t *item;
+    char cell[300];
+    const char *key;
+    json_t *value;
+    const json_t *first = json_array_get(predictions, 0);
+    const json_t *many = json_object_get(first, "values");
+    bool classes = json_object_get(first, "class") != NULL;
+    if (classes) hd_str_add(out, "class,probability\n");
+    if (!classes && !many) hd_str_add(out, "value\n");
+    const char *sep = "";
+    json_object_foreach((json_t *)(uintptr_t)many, key, value) {
+        HD_TRY(add_cell(out, key, sep));
+        sep = ",";
+    }
+    if (many) hd_str_addc(out, '\n');
+    json_array_foreach(predictions, i, item) {
+        sep = "";
+        const json_t *from = many ? json_object_get(item, "values") : item;
+        json_object_foreach((json_t *)(uintptr_t)from, key, value) {
+            if (json_is_object(value) || strcmp(key, "row") == 0) continue;
+            scalar_text(value, cell, sizeof cell);
+            HD_TRY(add_cell(out, cell, sep));
+            sep = ",";
+        }
+        hd_str_addc(out, '\n');
+    }
+    return hd_str_check(out);
+}
+
+static heed_err write_out(const char *path, const json_t *predictions) {
+    hd_str text;
+    hd_str_init(&text);
+    heed_err err = csv_text(predictions, &text);
+    if (err == HEED_OK) err = hd_fs_write(path, hd_str_get(&text), text.len, 0600);
+    hd_str_clear(&text);
+    return err;
+}
+
+static heed_err predict_run(hd_call *call, json_t **result) {
+    asked a;
+    hd_rows rows;
+    const char *path = hd_call_text(call, "out");
+    hd_rows_init(&rows);
+    heed_err err = open_asked(call, true, &a);
+    if (err == HEED_OK) err = read_files(call, &rows);
+    if (err == HEED_OK)
+        err = answer(call, &a, &rows, (size_t)hd_settings_int(call->settings, "threads"), result);
+    close_asked(call, &a);
+    hd_rows_clear(&rows);
+    if (err == HEED_OK && path) {
+        err = write_out(path, json_object_get(*result, "predictions"));
+        if (err == HEED_OK) err = hd_json_set(*result, "file", json_string(path));
+        if (err != HEED_OK) hd_json_drop(result);
+    }
+    return err;
+}
+
+static heed_err predict_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
+    const json_t *predictions = json_object_get(result, "predictions");
+    size_t n = json_array_size(predictions);
+    const char *file = json_string_value(json_object_get(result, "file"));
+    (void)width;
+    if (file) {
+        hd_str_addf(out, hd_say(lang, "%zu predictions in %s\n", "%zu 个预测，见 %s\n"), n, file);
+        return hd_str_check(out);
+    }
+    return csv_text(predictions, out);
+}
+
+#define TOP_PARAM                                                                                \
+    {                                                                                            \
+        "top", HD_PARAM_INT,                                                                     \
+            .max = 65536,                                                                        \
+            .doc =                                                                               \
+                HD_TEXT("so many probabilities a row, the largest first (default: all classes)", \
+                        "每行给出的概率个数，从大到小（默认全部类别）")                          \
+    }
+
+static const hd_param predict_params[] = {
+    {"model", HD_PARAM_TEXT, .positional = true, .required = true, .file = true,
+     .doc = HD_TEXT("the model: a recipe's name, or a folder that 'heed recipe run' made",
+                    "模型：配方名称，或“heed recipe run”生成的文件夹")},
+    {"file", HD_PARAM_TEXT, .positional = true, .required = true, .many = true, .file = true,
+     .doc =
+         HD_TEXT("rows: CSV, TSV or JSON lines; or images", "数据行：CSV、TSV 或 JSON 行；或图像")},
+    TOP_PARAM,
+    {"out", HD_PARAM_TEXT, .file = true,
+     .doc = HD_TEXT("write the answers to this CSV file", "把结果写入此 CSV 文件")},
+};
+
+const hd_op hd_op_model_predict = {
+    .name = "model predict",
+    .chapter = HD_CHAPTER_RECIPES,
+    .only = HD_ONLY_CLI,
+    .doc = HD_TEXT("ask a recipe's model about rows or images", "用配方训练的模型预测数据行或图像"),
+    .detail = HD_TEXT("Each row is prepared exactly as the training rows were. Answers are CSV, a "
+                      "line a row; --json has every class's probability.",
+                      "每一行都按训练时完全相同的方式处理。结果为 CSV，每行一条；--json "
+                      "给出每个类别的概率。"),
+    .examples = (const char *const[]){"heed model predict iris_mlp rows.csv",
+                                      "heed model predict iris_mlp.model rows.jsonl --json", NULL},
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_ANY,
+    .run_as = HD_RUN_NEVER,
+    .params = predict_params,
+    .n_params = sizeof predict_params / sizeof predict_params[0],
+    .result_doc = "predict",
+    .run = predict_run,
+    .text = predict_text,
+};
+
+// ── A request ──
+
+static heed_err body_run(hd_call *call, json_t **result) {
+    asked a;
+    hd_rows rows;
+    const json_t *list = json_object_get(call->params, "rows");
+    if (json_array_size(list) > MOST_ROWS) {
+        return HD_FAIL(HEED_INPUT, "%zu rows in one request: %d at most; ask in several",
+                       "一次请求 %zu 行，最多 %d 行；请分多次请求", json_array_size(list),
+                       MOST_ROWS);
+    }
+    HD_TRY(hd_rows_json(list, "rows", &rows));
+    heed_err err = open_asked(call, false, &a);
+    if (err == HEED_OK) err = answer(call, &a, &rows, 1, result);
+    close_asked(call, &a);
+    hd_rows_clear(&rows);
+    return err;
+}
+
+static const hd_param body_params[] = {
+    {"model", HD_PARAM_TEXT, .positional = true, .required = true,
+     .doc = HD_TEXT("the model: a recipe's name", "模型：配方名称")},
+    {"rows", HD_PARAM_JSON, .required = true,
+     .schema = "{\"type\":\"array\",\"maxItems\":10000,\"items\":{\"type\":\"object\"}}",
+     .doc = HD_TEXT("rows as objects of columns: [{\"age\": 30}]",
+                    "数据行，每行为列的对象：[{\"age\": 30}]")},
+    TOP_PARAM,
+};
+
+const hd_op hd_op_model_predict_rows = {
+    .name = "model predict rows",
+    .chapter = HD_CHAPTER_RECIPES,
+    .only = HD_ONLY_HTTP,
+    .doc = HD_TEXT("ask a recipe's model about rows", "用配方训练的模型预测数据行"),
+    .detail =
+        HD_TEXT("Each row is prepared exactly as the training rows were. The model in force "
+                "answers; another version is taken up as soon as it is put in force.",
+                "每一行都按训练时完全相同的方式处理。由当前启用的模型回答；启用新版本后立即生效。"),
+    .method = "POST",
+    .path = "/api/v1/models/{model}/predict",
+    .scope = HD_SCOPE_READ,
+    .place = HD_PLACE_WORKSPACE,
+    .run_as = HD_RUN_READ,
+    .schema = "{\"type\":\"object\",\"properties\":{\"model\":" HD_SCHEMA_TEXT
+              ",\"version\":" HD_SCHEMA_TEXT
+              ",\"predictions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}},"
+              "\"required\":[\"model\",\"version\",\"predictions\"]}",
+    .params = body_params,
+    .n_params = sizeof body_params / sizeof body_params[0],
+    .result_doc = "predict",
+    .run = body_run,
+    .text = predict_text,
+};

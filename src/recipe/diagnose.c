@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the training looked like, in plain words, with what to try. Rules over the curves and the
+// gradients by layer, each with its threshold beside it; a rule that can't be judged (no validation
+// rows, too few points) says nothing. Thresholds are rules of thumb, chosen so that the textbook
+// faults (tests/recipe/test_diagnose.c makes each of them) are found and sound trainings pass.
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "recipe/diagnose.h"
+
+typedef struct series {
+    double *at;
+    size_t n;
+} series;
+
+typedef struct case_file {
+    const char *model;
+    series train, validation, norm;
+    const json_t *layers; // of the watch; NULL: none
+    double train_figure;  // of no use: NaN
+    json_t *out;
+} case_file;
+
+// ── Words ──
+
+typedef struct finding {
+    const char *level; // "ok", "note", "warn"
+    hd_text what, why, attempt;
+} finding;
+
+static heed_err both(hd_text text, json_t **out) {
+    return hd_json_pack(out, "{s:s, s:s}", "en", text.en, "zh", text.zh);
+}
+
+static heed_err add(const case_file *c, const finding *f) {
+    json_t *item = NULL, *what = NULL, *why = NULL, *attempt = NULL;
+    heed_err err = both(f->what, &what);
+    if (err == HEED_OK) err = both(f->why, &why);
+    if (err == HEED_OK) err = both(f->attempt, &attempt);
+    if (err == HEED_OK)
+        err = hd_json_pack(&item, "{s:s, s:s, s:O, s:O, s:O}", "level", f->level, "model", c->model,
+                           "what", what, "why", why, "try", attempt);
+    json_decref(what);
+    json_decref(why);
+    json_decref(attempt);
+    return err == HEED_OK ? hd_json_append(c->out, item) : err;
+}
+
+// ── Numbers ──
+
+static heed_err read_series(const json_t *list, series *out) {
+    out->n = 0;
+    out->at = hd_calloc(json_array_size(list) + 1, sizeof *out->at);
+    if (!out->at) return HD_FAIL_MEMORY(json_array_size(list) * sizeof *out->at);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *value = json_array_get(list, i);
+        if (json_is_number(value)) out->at[out->n++] = json_number_value(value);
+    }
+    return HEED_OK;
+}
+
+static double mean_of(const series *s, size_t from, size_t to) {
+    double sum = 0;
+    for (size_t i = from; i < to; i++) sum += s->at[i];
+    return to > from ? sum / (double)(to - from) : NAN;
+}
+
+// The last tenth, a point at least.
+static double late_mean(const series *s) {
+    size_t n = s->n / 10 > 0 ? s->n / 10 : 1;
+    return s->n > 0 ? mean_of(s, s->n - n, s->n) : NAN;
+}
+
+static double early_mean(const series *s) {
+    size_t n = s->n / 20 > 0 ? s->n / 20 : 1;
+    return s->n > 0 ? mean_of(s, 0, n) : NAN;
+}
+
+static size_t lowest(const series *s) {
+    size_t best = 0;
+    for (size_t i = 1; i < s->n; i++) {
+        if (s->at[i] < s->at[best]) best = i;
+    }
+    return best;
+}
+
+// How much a curve jumps from point to point, beside its level: of the second half.
+static double roughness(const series *s) {
+    double sum = 0;
+    size_t from = s->n / 2, n = 0;
+    for (size_t i = from + 1; i < s->n; i++, n++) sum += fabs(s->at[i] - s->at[i - 1]);
+    double level = fabs(mean_of(s, from, s->n));
+    return n > 0 && level > 0 ? sum / (double)n / level : 0;
+}
+
+// ── Rules ──
+
+// Overfitting: the validation loss rose by a fifth over its lowest point, which lies in the first
+// three quarters, while the training loss fell on.
+static heed_err overfitting(const case_file *c, bool *found) {
+    const series *v = &c->validation;
+    if (v->n < 4) return HEED_OK;
+    size_t best = lowest(v);
+    double low = v->at[best], last = v->at[v->n - 1];
+    *found = best * 4 < v->n * 3 && last > low + .2 * fabs(low) && last - low > 1e-3 &&
+             late_mean(&c->train) < low;
+    if (!*found) return HEED_OK;
+    char en[300], zh[300];
+    hd_snprintf(en, sizeof en,
+                "the validation loss was lowest (%.3g) at validation %zu of %zu and ended at %.3g, "
+                "while the training loss fell to %.3g",
+                low, best + 1, v->n, last, late_mean(&c->train));
+    hd_snprintf(zh, sizeof zh,
+                "验证损失在第 %zu 次验证（共 %zu 次）时最低（%.3g），最后升至 %.3g，而训练损失降到 "
+                "%.3g",
+                best + 1, v->n, low, last, late_mean(&c->train));
+    return add(c,
+               &(finding){"warn",
+                          HD_TEXT("it overfits: it learns the training rows by heart",
+                                  "过拟合：网络记住了训练数据"),
+                          {en, zh},
+                          HD_TEXT("end earlier (train.patience with restore_best), add dropout or "
+                                  "weight_decay, augment, take a smaller network, or more rows",
+                                  "提前停止（train.patience 与 restore_best）、加 dropout 或 "
+                                  "weight_decay、做增广、缩小网络，或增加数据")});
+}
+
+// Underfitting: the training loss fell by less than a tenth of where it began.
+static heed_err underfitting(const case_file *c, bool *found) {
+    double early = early_mean(&c->train), late = late_mean(&c->train);
+    if (c->train.n < 10) return HEED_OK;
+    *found = late > early - .1 * fabs(early);
+    if (!*found) return HEED_OK;
+    char en[200], zh[200];
+    hd_snprintf(en, sizeof en, "the training loss went from %.3g to %.3g in the whole training",
+                early, late);
+    hd_snprintf(zh, sizeof zh, "整个训练中，训练损失只从 %.3g 变到 %.3g", early, late);
+    return add(c,
+               &(finding){"warn",
+                          HD_TEXT("it hardly learns (it underfits)", "几乎没有学到东西（欠拟合）"),
+                          {en, zh},
+                          HD_TEXT("a higher rate, more epochs, a larger network, scaled inputs "
+                                  "(scale_zscore); check that the target can be told from the "
+                                  "columns at all",
+                                  "提高学习率、增加轮数、加大网络、缩放输入（scale_zscore）；"
+                                  "并确认这些列确实能预测目标")});
+}
+
+// Still learning: over the last quarter the validation loss fell by more than 5%.
+static heed_err unfinished(const case_file *c, bool *found) {
+    const series *v = c->validation.n >= 8 ? &c->validation : &c->train;
+    if (v->n < 8) return HEED_OK;
+    double before = mean_of(v, v->n / 2, v->n * 3 / 4), after = mean_of(v, v->n * 3 / 4, v->n);
+    *found = before > 0 && after < .95 * before;
+    if (!*found) return HEED_OK;
+    char en[200], zh[200];
+    hd_snprintf(en, sizeof en, "in its last quarter the loss still fell from %.3g to %.3g", before,
+                after);
+    hd_snprintf(zh, sizeof zh, "最后四分之一的训练中，损失仍从 %.3g 降到 %.3g", before, after);
+    return add(c, &(finding){"note",
+                             HD_TEXT("it was still learning when it ended", "训练结束时仍在进步"),
+                             {en, zh},
+                             HD_TEXT("more epochs", "增加训练轮数")});
+}
+
+// Too high a rate: neighbouring points of the training loss differ by more than a half of its
+// level, and it doesn't fall.
+static heed_err rate_high(const case_file *c, bool *found) {
+    if (c->train.n < 20) return HEED_OK;
+    double rough = roughness(&c->train);
+    double before = mean_of(&c->train, c->train.n / 2, c->train.n * 3 / 4);
+    *found = rough > .5 && late_mean(&c->train) > .8 * before;
+    if (!*found) return HEED_OK;
+    char en[200], zh[200];
+    hd_snprintf(en, sizeof en, "the training loss jumps by %.0f%% of its level from point to point",
+                rough * 100);
+    hd_snprintf(zh, sizeof zh, "训练损失相邻两点的变动达到其水平的 %.0f%%", rough * 100);
+    return add(c,
+               &(finding){"warn",
+                          HD_TEXT("the rate is too high", "学习率过高"),
+                          {en, zh},
+                          HD_TEXT("a third of the rate, a larger batch, warm-up, or clip_norm: 1",
+                                  "把学习率降到三分之一、加大批、加预热，或设 clip_norm: 1")});
+}
+
+// ── Gradients by layer ──
+
+static double late_gradient(const json_t *layer) {
+    const json_t *list = json_object_get(layer, "gradient");
+    size_t n = json_array_size(list), from = n / 2;
+    double sum = 0;
+    for (size_t i = from; i < n; i++) sum += json_number_value(json_array_get(list, i));
+    return n > from ? sum / (double)(n - from) : NAN;
+}
+
+// Vanishing: the first layer's gradients are less than a thousandth of the last one's, in a network
+// of three layers or more. Beside the weights, so that a wide layer counts like a narrow one.
+static heed_err vanishing(const case_file *c, bool *found) {
+    size_t n = json_array_size(c->layers);
+    if (n < 3) return HEED_OK;
+    const json_t *first = json_array_get(c->layers, 0), *last = json_array_get(c->layers, n - 1);
+    double a = late_gradient(first), b = late_gradient(last);
+    *found = b > 1e-12 && a < 1e-3 * b;
+    if (!*found) return HEED_OK;
+    char en[300], zh[300];
+    const char *from = json_string_value(json_object_get(first, "name"));
+    const char *to = json_string_value(json_object_get(last, "name"));
+    hd_snprintf(en, sizeof en, "the gradients of layer %s are %.1e beside %.1e of layer %s", from,
+                a, b, to);
+    hd_snprintf(zh, sizeof zh, "第 %s 层的梯度为 %.1e，而第 %s 层为 %.1e", from, a, to, b);
+    return add(c, &(finding){"warn",
+                             HD_TEXT("gradients vanish on their way to the first layers",
+                                     "梯度在传向前几层时消失"),
+                             {en, zh},
+                             HD_TEXT("relu or gelu in place of sigmoid and tanh, batch_norm or "
+                                     "layer_norm, residual connections, he initial values",
+                                     "用 relu 或 gelu 代替 sigmoid 与 tanh，加 batch_norm 或 "
+                                     "layer_norm、残差连接，用 he 初始化")});
+}
+
+// Exploding: in the second half the largest norm is thirty times the median.
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static heed_err exploding(const case_file *c, bool *found) {
+    if (c->norm.n < 20) return HEED_OK;
+    size_t from = c->norm.n / 2, n = c->norm.n - from;
+    qsort(c->norm.at + from, n, sizeof *c->norm.at, by_value);
+    double median = c->norm.at[from + n / 2], most = c->norm.at[c->norm.n - 1];
+    *found = median > 0 && most > 30 * median && most > 10;
+    if (!*found) return HEED_OK;
+    char en[200], zh[200];
+    hd_snprintf(en, sizeof en, "the norm of all gradients reaches %.3g, at a median of %.3g", most,
+                median);
+    hd_snprintf(zh, sizeof zh, "全部梯度的范数达到 %.3g，而中位数为 %.3g", most, median);
+    return add(c, &(finding){"warn",
+                             HD_TEXT("gradients explode now and then", "梯度时有爆炸"),
+                             {en, zh},
+                             HD_TEXT("clip_norm: 1, a lower rate, warm-up",
+                                     "设 clip_norm: 1、降低学习率、加预热")});
+}
+
+// Dead units: more than a fifth of a layer had no gradient in the whole second half.
+static heed_err dead_units(const case_file *c, bool *found) {
+    char en[400], zh[400];
+    size_t worst = 0;
+    double share = 0;
+    for (size_t i = 0; i + 1 < json_array_size(c->layers); i++) {
+        const json_t *layer = json_array_get(c->layers, i);
+        double units = (double)json_integer_value(json_object_get(layer, "units"));
+        double dead = (double)json_integer_value(json_object_get(layer, "dead"));
+        if (units > 0 && dead / units > share) {
+            share = dead / units;
+            worst = i;
+        }
+    }
+    *found = share > .2;
+    if (!*found) return HEED_OK;
+    const json_t *layer = json_array_get(c->layers, worst);
+    long long dead = json_integer_value(json_object_get(layer, "dead"));
+    long long units = json_integer_value(json_object_get(layer, "units"));
+    const char *name = json_string_value(json_object_get(layer, "name"));
+    hd_snprintf(en, sizeof en, "%lld of %lld units of layer %s had no gradient in the second half",
+                dead, units, name);
+    hd_snprintf(zh, sizeof zh, "第 %s 层的 %lld 个单元中有 %lld 个在训练后半程没有任何梯度", name,
+                units, dead);
+    return add(c, &(finding){"warn",
+                             HD_TEXT("units are dead: they never fire", "有单元已死：从不激活"),
+                             {en, zh},
+                             HD_TEXT("a lower rate, leaky_relu or gelu in place of relu, scaled "
+                                     "inputs; or a narrower layer",
+                                     "降低学习率，用 leaky_relu 或 gelu 代替 relu，缩放输入；"
+                                     "或减小该层宽度")});
+}
+
+static heed_err all_well(const case_file *c) {
+    char en[200], zh[200];
+    const series *v = c->validation.n > 0 ? &c->validation : &c->train;
+    hd_snprintf(en, sizeof en, "the training loss fell from %.3g to %.3g%s", early_mean(&c->train),
+                late_mean(&c->train),
+                c->validation.n > 0 ? ", and the validation loss with it" : "");
+    hd_snprintf(zh, sizeof zh, "训练损失从 %.3g 降到 %.3g%s", early_mean(&c->train),
+                late_mean(&c->train), c->validation.n > 0 ? "，验证损失也随之下降" : "");
+    (void)v;
+    return add(c, &(finding){"ok",
+                             HD_TEXT("the training looks sound", "训练正常"),
+                             {en, zh},
+                             HD_TEXT("nothing", "无需改动")});
+}
+
+static heed_err judge(const case_file *c) {
+    bool over = false, under = false, high = false, gone = false, burst = false, dead = false;
+    bool more = false;
+    HD_TRY(overfitting(c, &over));
+    HD_TRY(rate_high(c, &high));
+    if (!high) HD_TRY(underfitting(c, &under));
+    HD_TRY(vanishing(c, &gone));
+    HD_TRY(exploding(c, &burst));
+    HD_TRY(dead_units(c, &dead));
+    if (!over && !under && !high) HD_TRY(unfinished(c, &more));
+    bool warned = over || under || high || gone || burst || dead;
+    return warned || c->train.n < 2 ? HEED_OK : all_well(c);
+}
+
+heed_err hd_diagnose(const char *model, const json_t *curves, const json_t *gradients,
+                     json_t *out) {
+    case_file c = {.model = model, .layers = json_object_get(gradients, "layers"), .out = out};
+    heed_err err = read_series(json_object_get(curves, "train_loss"), &c.train);
+    if (err == HEED_OK)
+        err = read_series(json_object_get(curves, "validation_loss"), &c.validation);
+    if (err == HEED_OK) err = read_series(json_object_get(curves, "gradient_norm"), &c.norm);
+    if (err == HEED_OK) err = judge(&c);
+    hd_free(c.train.at);
+    hd_free(c.validation.at);
+    hd_free(c.norm.at);
+    return err;
+}

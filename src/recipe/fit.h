@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One model trained on prepared samples: a network, or a classical one. What comes out scores
+// samples in the same form, whichever it is: probabilities of the classes, or values in the
+// target's own units.
+#ifndef HD_RECIPE_FIT_H
+#define HD_RECIPE_FIT_H
+
+#include <stdatomic.h>
+
+#include "measure/calibration.h"
+#include "recipe/prepared.h"
+
+// How a network's outputs are read.
+typedef enum hd_reading {
+    HD_READ_SOFTMAX, // logits of k classes
+    HD_READ_SIGMOID, // logits, each for itself; one of them stands for the second of two classes
+    HD_READ_SHARES,  // values near 0 or 1 (trained by mse)
+    HD_READ_VALUES,
+    HD_READINGS
+} hd_reading;
+extern const char *const hd_reading_words[]; // (HD_READINGS)
+
+typedef struct hd_fit_env {
+    uint64_t seed;
+    size_t threads, memory_limit;
+    const char *run;         // folder of the curves; NULL: none
+    hd_progress_fn progress; // may be NULL
+    void *ctx;
+    const atomic_bool *stop; // may be NULL
+    // A file as the recipe names it (a network to begin from), in the arena.
+    heed_err (*find)(void *ctx, const char *name, hd_arena *arena, const char **out);
+    void *find_ctx;
+} hd_fit_env;
+
+typedef struct hd_scorer {
+    hd_net *net;
+    hd_reading reading;
+    struct hd_classic *classic;  // in place of a network
+    hd_calibration *calibration; // NULL: none
+} hd_scorer;
+void hd_scorer_clear(hd_scorer *scorer);
+
+// (n, k) of samples; *out: for hd_free. HEED_CORRUPT when the model isn't one for that target.
+heed_err hd_scorer_run(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                       size_t threads, float **out) HEED_CHECK;
+
+typedef struct hd_fitted {
+    hd_scorer scorer;
+    size_t parameters, bytes, memory;
+    double seconds;
+    hd_train_report report; // of a network
+    json_t *gradients;      // of a network (nn/watch.h)
+    char *loss;             // of a network: YAML, for evaluating it
+} hd_fitted;
+void hd_fitted_clear(hd_fitted *fitted);
+
+heed_err hd_fit_network(const hd_prepared *prepared, const hd_recipe_network *network,
+                        const hd_fit_env *env, hd_fitted *out) HEED_CHECK;
+heed_err hd_fit_classic(const hd_prepared *prepared, const hd_recipe_classic *classic,
+                        const hd_fit_env *env, hd_fitted *out) HEED_CHECK;
+// Builds a network on the samples without training it: whether its layers fit, and how many
+// parameters it has.
+heed_err hd_check_network(const hd_prepared *prepared, const hd_recipe_network *network,
+                          size_t *parameters) HEED_CHECK;
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What fit_network.c asks of fit_classic.c.
+#ifndef HD_RECIPE_FIT_OWN_H
+#define HD_RECIPE_FIT_OWN_H
+
+#include "recipe/fit.h"
+
+heed_err hd_run_classic(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                        size_t threads, float **out) HEED_CHECK;
+
+#endif

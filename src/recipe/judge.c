@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Figures: every model on the same test rows, each compared with the linear baseline row by row;
+// the choice among models by validation rows alone; the worst mistakes.
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "measure/paired.h"
+#include "recipe/run_own.h"
+
+static hd_task task_of(const hd_run *run) {
+    return run->recipe->task == HD_RECIPE_CLASSES  ? HD_TASK_CLASSES
+           : run->recipe->task == HD_RECIPE_VALUES ? HD_TASK_VALUES
+                                                   : HD_TASK_LANGUAGE;
+}
+
+hd_predictions hd_run_predictions(const hd_run *run, hd_part part, const hd_scores *scores) {
+    return (hd_predictions){.task = task_of(run),
+                            .n = scores->n,
+                            .k = run->prepared.target.k,
+                            .scores = scores->at,
+                            .labels = run->labels[part],
+                            .targets = run->values[part],
+                            .classes = run->prepared.target.names};
+}
+
+const char *const *hd_run_figures(const hd_run *run, size_t *n) {
+    static const char *const classes[] = {"accuracy", "balanced_accuracy", "f1_macro", "auc",
+                                          "log_loss"};
+    static const char *const values[] = {"mse", "mae", "rmse", "r2"};
+    bool of_classes = run->recipe->task == HD_RECIPE_CLASSES;
+    *n = of_classes ? sizeof classes / sizeof classes[0] : sizeof values / sizeof values[0];
+    return of_classes ? classes : values;
+}
+
+static hd_evaluation_opts evaluation_opts(const hd_run *run) {
+    hd_evaluation_opts opts = hd_evaluation_opts_default();
+    opts.seed = run->seed;
+    opts.pool = run->pool;
+    return opts;
+}
+
+// ── Language ──
+
+static heed_err judge_language(hd_run_model *model) {
+    double loss = model->language.loss;
+    return hd_json_pack(&model->evaluation, "{s:s, s:f, s:o, s:f}", "task", "language", "log_loss",
+                        loss, "perplexity", hd_json_real(exp(loss)), "bits", loss / log(2));
+}
+
+// ── Figures and comparisons ──
+
+static hd_run_model *baseline_of(hd_run *run) {
+    static const char *const names[] = {"logistic",    "linear",   "svm",
+                                        "naive_bayes", "majority", "mean"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (size_t m = 0; m < run->n_models; m++) {
+            hd_run_model *model = &run->models[m];
+            if (strcmp(model->name, names[i]) == 0 && model->test.n > 0) return model;
+        }
+    }
+    return NULL;
+}
+
+static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_model *baseline) {
+    hd_paired paired;
+    hd_predictions one = hd_run_predictions(run, HD_PART_TEST, &model->test);
+    hd_predictions other = hd_run_predictions(run, HD_PART_TEST, &baseline->test);
+    hd_evaluation_opts opts = evaluation_opts(run);
+    const char *figure = hd_evaluation_main(task_of(run));
+    HD_TRY(hd_paired_compare(&one, &other, figure, &opts, &paired));
+    return hd_paired_json(&paired, baseline->name, figure, &model->versus);
+}
+
+heed_err hd_run_judge(hd_run *run) {
+    const hd_run_model *baseline = baseline_of(run);
+    hd_evaluation_opts opts = evaluation_opts(run);
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        if (model->why.code != HEED_OK || model->evaluation) continue;
+        if (run->recipe->task == HD_RECIPE_LANGUAGE) {
+            if (model->network && run->prepared.samples[HD_PART_TEST].n > 0)
+                HD_TRY(judge_language(model));
+            continue;
+        }
+        if (model->test.n == 0) continue;
+        hd_predictions p = hd_run_predictions(run, HD_PART_TEST, &model->test);
+        heed_err err = hd_evaluation_json(&p, &opts, &model->evaluation);
+        if (err != HEED_OK) return hd_error_prefix(err, "%s", "%s", model->name);
+        if (baseline && model != baseline) HD_TRY(compare(run, model, baseline));
+    }
+    return HEED_OK;
+}
+
+// ── The choice ──
+
+heed_err hd_run_choose(hd_run *run) {
+    bool best = strcmp(run->recipe->main, "best") == 0, higher = true;
+    const char *figure = hd_evaluation_main(task_of(run));
+    double found = NAN;
+    if (task_of(run) != HD_TASK_LANGUAGE)
+        HD_TRY(hd_evaluation_higher(task_of(run), figure, &higher));
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        double value = 0;
+        if (!best && strcmp(model->name, run->recipe->main) == 0) {
+            run->main = model;
+            return model->why.code == HEED_OK ? HEED_OK : hd_error_restore(&model->why);
+        }
+        if (!best || model->why.code != HEED_OK) continue;
+        if (model->validation.n > 0) {
+            hd_predictions p = hd_run_predictions(run, HD_PART_VALIDATION, &model->validation);
+            HD_TRY(hd_evaluation_figure(&p, figure, &value));
+        }
+        if (!run->main || (higher ? value > found : value < found)) {
+            run->main = model;
+            found = value;
+        }
+    }
+    if (run->main) return HEED_OK;
+    return run->n_models > 0 ? hd_error_restore(&run->models[0].why)
+                             : HD_FAIL(HEED_INPUT, "no model was trained", "没有训练任何模型");
+}
+
+// ── The worst mistakes ──
+
+typedef struct mistake {
+    size_t at;   // sample of the test part at hand
+    double miss; // the larger, the worse
+} mistake;
+
+static int by_miss(const void *a, const void *b) {
+    const mistake *x = a, *y = b;
+    if (x->miss != y->miss) return x->miss > y->miss ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static size_t most_likely(const float *p, size_t k) {
+    size_t best = 0;
+    for (size_t c = 1; c < k; c++) {
+        if (p[c] > p[best]) best = c;
+    }
+    return best;
+}
+
+// How wrong a row is; negative: not at all. Of classes: how sure the wrong answer was.
+static double miss_of(const hd_predictions *p, size_t i) {
+    const float *scores = p->scores + i * p->k;
+    if (p->task == HD_TASK_CLASSES) {
+        size_t best = most_likely(scores, p->k);
+        return best == (size_t)p->labels[i] ? -1 : (double)scores[best];
+    }
+    double sum = 0;
+    for (size_t c = 0; c < p->k; c++) {
+        sum += fabs((double)scores[c] - (double)p->targets[i * p->k + c]);
+    }
+    return sum;
+}
+
+static heed_err values_json(const float *values, size_t k, json_t **out) {
+    if (k == 1) {
+        *out = hd_json_real(hd_json_decimal(values[0]));
+        return *out ? HEED_OK : HD_FAIL_MEMORY(0);
+    }
+    *out = json_array();
+    if (!*out) return HD_FAIL_MEMORY(0);
+    for (size_t c = 0; c < k && c < 16; c++) {
+        HD_TRY(hd_json_append(*out, hd_json_real(hd_json_decimal(values[c]))));
+    }
+    return HEED_OK;
+}
+
+static heed_err add_answer(const hd_predictions *p, size_t i, json_t *json) {
+    json_t *truth = NULL, *said = NULL;
+    const float *scores = p->scores + i * p->k;
+    if (p->task == HD_TASK_CLASSES) {
+        size_t best = most_likely(scores, p->k);
+        HD_TRY(hd_json_set(json, "truth", json_string(p->classes[p->labels[i]])));
+        HD_TRY(hd_json_set(json, "predicted", json_string(p->classes[best])));
+        return hd_json_set(json, "score", hd_json_real(hd_json_decimal(scores[best])));
+    }
+    heed_err err = values_json(p->targets + i * p->k, p->k, &truth);
+    HD_TRY(hd_json_set(json, "truth", truth));
+    HD_TRY(err);
+    err = values_json(scores, p->k, &said);
+    HD_TRY(hd_json_set(json, "predicted", said));
+    HD_TRY(err);
+    return hd_json_set(json, "score", hd_json_real(miss_of(p, i)));
+}
+
+static heed_err add_mistake(hd_run *run, const hd_predictions *p, size_t before, size_t at) {
+    const hd_prepared *prepared = &run->prepared;
+    const hd_rows *rows = &prepared->parts.rows[HD_PART_TEST];
+    const hd_samples *samples = &prepared->samples[HD_PART_TEST];
+    size_t row = samples->row ? samples->row[at] : rows->first + at;
+    json_t *json = NULL;
+    HD_TRY(prepared->kind->show(prepared->fitted, rows, row, &json));
+    heed_err err = hd_json_set(json, "row", json_string(run->places[before + at]));
+    if (err == HEED_OK) err = add_answer(p, before + at, json);
+    if (err != HEED_OK) {
+        json_decref(json);
+        return err;
+    }
+    return hd_json_append(run->worst, json);
+}
+
+heed_err hd_run_worst(hd_run *run, const hd_run_model *model, size_t n) {
+    if (!run->worst && !(run->worst = json_array())) return HD_FAIL_MEMORY(0);
+    if (task_of(run) == HD_TASK_LANGUAGE || n == 0 || model->test.n < n) return HEED_OK;
+    hd_predictions p = hd_run_predictions(run, HD_PART_TEST, &model->test);
+    size_t before = p.n - n, found = 0;
+    mistake *all = hd_calloc(n, sizeof *all);
+    if (!all) return HD_FAIL_MEMORY(n * sizeof *all);
+    for (size_t i = 0; i < n; i++) {
+        double miss = miss_of(&p, before + i);
+        if (miss > 0) all[found++] = (mistake){i, miss};
+    }
+    qsort(all, found, sizeof *all, by_miss);
+    heed_err err = HEED_OK;
+    size_t folds = run->recipe->split.folds > 0 ? (size_t)run->recipe->split.folds : 1;
+    size_t most = (HD_RUN_WORST + folds - 1) / folds;
+    for (size_t i = 0; err == HEED_OK && i < found && i < most; i++) {
+        err = add_mistake(run, &p, before, all[i].at);
+    }
+    hd_free(all);
+    return err;
+}

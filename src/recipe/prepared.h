@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows on their way to models: split into training, validation and test; prepared by what was
+// learned from the training rows; with their truth.
+#ifndef HD_RECIPE_PREPARED_H
+#define HD_RECIPE_PREPARED_H
+
+#include "recipe/target.h"
+
+// ── Parts ──
+
+// A whole training has no fold.
+#define HD_NO_FOLD SIZE_MAX
+
+// raw: as the input read it. fold: of recipe->split.folds, or HD_NO_FOLD: then, where there are
+// folds, no row is a test row. out: borrows the cells of raw, and must be initialised.
+heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+                        hd_input_parts *out) HEED_CHECK;
+
+// ── Samples ──
+
+typedef struct hd_prepared {
+    const hd_recipe *recipe;
+    const hd_input_kind *kind;
+    void *fitted;
+    hd_target target;
+    hd_input_parts parts; // borrowing
+    hd_samples samples[HD_PARTS];
+    int32_t *labels[HD_PARTS]; // (samples.n) of classes
+    float *values[HD_PARTS];   // (samples.n, k) of values
+    unsigned wanted;
+} hd_prepared;
+
+// Splits, and learns preparation and target from the training rows. HD_PART_TRAIN and
+// HD_PART_VALIDATION are applied; the test rows only by hd_prepared_apply.
+heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+                         unsigned wanted, hd_prepared *out) HEED_CHECK;
+heed_err hd_prepared_apply(hd_prepared *prepared, hd_part part) HEED_CHECK;
+void hd_prepared_clear(hd_prepared *prepared);
+
+// What a source for networks has beside its inputs.
+typedef enum hd_truth { HD_TRUTH_NONE, HD_TRUTH_LABELS, HD_TRUTH_VALUES, HD_TRUTH_ONE } hd_truth;
+// The samples of a part as a source: with their labels, with values (of classes: a 1 among zeros),
+// or with one value of two classes. Borrows from prepared.
+heed_err hd_prepared_data(const hd_prepared *prepared, hd_part part, hd_truth truth,
+                          hd_data **out) HEED_CHECK;
+// The same of samples that have no truth: while serving.
+heed_err hd_samples_data(const hd_samples *samples, hd_data **out) HEED_CHECK;
+
+#endif

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The report as a document; measure/page.h draws it. Everything in it can be read without heed:
+// figures have scikit-learn's names, texts stand in both languages.
+#include <math.h>
+#include <sodium.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "classic/classifier.h"
+#include "recipe/diagnose.h"
+#include "recipe/run_own.h"
+
+static const char *const task_words[] = {"classes", "values", "language"};
+static const char *const part_words[] = {"train", "validation", "test"};
+
+heed_err hd_both_languages(hd_text text, json_t **out) {
+    return hd_json_pack(out, "{s:s, s:s}", "en", text.en, "zh", text.zh);
+}
+
+static heed_err set_words(json_t *object, const char *key, const json_t *words,
+                          const char *otherwise) {
+    json_t *both = NULL;
+    const char *en = hd_recipe_words(words, HEED_EN), *zh = hd_recipe_words(words, HEED_ZH);
+    const hd_text text = {en[0] ? en : otherwise, zh[0] ? zh : otherwise};
+    HD_TRY(hd_both_languages(text, &both));
+    return hd_json_set(object, key, both);
+}
+
+// ── Data ──
+
+// Of everything that was read: names of columns and cells, part by part.
+static void hash_rows(const hd_run *run, char out[65]) {
+    unsigned char digest[32];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof digest);
+    for (int part = 0; part < HD_PARTS; part++) {
+        const hd_rows *rows = &run->raw.rows[part];
+        for (size_t c = 0; c < rows->n_columns; c++) {
+            const hd_rows_column *column = &rows->columns[c];
+            uint64_t n = rows->n;
+            crypto_generichash_update(&state, (const unsigned char *)column->name,
+                                      strlen(column->name) + 1);
+            crypto_generichash_update(&state, (const unsigned char *)&n, sizeof n);
+            for (size_t i = 0; i < rows->n; i++) {
+                uint64_t length = column->cells[i].p ? column->cells[i].n : UINT64_MAX;
+                crypto_generichash_update(&state, (const unsigned char *)&length, sizeof length);
+                if (column->cells[i].p)
+                    crypto_generichash_update(&state, (const unsigned char *)column->cells[i].p,
+                                              column->cells[i].n);
+            }
+        }
+    }
+    crypto_generichash_final(&state, digest, sizeof digest);
+    sodium_bin2hex(out, 65, digest, sizeof digest);
+}
+
+static heed_err add_files(const hd_run *run, json_t *list) {
+    for (int part = 0; part < HD_PARTS; part++) {
+        const hd_rows *rows = &run->raw.rows[part];
+        for (size_t f = 0; f < rows->n_files; f++) {
+            json_t *file = NULL;
+            size_t n = 0;
+            for (size_t i = 0; i < rows->n; i++) {
+                n += rows->place[i] != 0 && (rows->place[i] >> 32) == f;
+            }
+            HD_TRY(hd_json_pack(&file, "{s:s, s:s, s:I}", "name", rows->files[f], "part",
+                                part_words[part], "rows", (json_int_t)n));
+            HD_TRY(hd_json_append(list, file));
+        }
+    }
+    return HEED_OK;
+}
+
+// How many rows of each class each part has.
+static heed_err add_counts(const hd_run *run, json_t *out) {
+    const hd_target *target = &run->prepared.target;
+    size_t k = target->k;
+    if (target->task != HD_RECIPE_CLASSES || k > 1000) return HEED_OK;
+    for (int part = 0; part < HD_PARTS; part++) {
+        json_t *list = json_array();
+        HD_TRY(hd_json_set(out, part_words[part], list));
+        const int32_t *labels =
+            part == HD_PART_TRAIN ? run->prepared.labels[part] : run->labels[part];
+        size_t n = part == HD_PART_TRAIN ? run->prepared.samples[part].n : run->n[part];
+        for (size_t c = 0; c < k; c++) {
+            json_int_t count = 0;
+            for (size_t i = 0; labels && i < n; i++) count += labels[i] == (int32_t)c;
+            HD_TRY(hd_json_append(list, json_integer(count)));
+        }
+    }
+    return HEED_OK;
+}
+
+static heed_err add_notes(const hd_run *run, json_t *notes) {
+    json_t *note = NULL;
+    const hd_input_common *common = run->recipe->input.common;
+    if (common->made) {
+        HD_TRY(hd_both_languages(
+            (hd_text)HD_TEXT("the rows are generated, not real data", "数据为生成的，并非真实数据"),
+            &note));
+        HD_TRY(hd_json_append(notes, note));
+    }
+    if (run->recipe->split.folds > 0) {
+        HD_TRY(hd_both_languages(
+            (hd_text)HD_TEXT("cross-validated: each row was a test row once, for a model that had "
+                             "not seen it; the registered model was trained on all rows",
+                             "交叉验证：每行都曾作为未见过的测试行一次；注册的模型用全部行训练"),
+            &note));
+        HD_TRY(hd_json_append(notes, note));
+    }
+    return HEED_OK;
+}
+
+static heed_err fill_data(const hd_run *run, json_t *data) {
+    const hd_target *target = &run->prepared.target;
+    json_t *files = json_array(), *rows = json_object(), *classes = json_array();
+    json_t *notes = json_array(), *counts = json_object();
+    char hash[65];
+    heed_err errs[] = {hd_json_set(data, "files", files), hd_json_set(data, "rows", rows),
+                       hd_json_set(data, "classes", classes), hd_json_set(data, "notes", notes),
+                       hd_json_set(data, "class_counts", counts)};
+    for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) HD_TRY(errs[i]);
+    HD_TRY(add_files(run, files));
+    hash_rows(run, hash);
+    HD_TRY(hd_json_set(data, "hash", json_string(hash)));
+    for (int part = 0; part < HD_PARTS; part++) {
+        HD_TRY(hd_json_set(rows, part_words[part], json_integer((json_int_t)run->rows[part])));
+    }
+    for (size_t c = 0; c < target->k; c++)
+        HD_TRY(hd_json_append(classes, json_string(target->names[c])));
+    HD_TRY(add_counts(run, counts));
+    HD_TRY(hd_json_set(data, "features", json_integer((json_int_t)run->features)));
+    return add_notes(run, notes);
+}
+
+// ── Models ──
+
+static heed_err seeds_json(const hd_run *run, const hd_run_model *model, json_t *out) {
+    size_t n;
+    const char *const *names = hd_run_figures(run, &n);
+    HD_TRY(hd_json_set(out, "n", json_integer((json_int_t)model->n_seeds)));
+    for (size_t f = 0; f < n; f++) {
+        json_t *spread = json_object(), *each = json_array();
+        double sum = 0, squares = 0;
+        heed_err err = hd_json_set(out, names[f], spread);
+        heed_err other = hd_json_set(spread, "each", each);
+        HD_TRY(err);
+        HD_TRY(other);
+        for (size_t s = 0; s < model->n_seeds; s++) {
+            sum += model->figures[f][s];
+            HD_TRY(hd_json_append(each, hd_json_real(model->figures[f][s])));
+        }
+        double mean = sum / (double)model->n_seeds;
+        for (size_t s = 0; s < model->n_seeds; s++)
+            squares += (model->figures[f][s] - mean) * (model->figures[f][s] - mean);
+        double sd = model->n_seeds > 1 ? sqrt(squares / (double)(model->n_seeds - 1)) : 0;
+        HD_TRY(hd_json_set(spread, "mean", hd_json_real(mean)));
+        HD_TRY(hd_json_set(spread, "sd", hd_json_real(sd)));
+    }
+    return HEED_OK;
+}
+
+static const char *kind_of(const hd_run_model *model) {
+    bool base = strcmp(model->name, "majority") == 0 || strcmp(model->name, "mean") == 0;
+    return model->network ? "network" : base ? "baseline" : "classic";
+}
+
+static heed_err add_label(const hd_run_model *model, json_t *out) {
+    json_t *both = NULL;
+    if (model->label) return set_words(out, "label", model->label, model->name);
+    if (model->network) {
+        const hd_text label = HD_TEXT("network", "神经网络");
+        if (strcmp(model->name, "network") != 0) return HEED_OK;
+        HD_TRY(hd_both_languages(label, &both));
+        return hd_json_set(out, "label", both);
+    }
+    const hd_spec_kind *kind = hd_spec_find(&hd_classic_kinds, model->name);
+    if (!kind) return HEED_OK;
+    HD_TRY(hd_both_languages(hd_classic_label(kind), &both));
+    return hd_json_set(out, "label", both);
+}
+
+static heed_err add_cost(const hd_run_model *model, json_t *out) {
+    double each =
+        model->predicted > 0 ? model->predict_seconds * 1e6 / (double)model->predicted : NAN;
+    HD_TRY(hd_json_set(out, "parameters", json_integer((json_int_t)model->parameters)));
+    HD_TRY(hd_json_set(out, "bytes", json_integer((json_int_t)model->bytes)));
+    HD_TRY(hd_json_set(out, "memory_bytes", json_integer((json_int_t)model->memory)));
+    HD_TRY(hd_json_set(out, "fit_seconds", hd_json_real(model->seconds)));
+    return hd_json_set(out, "predict_ms_per_1000", hd_json_real(each));
+}
+
+static heed_err add_settings(const hd_run_model *model, json_t *out) {
+    json_t *settings = json_object();
+    HD_TRY(hd_json_set(out, "settings", settings));
+    if (!model->network) {
+        return hd_json_set(settings, "model",
+                           json_incref((json_t *)(uintptr_t)model->classic->value));
+    }
+    const hd_recipe_train *t = &model->network->train;
+    const json_t *given[] = {t->loss, t->optimizer, t->schedule, t->batch_schedule};
+    const char *const names[] = {"loss", "optimizer", "schedule", "batch_schedule"};
+    HD_TRY(
+        hd_json_set(settings, "layers", json_incref((json_t *)(uintptr_t)model->network->layers)));
+    for (size_t i = 0; i < 4; i++) {
+        if (given[i])
+            HD_TRY(hd_json_set(settings, names[i], json_incref((json_t *)(uintptr_t)given[i])));
+    }
+    HD_TRY(hd_json_set(settings, "epochs", json_integer((json_int_t)t->epochs)));
+    return hd_json_set(settings, "batch", json_integer((json_int_t)t->batch));
+}
+
+static heed_err model_json(const hd_run *run, const hd_run_model *model, json_t *out) {
+    HD_TRY(hd_json_set(out, "name", json_string(model->name)));
+    HD_TRY(hd_json_set(out, "kind", json_string(kind_of(model))));
+    HD_TRY(add_label(model, out));
+    if (model->why.code != HEED_OK) {
+        json_t *why = NULL;
+        const hd_text text = {model->why.text[HEED_EN], model->why.text[HEED_ZH]};
+        HD_TRY(hd_both_languages(text, &why));
+        return hd_json_set(out, "error", why);
+    }
+    HD_TRY(add_cost(model, out));
+    HD_TRY(add_settings(model, out));
+    if (model->evaluation) HD_TRY(hd_json_set(out, "evaluation", json_incref(model->evaluation)));
+    if (model->versus) HD_TRY(hd_json_set(out, "versus", json_incref(model->versus)));
+    if (model->n_seeds < 2) return HEED_OK;
+    json_t *seeds = json_object();
+    HD_TRY(hd_json_set(out, "seeds", seeds));
+    return seeds_json(run, model, seeds);
+}
+
+// ── Curves ──
+// {steps[], train_loss[], validation_loss[], rate[], gradient_norm[], metrics{name: []}}, all as
+// long as steps, null where a step has no such value.
+
+static const char *const curve_names[][2] = {{"train/loss", "train_loss"},
+                                             {"validation/loss", "validation_loss"},
+                                             {"train/rate", "rate"},
+                                             {"train/gradient_norm", "gradient_norm"}};
+
+static heed_err pad(json_t *curve, size_t n) {
+    while (json_array_size(curve) < n) HD_TRY(hd_json_append(curve, json_null()));
+    return HEED_OK;
+}
+
+// The curve that a name of the lines goes into; NULL: none.
+static heed_err curve_of(json_t *curves, const char *key, json_t **out) {
+    json_t *in = curves;
+    const char *name = NULL;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof curve_names / sizeof curve_names[0]; i++) {
+        if (strcmp(curve_names[i][0], key) == 0) name = curve_names[i][1];
+    }
+    if (!name && strncmp(key, "validation/", 11) == 0) {
+        name = key + 11;
+        in = json_object_get(curves, "metrics");
+    }
+    if (!name) return HEED_OK;
+    if (!json_object_get(in, name)) HD_TRY(hd_json_set(in, name, json_array()));
+    *out = json_object_get(in, name);
+    return HEED_OK;
+}
+
+static heed_err add_point(const json_t *point, json_t *curves) {
+    const char *key;
+    json_t *value, *curve, *steps = json_object_get(curves, "steps");
+    const json_t *step = json_object_get(point, "step");
+    size_t n = json_array_size(steps);
+    if (n == 0 || json_integer_value(json_array_get(steps, n - 1)) != json_integer_value(step)) {
+        HD_TRY(hd_json_append(steps, json_incref((json_t *)(uintptr_t)step)));
+        n++;
+    }
+    json_object_foreach((json_t *)(uintptr_t)point, key, value) {
+        HD_TRY(curve_of(curves, key, &curve));
+        if (!curve) continue;
+        HD_TRY(pad(curve, n - 1));
+        if (json_array_size(curve) < n) HD_TRY(hd_json_append(curve, json_incref(value)));
+    }
+    return HEED_OK;
+}
+
+static heed_err pad_all(json_t *curves) {
+    const char *key;
+    json_t *curve;
+    size_t n = json_array_size(json_object_get(curves, "steps"));
+    json_object_foreach(curves, key, curve) {
+        if (json_is_array(curve)) HD_TRY(pad(curve, n));
+    }
+    json_object_foreach(json_object_get(curves, "metrics"), key, curve) HD_TRY(pad(curve, n));
+    return HEED_OK;
+}
+
+static heed_err read_curves(const hd_run *run, hd_run_model *model) {
+    hd_str text;
+    char *path = hd_arena_printf((hd_arena *)(uintptr_t)&run->arena, "%s/runs/%s/curves.jsonl",
+                                 run->folder, model->name);
+    if (!path) return HD_FAIL_MEMORY(0);
+    if (!hd_fs_exists(path)) return HEED_OK;
+    model->curves = json_object();
+    if (!model->curves) return HD_FAIL_MEMORY(0);
+    HD_TRY(hd_json_set(model->curves, "steps", json_array()));
+    HD_TRY(hd_json_set(model->curves, "metrics", json_object()));
+    hd_str_init(&text);
+    heed_err err = hd_fs_read(path, 0, &text);
+    for (const char *at = hd_str_get(&text); err == HEED_OK && *at;) {
+        json_t *point = NULL;
+        const char *end = strchr(at, '\n');
+        size_t n = end ? (size_t)(end - at) : strlen(at);
+        err = hd_json_parse(at, n, "curves.jsonl", &point);
+        if (err == HEED_OK) err = add_point(point, model->curves);
+        json_decref(point);
+        at += n + (end != NULL);
+    }
+    if (err == HEED_OK) err = pad_all(model->curves);
+    hd_str_clear(&text);
+    return err;
+}
+
+static heed_err fill_curves(hd_run *run, json_t *curves, json_t *gradients) {
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        if (!model->network || model->why.code != HEED_OK) continue;
+        HD_TRY(read_curves(run, model));
+        if (model->curves) HD_TRY(hd_json_set(curves, model->name, json_incref(model->curves)));
+        if (model->fitted.gradients)
+            HD_TRY(hd_json_set(gradients, model->name, json_incref(model->fitted.gradients)));
+    }
+    return HEED_OK;
+}
+
+// ── The whole ──
+
+static hd_task task_of(const hd_run *run) {
+    return run->recipe->task == HD_RECIPE_CLASSES  ? HD_TASK_CLASSES
+           : run->recipe->task == HD_RECIPE_VALUES ? HD_TASK_VALUES
+                                                   : HD_TASK_LANGUAGE;
+}
+
+static heed_err fill_head(const hd_run *run, json_t *out) {
+    char now[32];
+    hd_time_format(hd_time_now(), NULL, now);
+    HD_TRY(hd_json_set(out, "heed", json_string(HEED_VERSION_TEXT)));
+    HD_TRY(hd_json_set(out, "recipe", json_string(run->recipe->name)));
+    HD_TRY(set_words(out, "title", run->recipe->title, run->recipe->name));
+    if (run->recipe->about) HD_TRY(set_words(out, "about", run->recipe->about, ""));
+    HD_TRY(hd_json_set(out, "lang", json_string(run->opts->lang == HEED_ZH ? "zh" : "en")));
+    HD_TRY(hd_json_set(out, "created", json_string(now)));
+    HD_TRY(hd_json_set(out, "task", json_string(task_words[run->recipe->task])));
+    HD_TRY(hd_json_set(out, "seed", json_integer((json_int_t)run->seed)));
+    HD_TRY(hd_json_set(out, "main", json_string(run->main->name)));
+    return hd_json_set(out, "main_figure", json_string(hd_evaluation_main(task_of(run))));
+}
+
+static heed_err fill(hd_run *run, json_t *out) {
+    json_t *data = json_object(), *models = json_array(), *curves = json_object();
+    json_t *gradients = json_object(), *diagnosis = json_array();
+    HD_TRY(fill_head(run, out));
+    heed_err errs[] = {hd_json_set(out, "data", data), hd_json_set(out, "models", models),
+                       hd_json_set(out, "curves", curves), hd_json_set(out, "gradients", gradients),
+                       hd_json_set(out, "diagnosis", diagnosis)};
+    for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) HD_TRY(errs[i]);
+    HD_TRY(fill_data(run, data));
+    for (size_t i = 0; i < run->n_models; i++) {
+        json_t *model = json_object();
+        HD_TRY(hd_json_append(models, model));
+        HD_TRY(model_json(run, &run->models[i], model));
+    }
+    HD_TRY(fill_curves(run, curves, gradients));
+    for (size_t i = 0; i < run->n_models; i++) {
+        const hd_run_model *model = &run->models[i];
+        if (!model->curves) continue;
+        HD_TRY(hd_diagnose(model->name, model->curves, model->fitted.gradients, diagnosis));
+    }
+    return run->worst ? hd_json_set(out, "worst", json_incref(run->worst)) : HEED_OK;
+}
+
+heed_err hd_run_report(hd_run *run, json_t **out) {
+    *out = json_object();
+    if (!*out) return HD_FAIL_MEMORY(0);
+    heed_err err = fill(run, *out);
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The order of things: rows are read, split and prepared; every model is trained on the same
+// samples; what is chosen is chosen by validation rows; then the test rows are prepared and
+// everybody is judged on them. With folds that happens once for each fold, the scores of all folds
+// are judged together (each row was a test row once), and the chosen model is trained again on all
+// rows.
+//
+// A model that fails doesn't end the run unless it is the one that is to be registered: the report
+// says why it stands without figures.
+#include "recipe/run.h"
+
+#include <math.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "classic/classifier.h"
+#include "recipe/run_own.h"
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+// ── Files ──
+
+static heed_err find_in(const hd_run *run, const char *name, hd_arena *arena, const char **out) {
+    const char *folders[] = {run->recipe->folder, run->opts->data};
+    if (name[0] == '/') {
+        *out = name;
+        return HEED_OK;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (!folders[i]) continue;
+        *out = hd_fs_join(arena, folders[i], name);
+        if (!*out) return HD_FAIL_MEMORY(0);
+        if (hd_fs_exists(*out)) return HEED_OK;
+    }
+    const char *here = folders[0] ? folders[0] : "";
+    const char *there = folders[1] ? folders[1] : "";
+    return HD_FAIL(HEED_NOT_FOUND,
+                   "there is no '%s', neither beside the recipe (%s) nor in the data folder (%s); "
+                   "name that folder with --data",
+                   "找不到“%s”：配方所在文件夹（%s）和数据文件夹（%s）中都没有；请用 --data "
+                   "指明数据文件夹",
+                   name, here, there[0] ? there : "–");
+}
+
+static heed_err find_input(const hd_input_env *env, const char *name, const char **out) {
+    return find_in(env->ctx, name, env->arena, out);
+}
+
+static heed_err find_network(void *ctx, const char *name, hd_arena *arena, const char **out) {
+    return find_in(ctx, name, arena, out);
+}
+
+static heed_err read_rows(hd_run *run) {
+    const hd_recipe *recipe = run->recipe;
+    const hd_input_kind *kind = hd_recipe_input(recipe);
+    const hd_input_env env = {.common = recipe->input.common,
+                              .where = recipe->input.where,
+                              .seed = (uint64_t)recipe->split.seed,
+                              .arena = &run->arena,
+                              .find = find_input,
+                              .ctx = run};
+    heed_err err = kind->open ? kind->open(recipe->input.options, &env, &run->raw)
+                              : hd_input_read(&env, &run->raw);
+    if (err == HEED_OK && run->raw.rows[HD_PART_TRAIN].n == 0)
+        err = HD_FAIL(HEED_INPUT, "%s: the data has no rows", "%s：数据没有任何行",
+                      hd_where_text(&recipe->input.where).text);
+    return err;
+}
+
+// ── Progress ──
+
+static void tell(const hd_run *run, const char *en, const char *zh, double share) {
+    const hd_text text = {en, zh};
+    if (run->opts->progress) run->opts->progress(run->opts->ctx, text, share);
+}
+
+static bool on_progress(void *ctx, const hd_progress *p) {
+    const hd_run *run = ctx;
+    char en[256], zh[256], line[200];
+    if (run->opts->stop && atomic_load(run->opts->stop)) return false;
+    double done = p->steps > 0 ? (double)p->step / (double)p->steps : 0;
+    double share = run->steps > 0 ? ((double)run->step + done) / (double)run->steps : done;
+    hd_progress_line(p, HEED_EN, line, sizeof line);
+    hd_snprintf(en, sizeof en, "%s: %s", run->doing, line);
+    hd_progress_line(p, HEED_ZH, line, sizeof line);
+    hd_snprintf(zh, sizeof zh, "%s：%s", run->doing, line);
+    tell(run, en, zh, share);
+    return true;
+}
+
+static heed_err check_stop(const hd_run *run) {
+    if (!run->opts->stop || !atomic_load(run->opts->stop)) return HEED_OK;
+    return HD_FAIL(HEED_INTERRUPTED, "the run was stopped", "运行已中止");
+}
+
+// ── Truth and scores over folds ──
+
+static heed_err add_scores(hd_scores *to, const float *scores, size_t n, size_t k) {
+    HD_TRY(hd_grow(&to->at, &to->cap, (to->n + n) * k + 1, sizeof *to->at));
+    if (n > 0) memcpy(to->at + to->n * k, scores, n * k * sizeof *scores);
+    to->n += n;
+    return HEED_OK;
+}
+
+static heed_err add_places(hd_run *run, size_t before) {
+    const hd_samples *samples = &run->prepared.samples[HD_PART_TEST];
+    const hd_rows *rows = &run->prepared.parts.rows[HD_PART_TEST];
+    HD_TRY(hd_grow(&run->places, &run->cap_places, before + samples->n + 1, sizeof *run->places));
+    for (size_t i = 0; i < samples->n; i++) {
+        size_t row = samples->row ? samples->row[i] : rows->first + i;
+        run->places[before + i] = hd_arena_strdup(&run->arena, hd_rows_place(rows, row).text);
+        if (!run->places[before + i]) return HD_FAIL_MEMORY(0);
+    }
+    return HEED_OK;
+}
+
+static heed_err add_truth(hd_run *run, hd_part part) {
+    const hd_prepared *p = &run->prepared;
+    size_t n = p->samples[part].n, before = run->n[part], k = p->target.k;
+    size_t cap = run->cap[part];
+    if (p->labels[part]) {
+        HD_TRY(hd_grow(&run->labels[part], &cap, before + n + 1, sizeof(int32_t)));
+        memcpy(run->labels[part] + before, p->labels[part], n * sizeof(int32_t));
+    } else if (p->values[part]) {
+        HD_TRY(hd_grow(&run->values[part], &cap, (before + n) * k + 1, sizeof(float)));
+        memcpy(run->values[part] + before * k, p->values[part], n * k * sizeof(float));
+    }
+    run->cap[part] = cap;
+    run->n[part] += n;
+    run->rows[part] += n;
+    return part == HD_PART_TEST ? add_places(run, before) : HEED_OK;
+}
+
+// ── One model ──
+
+static heed_err fit_env(hd_run *run, const hd_run_model *model, uint64_t seed, bool curves,
+                        hd_fit_env *out) {
+    *out = (hd_fit_env){.seed = seed,
+                        .threads = run->opts->threads,
+                        .memory_limit = run->opts->memory_limit,
+                        .progress = on_progress,
+                        .ctx = run,
+                        .stop = run->opts->stop,
+                        .find = find_network,
+                        .find_ctx = run};
+    if (!curves || !run->folder || !model->network) return HEED_OK;
+    out->run = hd_arena_printf(&run->arena, "%s/runs/%s", run->folder, model->name);
+    return out->run ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+static heed_err fit_model(hd_run *run, const hd_run_model *model, uint64_t seed, bool curves,
+                          hd_fitted *out) {
+    hd_fit_env env;
+    HD_TRY(fit_env(run, model, seed, curves, &env));
+    if (model->network) return hd_fit_network(&run->prepared, model->network, &env, out);
+    return hd_fit_classic(&run->prepared, model->classic, &env, out);
+}
+
+static heed_err score_part(hd_run *run, const hd_scorer *scorer, hd_part part, float **out) {
+    return hd_scorer_run(scorer, &run->prepared.target, &run->prepared.samples[part],
+                         run->opts->threads, out);
+}
+
+static heed_err calibrate(hd_run *run, hd_run_model *model, hd_fitted *fitted) {
+    const hd_prepared *p = &run->prepared;
+    const char *kind = run->recipe->calibrate;
+    float *scores;
+    size_t n = p->samples[HD_PART_VALIDATION].n;
+    if (!kind || n == 0 || p->target.task != HD_RECIPE_CLASSES) return HEED_OK;
+    (void)model;
+    HD_TRY(score_part(run, &fitted->scorer, HD_PART_VALIDATION, &scores));
+    const hd_predictions validation = {.task = HD_TASK_CLASSES,
+                                       .n = n,
+                                       .k = p->target.k,
+                                       .scores = scores,
+                                       .labels = p->labels[HD_PART_VALIDATION]};
+    heed_err err = hd_calibration_fit(kind, &validation, &fitted->scorer.calibration);
+    hd_free(scores);
+    if (err == HEED_NOT_FOUND || err == HEED_INPUT) {
+        hd_where where = hd_where_of(&run->recipe->spec, "calibrate");
+        err = hd_error_prefix(err, "%s", "%s", hd_where_text(&where).text);
+    }
+    return err;
+}
+
+static bool is_language(const hd_run *run) {
+    return run->recipe->task == HD_RECIPE_LANGUAGE;
+}
+
+static heed_err validate_model(hd_run *run, hd_run_model *model) {
+    float *scores;
+    size_t n = run->prepared.samples[HD_PART_VALIDATION].n;
+    if (n == 0 || is_language(run)) return HEED_OK;
+    HD_TRY(score_part(run, &model->fitted.scorer, HD_PART_VALIDATION, &scores));
+    heed_err err = add_scores(&model->validation, scores, n, run->prepared.target.k);
+    hd_free(scores);
+    return err;
+}
+
+static heed_err train_model(hd_run *run, hd_run_model *model) {
+    hd_fitted_clear(&model->fitted);
+    run->doing = model->name;
+    tell(run, model->name, model->name, run->steps ? (double)run->step / (double)run->steps : -1);
+    HD_TRY(check_stop(run));
+    HD_TRY(fit_model(run, model, run->seed, true, &model->fitted));
+    HD_TRY(calibrate(run, model, &model->fitted));
+    const hd_fitted *f = &model->fitted;
+    model->parameters = f->parameters;
+    model->bytes = f->bytes;
+    model->memory = f->memory;
+    model->seconds += f->seconds;
+    return validate_model(run, model);
+}
+
+// What may happen to one model without ending the others' run.
+static bool is_models_own(heed_err err) {
+    return err == HEED_INPUT || err == HEED_UNAVAILABLE || err == HEED_CORRUPT;
+}
+
+// A network that doesn't fit its data is a fault of the recipe, and found at once; what a training
+// makes of itself (it explodes, say) is a finding.
+static heed_err train_models(hd_run *run) {
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        size_t parameters;
+        if (model->why.code != HEED_OK) continue;
+        if (model->network) HD_TRY(hd_check_network(&run->prepared, model->network, &parameters));
+        heed_err err = train_model(run, model);
+        run->step++;
+        if (is_models_own(err) && run->n_models > 1) {
+            hd_error_get(&model->why);
+            continue;
+        }
+        HD_TRY(err);
+    }
+    return HEED_OK;
+}
+
+// ── Test rows ──
+
+static heed_err test_language(hd_run *run, hd_run_model *model) {
+    hd_data *data;
+    HD_TRY(hd_prepared_data(&run->prepared, HD_PART_TEST, HD_TRUTH_LABELS, &data));
+    heed_err err = hd_net_evaluate(model->fitted.scorer.net, data, model->fitted.loss, NULL, 16,
+                                   run->opts->threads, &model->language);
+    hd_data_free(data);
+    return err;
+}
+
+static heed_err test_model(hd_run *run, hd_run_model *model) {
+    float *scores;
+    size_t n = run->prepared.samples[HD_PART_TEST].n;
+    if (n == 0) return HEED_OK;
+    if (is_language(run)) return model->network ? test_language(run, model) : HEED_OK;
+    double begun = seconds();
+    HD_TRY(score_part(run, &model->fitted.scorer, HD_PART_TEST, &scores));
+    model->predict_seconds += seconds() - begun;
+    model->predicted += n;
+    heed_err err = add_scores(&model->test, scores, n, run->prepared.target.k);
+    hd_free(scores);
+    return err;
+}
+
+static heed_err test_models(hd_run *run) {
+    HD_TRY(hd_prepared_apply(&run->prepared, HD_PART_TEST));
+    if (run->prepared.samples[HD_PART_TEST].n == 0) return HEED_OK;
+    HD_TRY(add_truth(run, HD_PART_TEST));
+    for (size_t i = 0; i < run->n_models; i++) {
+        if (run->models[i].why.code == HEED_OK) HD_TRY(test_model(run, &run->models[i]));
+    }
+    return HEED_OK;
+}
+
+// ── Other seeds ──
+
+static heed_err add_figures(hd_run *run, hd_run_model *model, const hd_scores *test) {
+    size_t n;
+    const char *const *names = hd_run_figures(run, &n);
+    hd_predictions p = hd_run_predictions(run, HD_PART_TEST, test);
+    for (size_t f = 0; f < n; f++) {
+        HD_TRY(hd_evaluation_figure(&p, names[f], &model->figures[f][model->n_seeds]));
+    }
+    model->n_seeds++;
+    return HEED_OK;
+}
+
+static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed) {
+    hd_fitted fitted = {.gradients = NULL};
+    hd_scores test = {.n = 0};
+    float *scores = NULL;
+    HD_TRY(check_stop(run));
+    heed_err err = fit_model(run, model, seed, false, &fitted);
+    if (err == HEED_OK) err = calibrate(run, model, &fitted);
+    if (err == HEED_OK) err = score_part(run, &fitted.scorer, HD_PART_TEST, &scores);
+    test.at = scores;
+    test.n = run->prepared.samples[HD_PART_TEST].n;
+    if (err == HEED_OK) err = add_figures(run, model, &test);
+    hd_free(scores);
+    hd_fitted_clear(&fitted);
+    return err;
+}
+
+// Networks are trained from other seeds too: what differs is told, the first one's model is kept.
+static heed_err more_seeds(hd_run *run) {
+    if (run->n[HD_PART_TEST] == 0 || is_language(run) || run->recipe->split.folds > 0)
+        return HEED_OK;
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        if (!model->network || model->why.code != HEED_OK) continue;
+        HD_TRY(add_figures(run, model, &model->test));
+        for (size_t s = 1; s < run->seeds; s++) {
+            HD_TRY(another_seed(run, model, run->seed + s));
+            run->step++;
+        }
+    }
+    return HEED_OK;
+}
+
+// ── Folds ──
+
+static unsigned wanted(const hd_run *run) {
+    unsigned all = 0;
+    for (size_t i = 0; i < run->n_models; i++) {
+        all |= run->models[i].network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
+    }
+    return all;
+}
+
+static heed_err prepare(hd_run *run, size_t fold) {
+    if (run->is_prepared && run->fold == fold) return HEED_OK;
+    if (run->is_prepared) hd_prepared_clear(&run->prepared);
+    run->is_prepared = false;
+    HD_TRY(hd_prepared_fit(run->recipe, &run->raw, fold, wanted(run), &run->prepared));
+    run->is_prepared = true;
+    run->fold = fold;
+    const hd_samples *train = &run->prepared.samples[HD_PART_TRAIN];
+    run->features = train->features.n > 0 ? train->features.m
+                    : train->n_inputs > 0 ? hd_field_count(&train->inputs[0].field)
+                                          : 0;
+    return HEED_OK;
+}
+
+static heed_err run_part(hd_run *run, size_t fold) {
+    HD_TRY(check_stop(run));
+    HD_TRY(prepare(run, fold));
+    run->rows[HD_PART_TRAIN] = run->prepared.samples[HD_PART_TRAIN].n;
+    HD_TRY(train_models(run));
+    HD_TRY(add_truth(run, HD_PART_VALIDATION));
+    return test_models(run);
+}
+
+static const hd_run_model *shown_model(const hd_run *run) {
+    for (size_t i = 0; i < run->n_models; i++) {
+        if (strcmp(run->models[i].name, run->recipe->main) == 0) return &run->models[i];
+    }
+    return run->main ? run->main : &run->models[0];
+}
+
+// The chosen model, trained on all rows: what is registered.
+static heed_err train_whole(hd_run *run) {
+    HD_TRY(prepare(run, HD_NO_FOLD));
+    hd_run_model *model = run->main;
+    hd_fitted_clear(&model->fitted);
+    run->doing = model->name;
+    HD_TRY(fit_model(run, model, run->seed, true, &model->fitted));
+    return calibrate(run, model, &model->fitted);
+}
+
+static heed_err run_folds(hd_run *run) {
+    for (size_t f = 0; f < (size_t)run->recipe->split.folds; f++) {
+        size_t before = run->n[HD_PART_TEST];
+        HD_TRY(run_part(run, f));
+        HD_TRY(hd_run_worst(run, shown_model(run), run->n[HD_PART_TEST] - before));
+    }
+    HD_TRY(hd_run_choose(run));
+    return train_whole(run);
+}
+
+static heed_err run_once(hd_run *run) {
+    HD_TRY(run_part(run, HD_NO_FOLD));
+    HD_TRY(hd_run_choose(run));
+    HD_TRY(hd_run_worst(run, run->main, run->n[HD_PART_TEST]));
+    return more_seeds(run);
+}
+
+// ── The whole ──
+
+static heed_err check_parameters(hd_run *run) {
+    int64_t expected = run->recipe->parameters;
+    size_t found = 0;
+    if (expected < 0 || run->recipe->n_networks == 0) return HEED_OK;
+    HD_TRY(hd_check_network(&run->prepared, &run->recipe->networks[0], &found));
+    if ((int64_t)found == expected) return HEED_OK;
+    hd_where where = hd_where_of(&run->recipe->spec, "expect.parameters");
+    hd_where_words place = hd_where_text(&where);
+    return HD_FAIL(HEED_INPUT, "%s: the network has %zu parameters, and %lld are expected",
+                   "%s：网络有 %zu 个参数，而应为 %lld 个", place.text, found, (long long)expected);
+}
+
+static void list_models(hd_run *run) {
+    const hd_recipe *recipe = run->recipe;
+    for (size_t i = 0; i < recipe->n_networks; i++) {
+        run->models[run->n_models++] = (hd_run_model){.name = recipe->networks[i].name,
+                                                      .label = recipe->networks[i].label,
+                                                      .network = &recipe->networks[i]};
+    }
+    for (size_t i = 0; i < recipe->n_classics; i++) {
+        run->models[run->n_models++] =
+            (hd_run_model){.name = recipe->classics[i].name, .classic = &recipe->classics[i]};
+    }
+    size_t parts = recipe->split.folds > 0 ? (size_t)recipe->split.folds : 1;
+    run->steps = parts * run->n_models + (recipe->split.folds > 0) +
+                 (run->seeds > 1 ? (run->seeds - 1) * recipe->n_networks : 0);
+}
+
+static void run_init(hd_run *run, const hd_recipe *recipe, const hd_recipe_opts *opts) {
+    *run = (hd_run){.recipe = recipe, .opts = opts};
+    hd_arena_init(&run->arena);
+    hd_input_parts_init(&run->raw);
+    run->seed = (uint64_t)(opts->seed >= 0 ? opts->seed : recipe->seed);
+    run->seeds = (size_t)(opts->seeds > 0 ? opts->seeds : recipe->seeds);
+    list_models(run);
+}
+
+static void run_clear(hd_run *run) {
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        hd_fitted_clear(&model->fitted);
+        hd_free(model->validation.at);
+        hd_free(model->test.at);
+        json_decref(model->evaluation);
+        json_decref(model->versus);
+        json_decref(model->curves);
+        json_decref(model->gradients);
+    }
+    for (int p = 0; p < HD_PARTS; p++) {
+        hd_free(run->labels[p]);
+        hd_free(run->values[p]);
+    }
+    hd_free(run->places);
+    json_decref(run->worst);
+    json_decref(run->files);
+    if (run->is_prepared) hd_prepared_clear(&run->prepared);
+    hd_input_parts_clear(&run->raw);
+    hd_pool_free(run->pool);
+    hd_arena_clear(&run->arena);
+}
+
+// Reads, and sees whether everything fits, before anything takes long.
+static heed_err begin(hd_run *run) {
+    size_t fold = run->recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
+    HD_TRY(hd_pool_new(run->opts->threads, &run->pool));
+    HD_TRY(read_rows(run));
+    HD_TRY(prepare(run, fold));
+    return check_parameters(run);
+}
+
+static heed_err run_all(hd_run *run, json_t **report) {
+    HD_TRY(begin(run));
+    HD_TRY(run->recipe->split.folds > 0 ? run_folds(run) : run_once(run));
+    HD_TRY(hd_run_judge(run));
+    HD_TRY(hd_run_report(run, report));
+    return hd_run_save(run, *report);
+}
+
+heed_err hd_recipe_run(const hd_recipe *recipe, const hd_recipe_opts *opts, json_t **report) {
+    hd_run *run = hd_calloc(1, sizeof *run);
+    if (!run) return HD_FAIL_MEMORY(sizeof *run);
+    run_init(run, recipe, opts);
+    *report = NULL;
+    run->folder = hd_arena_printf(&run->arena, "%s.tmp", opts->out);
+    heed_err err = run->folder ? hd_fs_remove(run->folder) : HD_FAIL_MEMORY(0);
+    if (err == HEED_OK) err = hd_fs_mkdirs(run->folder, 0755);
+    if (err == HEED_OK) err = run_all(run, report);
+    if (err != HEED_OK) {
+        hd_error why;
+        hd_error_get(&why);
+        if (run->folder) (void)!hd_fs_remove(run->folder);
+        err = hd_error_restore(&why);
+        json_decref(*report);
+        *report = NULL;
+    }
+    run_clear(run);
+    hd_free(run);
+    return err;
+}
+
+// ── Checking ──
+
+static heed_err add_networks(hd_run *run, json_t *out) {
+    json_t *networks = json_array(), *compare = json_array();
+    heed_err err = hd_json_set(out, "networks", networks);
+    heed_err other = hd_json_set(out, "compare", compare);
+    if (err == HEED_OK) err = other;
+    for (size_t i = 0; err == HEED_OK && i < run->recipe->n_networks; i++) {
+        const hd_recipe_network *network = &run->recipe->networks[i];
+        size_t parameters = 0;
+        json_t *item = NULL;
+        err = hd_check_network(&run->prepared, network, &parameters);
+        if (err == HEED_OK)
+            err = hd_json_pack(&item, "{s:s, s:I}", "name", network->name, "parameters",
+                               (json_int_t)parameters);
+        if (err == HEED_OK) err = hd_json_append(networks, item);
+    }
+    for (size_t i = 0; err == HEED_OK && i < run->recipe->n_classics; i++) {
+        hd_choice choice;
+        hd_where where = run->recipe->classics[i].where;
+        err = hd_spec_read(&hd_classic_kinds, run->recipe->classics[i].value, &where, &run->arena,
+                           &choice);
+        if (err == HEED_OK)
+            err = hd_json_append(compare, json_string(run->recipe->classics[i].name));
+    }
+    return err;
+}
+
+static heed_err describe(hd_run *run, json_t **out) {
+    const hd_prepared *p = &run->prepared;
+    static const char *const names[] = {"train", "validation", "test"};
+    json_t *rows = json_object(), *classes = json_array();
+    heed_err err = hd_json_pack(out, "{s:s, s:o, s:o, s:I}", "name", run->recipe->name, "rows",
+                                rows, "classes", classes, "features", (json_int_t)run->features);
+    if (err != HEED_OK) return err;
+    for (int part = 0; err == HEED_OK && part < HD_PARTS; part++) {
+        const hd_rows *of = &p->parts.rows[part];
+        err = hd_json_set(rows, names[part], json_integer((json_int_t)(of->n - of->first)));
+    }
+    for (size_t c = 0; err == HEED_OK && c < p->target.k && c < 1000; c++) {
+        err = hd_json_append(classes, json_string(p->target.names[c]));
+    }
+    return err == HEED_OK ? add_networks(run, *out) : err;
+}
+
+heed_err hd_recipe_check(const hd_recipe *recipe, const hd_recipe_opts *opts, json_t **out) {
+    hd_run *run = hd_calloc(1, sizeof *run);
+    if (!run) return HD_FAIL_MEMORY(sizeof *run);
+    run_init(run, recipe, opts);
+    *out = NULL;
+    heed_err err = begin(run);
+    if (err == HEED_OK) err = describe(run, out);
+    if (err != HEED_OK) hd_json_drop(out);
+    run_clear(run);
+    hd_free(run);
+    return err;
+}
