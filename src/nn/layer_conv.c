@@ -123,19 +123,31 @@ static bool groups_fit(hd_nn_scope *s, size_t in, size_t out, size_t groups) {
     return false;
 }
 
+typedef struct conv_plan {
+    size_t in, out, groups;
+    hd_initializer init;
+} conv_plan;
+
+// False: x isn't such a map, or its channels don't fit, which sticks in the scope.
+static bool conv_read(hd_nn_scope *s, const hd_tensor *x, const conv_options *o,
+                      const hd_where *where, int dims, conv_plan *c) {
+    if (!is_map(s, x, dims + 2)) return false;
+    c->in = x->shape[dims + 1];
+    c->out = o->out > 0 ? (size_t)o->out : c->in;
+    c->groups = o->depthwise ? c->in : (size_t)o->groups;
+    heed_err err = hd_initializer_read(o->init, where, s->arena, hd_init_default, &c->init);
+    if (err != HEED_OK) hd_scope_fail(s, err);
+    return err == HEED_OK && groups_fit(s, c->in, c->out, c->groups);
+}
+
 static hd_tensor *conv_build(hd_nn_scope *s, hd_tensor *x, const conv_options *o,
                              const hd_where *where, int dims) {
-    hd_initializer init;
+    conv_plan c;
     size_t fan_in;
-    if (!is_map(s, x, dims + 2)) return x;
-    size_t in = x->shape[dims + 1], out = o->out > 0 ? (size_t)o->out : in;
-    size_t groups = o->depthwise ? in : (size_t)o->groups;
-    heed_err err = hd_initializer_read(o->init, where, s->arena, hd_init_default, &init);
-    if (err != HEED_OK) return hd_scope_fail(s, err);
-    if (!groups_fit(s, in, out, groups)) return x;
-    hd_tensor *w = filters(s, out, in / groups, &o->kernel, dims, init, &fan_in);
-    hd_tensor *b = o->bias ? conv_bias(s, out, fan_in, init) : NULL;
-    hd_conv_opts opts = conv_opts(o, groups);
+    if (!conv_read(s, x, o, where, dims, &c)) return x;
+    hd_tensor *w = filters(s, c.out, c.in / c.groups, &o->kernel, dims, c.init, &fan_in);
+    hd_tensor *b = o->bias ? conv_bias(s, c.out, fan_in, c.init) : NULL;
+    hd_conv_opts opts = conv_opts(o, c.groups);
     return dims == 2 ? hd_tensor_conv2d(x, w, b, &opts) : hd_tensor_conv1d(x, w, b, &opts);
 }
 
@@ -177,22 +189,18 @@ hd_tensor *hd_layer_conv(hd_nn_scope *s, const char *name, hd_tensor *x, size_t 
 static hd_tensor *conv_transpose2d_build(hd_nn_scope *s, hd_tensor *x, const void *options,
                                          const hd_where *where) {
     const conv_options *o = options;
-    hd_initializer init;
-    if (!is_map(s, x, 4)) return x;
-    size_t in = x->shape[3], out = o->out > 0 ? (size_t)o->out : in, groups = (size_t)o->groups;
-    heed_err err = hd_initializer_read(o->init, where, s->arena, hd_init_default, &init);
-    if (err != HEED_OK) return hd_scope_fail(s, err);
-    if (!groups_fit(s, in, out, groups)) return x;
+    conv_plan c;
+    if (!conv_read(s, x, o, where, 2, &c)) return x;
     size_t kh = (size_t)hd_ints_at(&o->kernel, 0), kw = (size_t)hd_ints_at(&o->kernel, 1);
     hd_weight_want want = {.path = "weight",
                            .n_dims = 4,
-                           .shape = {in, kh, kw, out / groups},
+                           .shape = {c.in, kh, kw, c.out / c.groups},
                            .layout = {4, {0, 3, 1, 2}},
-                           .init = init,
-                           .fan = {.in = kh * kw * out / groups, .out = kh * kw * in}};
+                           .init = c.init,
+                           .fan = {.in = kh * kw * c.out / c.groups, .out = kh * kw * c.in}};
     hd_tensor *w = hd_scope_want(s, &want);
-    hd_tensor *b = o->bias ? conv_bias(s, out, want.fan.in, init) : NULL;
-    hd_conv_opts opts = conv_opts(o, groups);
+    hd_tensor *b = o->bias ? conv_bias(s, c.out, want.fan.in, c.init) : NULL;
+    hd_conv_opts opts = conv_opts(o, c.groups);
     return hd_tensor_conv_transpose2d(x, w, b, &opts);
 }
 
@@ -315,20 +323,20 @@ typedef struct upsample_options {
     int how;
 } upsample_options;
 static const char *const upsample_words[] = {"nearest", "bilinear", NULL};
-static const hd_option upsample_rows[] = {
-    {.name = "by",
-     .type = HD_OPTION_INT,
-     .at = offsetof(upsample_options, by),
-     .initial = 2,
-     .min = 1,
-     .max = 1000,
-     .doc = HD_TEXT("so many times as high and wide", "高与宽放大的倍数")},
-    {.name = "how",
-     .type = HD_OPTION_WORD,
-     .at = offsetof(upsample_options, how),
-     .words = upsample_words,
-     .doc = HD_TEXT("nearest or bilinear", "最近邻或双线性")},
-    {.name = NULL}};
+#define BY_ROW                                                                                   \
+    {                                                                                            \
+        .name = "by", .type = HD_OPTION_INT, .at = offsetof(upsample_options, by), .initial = 2, \
+        .min = 1, .max = 1000,                                                                   \
+        .doc = HD_TEXT("so many times as high and wide", "高与宽放大的倍数")                     \
+    }
+static const hd_option shuffle_rows[] = {BY_ROW, {.name = NULL}};
+static const hd_option upsample_rows[] = {BY_ROW,
+                                          {.name = "how",
+                                           .type = HD_OPTION_WORD,
+                                           .at = offsetof(upsample_options, how),
+                                           .words = upsample_words,
+                                           .doc = HD_TEXT("nearest or bilinear", "最近邻或双线性")},
+                                          {.name = NULL}};
 
 static hd_tensor *upsample_build(hd_nn_scope *s, hd_tensor *x, const void *options,
                                  const hd_where *where) {
@@ -351,16 +359,6 @@ static hd_tensor *pixel_shuffle_build(hd_nn_scope *s, hd_tensor *x, const void *
                                     "输入为 %zu 通道：放大 %zu 倍需要 %zu 的倍数", x->shape[3], by,
                                     by * by));
 }
-
-static const hd_option shuffle_rows[] = {
-    {.name = "by",
-     .type = HD_OPTION_INT,
-     .at = offsetof(upsample_options, by),
-     .initial = 2,
-     .min = 1,
-     .max = 1000,
-     .doc = HD_TEXT("so many times as high and wide", "高与宽放大的倍数")},
-    {.name = NULL}};
 
 const hd_layer_kind hd_layer_kind_upsample = {
     .kind = {.name = "upsample",

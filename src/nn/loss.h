@@ -15,12 +15,18 @@ typedef enum hd_target_rule {
     HD_TARGET_OWN     // the loss checks by itself
 } hd_target_rule;
 
+// What a loss is built of. target: NULL for HD_TARGET_NONE; of the output's shape for
+// HD_TARGET_VALUES.
+typedef struct hd_loss_in {
+    hd_nn_scope *scope;
+    hd_tensor *out, *target;
+    const void *options;
+} hd_loss_in;
+
 typedef struct hd_loss_kind {
     hd_spec_kind kind;
     hd_target_rule rule;
-    // A scalar. target: NULL for HD_TARGET_NONE; of the output's shape for HD_TARGET_VALUES.
-    hd_tensor *(*build)(hd_nn_scope *scope, hd_tensor *out, hd_tensor *target, const void *options,
-                        const hd_where *where);
+    hd_tensor *(*build)(const hd_loss_in *in); // a scalar
     // Looks at a training's data before it begins, where the options ask for that; what it learns
     // stands in the options, in the arena's memory. NULL: nothing to learn.
     heed_err (*learn)(void *options, hd_data *data, hd_arena *arena);
