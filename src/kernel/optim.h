@@ -4,13 +4,16 @@
 // written once a step, which is all the memory allows. Every function works element by element, so
 // that work can be cut anywhere and gives the same bits.
 //
+// clang-format off
 // Formulas, with g the gradient after g·scale, clipped to ±clip, + l2·w + l1·sign(w):
-//   sgd       w −= rate·g                                      (w is first shrunk by rate·decay)
-//   momentum  m = momentum·m + g;  w −= rate·m                  nesterov: w −= rate·(g +
-//   momentum·m) rmsprop   v = β2·v + (1 − β2)·g²;  u = g/(√v + ε);  m = momentum·m + u;  w −=
-//   rate·m adagrad   v += g²;  w −= rate·g/(√v + ε) adam      m = β1·m + (1 − β1)·g;  v = β2·v + (1
-//   − β2)·g²;  w −= rate·(m/c1)/(√(v/c2) + ε) lamb      m, v as adam;  g becomes (m/c1)/(√(v/c2) +
-//   ε) + decay·w: the caller scales it by norms
+//   sgd       w −= rate·g                                   (w is first shrunk by rate·decay)
+//   momentum  m = momentum·m + g;  w −= rate·m
+//   nesterov  m as momentum's;  w −= rate·(g + momentum·m)
+//   rmsprop   v = β2·v + (1 − β2)·g²;  u = g/(√v + ε);  m = momentum·m + u;  w −= rate·m
+//   adagrad   v += g²;  w −= rate·g/(√v + ε)
+//   adam      m = β1·m + (1 − β1)·g;  v = β2·v + (1 − β2)·g²;  w −= rate·(m/c1)/(√(v/c2) + ε)
+//   lamb      m, v as adam's;  g becomes (m/c1)/(√(v/c2) + ε) + decay·w: the caller scales it by norms
+// clang-format on
 #ifndef HD_KERNEL_OPTIM_H
 #define HD_KERNEL_OPTIM_H
 

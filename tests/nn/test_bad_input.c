@@ -286,6 +286,15 @@ static void test_rate(void **state) {
                               "- linear: 2\n",
                               &opts);
     assert_says(err, HEED_INPUT, "rate 1e+06", "学习率");
+    // Many layers multiply it beyond what a float holds: the operator is named, and its layer.
+    err = train_with(data,
+                     "- repeat: {times: 30, layers: [linear: 8], name: body}\n"
+                     "- linear: {out: 2, name: head}\n",
+                     &opts);
+    assert_says(err, HEED_INPUT,
+                "training broke down at rate 1e+06 (lower it, or set clip_norm): "
+                "operator 'linear' in 'body.",
+                "训练在学习率 1e+06 时崩溃（请降低学习率，或设置 clip_norm）");
     opts.clip_norm = 1;
     opts.optimizer = "sgd: .1";
     assert_ok(train_with(data, mlp, &opts));
