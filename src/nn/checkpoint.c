@@ -25,7 +25,7 @@ static const state_row state_rows[] = {
     ROW("step", 'u', step),
     ROW("epoch", 'u', epoch),
     ROW("done", 'u', done),
-    ROW("batch", 'u', batch),
+    ROW("epoch_batch", 'u', batch), // ("batch" is the option: identity below)
     ROW("rate_scale", 'd', rate.scale),
     ROW("rate_best", 'd', rate.best),
     ROW("rate_bad", 'i', rate.bad),

@@ -169,6 +169,86 @@ static void test_killed(void **state) {
     hd_net_free(whole);
 }
 
+// All that draws or remembers: dropout of values and of attention, buckets of lengths, batches
+// gathered to a step, products in bf16, a batch size and a rate on their schedules.
+static hd_net *trained_sequences(const hd_train_opts *opts) {
+    enum { N = 40, PLACES = 24 };
+    static int32_t x[N * PLACES], lengths[N], labels[N];
+    for (int32_t i = 0; i < N; i++) {
+        lengths[i] = 1 + i * 7 % PLACES;
+        labels[i] = i % 3;
+        for (int32_t t = 0; t < PLACES; t++) x[i * PLACES + t] = t < lengths[i] ? (i + t) % 9 : 0;
+    }
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_I32, 1, {PLACES}}, .dtype = HD_I32, .data = x},
+        {.field = {"length", HD_ROLE_LENGTH, HD_I32, 0, {0}}, .dtype = HD_I32, .data = lengths},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = labels}};
+    hd_data *data;
+    hd_net *net = net_of("- embedding: {count: 9, dim: 8}\n- dropout: .1\n"
+                         "- transformer_encoder: {layers: 2, heads: 2, places: rotary, dropout: .2,"
+                         " attention_dropout: .3}\n- sequence_pool\n- linear: 3\n",
+                         5);
+    assert_ok(hd_data_memory(N, 3, columns, &data));
+    assert_ok(hd_net_train(net, data, opts, NULL));
+    hd_data_free(data);
+    return net;
+}
+
+static hd_train_opts resumable_sequences(void) {
+    return (hd_train_opts){.optimizer = "adamw: {rate: .01, groups: [{match: '*.bias', "
+                                        "weight_decay: 0}]}",
+                           .schedule = "one_cycle",
+                           .batch_schedule = "step: {every: 2, factor: 2}",
+                           .precision = HD_PRECISE_BF16,
+                           .threads = 2,
+                           .ahead = 1,
+                           .epochs = 4,
+                           .batch = 4,
+                           .accumulate = 2,
+                           .buckets = 3,
+                           .clip_norm = 1,
+                           .average = 0.9,
+                           .checkpoint = checkpoint,
+                           .checkpoint_every = 2,
+                           .resume = true,
+                           .report_every = 1};
+}
+
+static void sequences_killed_at(const hd_train_opts *opts, uint64_t step) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        hd_train_opts killed = *opts;
+        killed.progress = kill_at;
+        killed.ctx = &step;
+        hd_net_free(trained_sequences(&killed));
+        _exit(7);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void test_killed_sequences(void **state) {
+    (void)state;
+    hd_train_opts opts = resumable_sequences();
+    hd_net *whole = trained_sequences(&opts);
+    for (opts.checkpoint_every = 0; opts.checkpoint_every < 3; opts.checkpoint_every += 2) {
+        assert_ok(hd_fs_remove(checkpoint));
+        opts.threads = 2;
+        const uint64_t steps[] = {3, 8, 13}; // of 16; epochs end at 5, 10, 13
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+            sequences_killed_at(&opts, steps[i]);
+        }
+        opts.threads = 1;
+        hd_net *resumed = trained_sequences(&opts);
+        assert_same_weights(whole, resumed);
+        hd_net_free(resumed);
+    }
+    assert_ok(hd_fs_remove(checkpoint));
+    hd_net_free(whole);
+}
+
 static void test_other_training(void **state) {
     (void)state;
     hd_data *data = rings(101, 1);
@@ -373,8 +453,8 @@ int main(void) {
         cmocka_unit_test(test_learns),         cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_killed),
         cmocka_unit_test(test_other_training), cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_many_classes),   cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_groups),         cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_memory)};
+        cmocka_unit_test(test_many_classes),   cmocka_unit_test(test_killed_sequences),
+        cmocka_unit_test(test_frozen),         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_stops),          cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
