@@ -303,7 +303,7 @@ static heed_err judge(const case_file *c) {
     HD_TRY(dead_units(c, &dead));
     if (!over && !under && !high) HD_TRY(unfinished(c, &more));
     bool warned = over || under || high || gone || burst || dead;
-    return warned || c->train.n < 2 ? HEED_OK : all_well(c);
+    return warned || more || c->train.n < 2 ? HEED_OK : all_well(c);
 }
 
 heed_err hd_diagnose(const char *model, const json_t *curves, const json_t *gradients,

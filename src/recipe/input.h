@@ -73,7 +73,12 @@ typedef struct hd_input_fit {
     uint64_t seed;
 } hd_input_fit;
 
-enum { HD_WANT_INPUTS = 1, HD_WANT_FEATURES = 2, HD_WANT_TARGETS = 4 };
+enum {
+    HD_WANT_INPUTS = 1,
+    HD_WANT_FEATURES = 2,
+    HD_WANT_TARGETS = 4,
+    HD_WANT_APART = 8 // of a long text: windows side by side, whatever the training's stride
+};
 
 // Samples made of rows: what is asked for is filled.
 typedef struct hd_samples {

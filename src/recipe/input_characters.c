@@ -205,25 +205,33 @@ static heed_err too_short(size_t n, size_t length) {
                    length);
 }
 
-static heed_err characters_apply(const void *fitted, const hd_rows *from, unsigned wanted,
-                                 hd_samples *out) {
+heed_err hd_input_characters_ids(const void *fitted, const hd_rows *from, int32_t **ids,
+                                 size_t *n) {
     const characters *t = fitted;
-    size_t length = hd_encoder_length(t->encoder), n = 0;
-    int32_t *ids = NULL;
     hd_str text;
-    *out = (hd_samples){.n = 0};
-    if (!(wanted & (HD_WANT_INPUTS | HD_WANT_TARGETS))) return HEED_OK;
     hd_str_init(&text);
     heed_err err = join_rows(t, from, &text);
     if (err == HEED_OK) {
         hd_slice all = {hd_str_get(&text), text.len};
-        err = hd_encoder_stream(t->encoder, all, &ids, &n);
+        err = hd_encoder_stream(t->encoder, all, ids, n);
     }
-    if (err == HEED_OK && n <= length) err = too_short(n, length);
-    if (err == HEED_OK) err = hd_data_windows(ids, n, length, t->stride, &out->data);
+    hd_str_clear(&text);
+    return err;
+}
+
+static heed_err characters_apply(const void *fitted, const hd_rows *from, unsigned wanted,
+                                 hd_samples *out) {
+    const characters *t = fitted;
+    size_t length = hd_encoder_length(t->encoder), n = 0;
+    size_t stride = wanted & HD_WANT_APART ? length : t->stride;
+    int32_t *ids = NULL;
+    *out = (hd_samples){.n = 0};
+    if (!(wanted & (HD_WANT_INPUTS | HD_WANT_TARGETS))) return HEED_OK;
+    HD_TRY(hd_input_characters_ids(fitted, from, &ids, &n));
+    heed_err err = n > length ? HEED_OK : too_short(n, length);
+    if (err == HEED_OK) err = hd_data_windows(ids, n, length, stride, &out->data);
     if (err == HEED_OK) out->n = out->data->n;
     hd_free(ids);
-    hd_str_clear(&text);
     return err;
 }
 

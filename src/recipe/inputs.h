@@ -11,6 +11,9 @@ extern const hd_input_kind hd_input_table;
 extern const hd_input_kind hd_input_text, hd_input_characters;
 // What turns a text into ids and back, of a fitted `characters`. Borrowed.
 const hd_encoder *hd_input_characters_encoder(const void *fitted);
+// The rows as one row of ids. Caller: hd_free.
+heed_err hd_input_characters_ids(const void *fitted, const hd_rows *from, int32_t **ids,
+                                 size_t *n) HEED_CHECK;
 
 extern const hd_input_kind hd_input_images, hd_input_idx;
 

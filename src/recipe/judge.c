@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "measure/paired.h"
-#include "recipe/run_own.h"
+#include "recipe/language.h"
 
 static hd_task task_of(const hd_run *run) {
     return run->recipe->task == HD_RECIPE_CLASSES  ? HD_TASK_CLASSES
@@ -41,14 +41,6 @@ static hd_evaluation_opts evaluation_opts(const hd_run *run) {
     return opts;
 }
 
-// ── Language ──
-
-static heed_err judge_language(hd_run_model *model) {
-    double loss = model->language.loss;
-    return hd_json_pack(&model->evaluation, "{s:s, s:f, s:o, s:f}", "task", "language", "log_loss",
-                        loss, "perplexity", hd_json_real(exp(loss)), "bits", loss / log(2));
-}
-
 // ── Figures and comparisons ──
 
 static hd_run_model *baseline_of(hd_run *run) {
@@ -80,8 +72,7 @@ heed_err hd_run_judge(hd_run *run) {
         hd_run_model *model = &run->models[i];
         if (model->why.code != HEED_OK || model->evaluation) continue;
         if (run->recipe->task == HD_RECIPE_LANGUAGE) {
-            if (model->network && run->prepared.samples[HD_PART_TEST].n > 0)
-                HD_TRY(judge_language(model));
+            HD_TRY(hd_language_judge(run, model));
             continue;
         }
         if (model->test.n == 0) continue;
@@ -104,6 +95,7 @@ heed_err hd_run_choose(hd_run *run) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         double value = 0;
+        if (model->lm) continue; // counts beside networks, and isn't kept
         if (!best && strcmp(model->name, run->recipe->main) == 0) {
             run->main = model;
             return model->why.code == HEED_OK ? HEED_OK : hd_error_restore(&model->why);
@@ -119,6 +111,12 @@ heed_err hd_run_choose(hd_run *run) {
         }
     }
     if (run->main) return HEED_OK;
+    if (task_of(run) == HD_TASK_LANGUAGE) {
+        return HD_FAIL(HEED_INPUT,
+                       "of models of language, networks alone can be registered: set "
+                       "'main' to one",
+                       "语言模型中只有网络可以注册：请把“main”设为某个网络");
+    }
     return run->n_models > 0 ? hd_error_restore(&run->models[0].why)
                              : HD_FAIL(HEED_INPUT, "no model was trained", "没有训练任何模型");
 }

@@ -202,8 +202,7 @@ static heed_err add_values(const hd_predictor *m, const float *scores, json_t *o
     return HEED_OK;
 }
 
-heed_err hd_answer_json(const hd_predictor *m, const hd_answer *answer, size_t most,
-                              json_t **out) {
+heed_err hd_answer_json(const hd_predictor *m, const hd_answer *answer, size_t most, json_t **out) {
     json_t *list = json_array();
     ranked *work = hd_calloc(answer->k + 1, sizeof *work);
     heed_err err = list && work ? HEED_OK : HD_FAIL_MEMORY(0);

@@ -38,10 +38,10 @@ void hd_answer_clear(hd_answer *answer);
 // Of classes [{"class": …, "probability": …, "probabilities": {…}}, …], of values [{"value": …}] or
 // [{"values": {…}}]. most: so many probabilities, largest first; 0: all.
 heed_err hd_answer_json(const hd_predictor *model, const hd_answer *answer, size_t most,
-                              json_t **out) HEED_CHECK;
+                        json_t **out) HEED_CHECK;
 
 // preparation.json: {"format", "input", "fitted", "target", "reading"?, "calibration"?}.
 heed_err hd_predictor_preparation(const hd_prepared *prepared, const hd_scorer *scorer,
-                              json_t **out) HEED_CHECK;
+                                  json_t **out) HEED_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Preparation is learned from the training rows alone, then the same apply makes samples of every
-// part (and of a request: recipe/predictor.c). Networks get their samples as a source whose inputs are
-// borrowed, so that several networks train on one copy.
+// part (and of a request: recipe/predictor.c). Networks get their samples as a source whose inputs
+// are borrowed, so that several networks train on one copy.
 #include "recipe/prepared.h"
 
 #include "base/mem.h"
@@ -49,7 +49,8 @@ static heed_err add_truth(hd_prepared *p, hd_part part) {
 heed_err hd_prepared_apply(hd_prepared *p, hd_part part) {
     const hd_rows *rows = &p->parts.rows[part];
     if (rows->n == rows->first) return HEED_OK;
-    unsigned wanted = p->wanted | (p->kind->own_targets ? HD_WANT_TARGETS : 0);
+    unsigned wanted = p->wanted | (p->kind->own_targets ? HD_WANT_TARGETS : 0) |
+                      (part != HD_PART_TRAIN ? HD_WANT_APART : 0);
     HD_TRY(p->kind->apply(p->fitted, rows, wanted, &p->samples[part]));
     if (part == HD_PART_TRAIN && p->kind->own_targets)
         HD_TRY(hd_target_fit_own(p->recipe, p->samples[part].k, &p->target));

@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "classic/classifier.h"
 #include "recipe/diagnose.h"
-#include "recipe/run_own.h"
+#include "recipe/language.h"
 
 static const char *const task_words[] = {"classes", "values", "language"};
 static const char *const part_words[] = {"train", "validation", "test"};
@@ -102,6 +102,13 @@ static heed_err add_notes(const hd_run *run, json_t *notes) {
             &note));
         HD_TRY(hd_json_append(notes, note));
     }
+    if (run->recipe->task == HD_RECIPE_LANGUAGE && hd_language_part(run) == HD_PART_VALIDATION) {
+        HD_TRY(hd_both_languages(
+            (hd_text)HD_TEXT("there is no test part: figures are of the validation rows",
+                             "没有测试部分：指标取自验证行"),
+            &note));
+        HD_TRY(hd_json_append(notes, note));
+    }
     if (run->recipe->split.folds > 0) {
         HD_TRY(hd_both_languages(
             (hd_text)HD_TEXT("cross-validated: each row was a test row once, for a model that had "
@@ -177,8 +184,9 @@ static heed_err add_label(const hd_run_model *model, json_t *out) {
         return hd_json_set(out, "label", both);
     }
     const hd_spec_kind *kind = hd_spec_find(&hd_classic_kinds, model->name);
-    if (!kind) return HEED_OK;
-    HD_TRY(hd_both_languages(hd_classic_label(kind), &both));
+    const hd_spec_kind *counts = hd_spec_find(&hd_language_kinds, model->name);
+    if (!kind && !counts) return HEED_OK;
+    HD_TRY(hd_both_languages(kind ? hd_classic_label(kind) : counts->doc, &both));
     return hd_json_set(out, "label", both);
 }
 
@@ -374,6 +382,7 @@ static heed_err fill(hd_run *run, json_t *out) {
         if (!model->curves) continue;
         HD_TRY(hd_diagnose(model->name, model->curves, model->fitted.gradients, diagnosis));
     }
+    if (run->samples) HD_TRY(hd_json_set(out, "samples", json_incref(run->samples)));
     return run->worst ? hd_json_set(out, "worst", json_incref(run->worst)) : HEED_OK;
 }
 

@@ -33,8 +33,8 @@ typedef struct hd_rows {
     // them.
     size_t first;
     hd_rows_column *columns; // (n_columns)
-    uint64_t *place;         // (n) file · 2³² + line (0: all of it); 0: from nowhere (made, a request)
-    const char **files;      // (n_files) their names
+    uint64_t *place; // (n) file · 2³² + line (0: all of it); 0: from nowhere (made, a request)
+    const char **files; // (n_files) their names
     size_t n_files, cap, cap_columns, cap_files;
     char **buffers; // what cells point to: freed with the rows
     size_t n_buffers, cap_buffers;

@@ -16,7 +16,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "classic/classifier.h"
-#include "recipe/run_own.h"
+#include "recipe/language.h"
+#include "text/ngram_lm.h"
 
 static double seconds(void) {
     struct timespec now;
@@ -208,6 +209,7 @@ static heed_err train_model(hd_run *run, hd_run_model *model) {
     run->doing = model->name;
     tell(run, model->name, model->name, run->steps ? (double)run->step / (double)run->steps : -1);
     HD_TRY(check_stop(run));
+    if (is_language(run) && model->classic) return hd_language_fit(run, model);
     HD_TRY(fit_model(run, model, run->seed, true, &model->fitted));
     HD_TRY(calibrate(run, model, &model->fitted));
     const hd_fitted *f = &model->fitted;
@@ -244,20 +246,10 @@ static heed_err train_models(hd_run *run) {
 
 // ── Test rows ──
 
-static heed_err test_language(hd_run *run, hd_run_model *model) {
-    hd_data *data;
-    HD_TRY(hd_prepared_data(&run->prepared, HD_PART_TEST, HD_TRUTH_LABELS, &data));
-    heed_err err = hd_net_evaluate(model->fitted.scorer.net, data, model->fitted.loss, NULL, 16,
-                                   run->opts->threads, &model->language);
-    hd_data_free(data);
-    return err;
-}
-
 static heed_err test_model(hd_run *run, hd_run_model *model) {
     float *scores;
     size_t n = run->prepared.samples[HD_PART_TEST].n;
-    if (n == 0) return HEED_OK;
-    if (is_language(run)) return model->network ? test_language(run, model) : HEED_OK;
+    if (n == 0 || is_language(run)) return HEED_OK;
     double begun = seconds();
     HD_TRY(score_part(run, &model->fitted.scorer, HD_PART_TEST, &scores));
     model->predict_seconds += seconds() - begun;
@@ -325,7 +317,7 @@ static heed_err more_seeds(hd_run *run) {
 // ── Folds ──
 
 static unsigned wanted(const hd_run *run) {
-    unsigned all = 0;
+    unsigned all = is_language(run) ? HD_WANT_INPUTS : 0;
     for (size_t i = 0; i < run->n_models; i++) {
         all |= run->models[i].network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
     }
@@ -432,6 +424,7 @@ static void run_clear(hd_run *run) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         hd_fitted_clear(&model->fitted);
+        hd_ngram_lm_free(model->lm);
         hd_free(model->validation.at);
         hd_free(model->test.at);
         json_decref(model->evaluation);
@@ -445,7 +438,7 @@ static void run_clear(hd_run *run) {
     }
     hd_free(run->places);
     json_decref(run->worst);
-    json_decref(run->files);
+    json_decref(run->samples);
     if (run->is_prepared) hd_prepared_clear(&run->prepared);
     hd_input_parts_clear(&run->raw);
     hd_pool_free(run->pool);
@@ -465,6 +458,7 @@ static heed_err run_all(hd_run *run, json_t **report) {
     HD_TRY(begin(run));
     HD_TRY(run->recipe->split.folds > 0 ? run_folds(run) : run_once(run));
     HD_TRY(hd_run_judge(run));
+    if (is_language(run)) HD_TRY(hd_language_samples(run, &run->samples));
     HD_TRY(hd_run_report(run, report));
     return hd_run_save(run, *report);
 }
@@ -511,8 +505,8 @@ static heed_err add_networks(hd_run *run, json_t *out) {
     for (size_t i = 0; err == HEED_OK && i < run->recipe->n_classics; i++) {
         hd_choice choice;
         hd_where where = run->recipe->classics[i].where;
-        err = hd_spec_read(&hd_classic_kinds, run->recipe->classics[i].value, &where, &run->arena,
-                           &choice);
+        const hd_spec_kinds *kinds = is_language(run) ? &hd_language_kinds : &hd_classic_kinds;
+        err = hd_spec_read(kinds, run->recipe->classics[i].value, &where, &run->arena, &choice);
         if (err == HEED_OK)
             err = hd_json_append(compare, json_string(run->recipe->classics[i].name));
     }

@@ -29,7 +29,8 @@ typedef struct hd_run_model {
     size_t predicted;
     double figures[HD_RUN_FIGURES][100]; // of each seed
     size_t n_seeds;
-    hd_evaluation language; // of the test rows, where the task is language
+    hd_evaluation language; // where the task is language
+    struct hd_ngram_lm *lm; // one that counts, where the task is language
     json_t *evaluation, *versus, *curves, *gradients;
     hd_error why; // it failed: code ≠ 0
 } hd_run_model;
@@ -57,7 +58,7 @@ typedef struct hd_run {
     size_t cap_places;
     size_t rows[HD_PARTS]; // samples in each part
     size_t features;
-    json_t *worst, *files;
+    json_t *worst, *samples;
     // Of the progress that is told:
     size_t step, steps;
     const char *doing;

@@ -71,16 +71,17 @@ static void test_iris(void **state) {
     json_t *report = run(RECIPES "/iris_mlp.yaml", NULL, 0, out);
     assert_true(figure(report, "network", "accuracy") > .85);
     assert_true(figure(report, "majority", "accuracy") < .5);
-    assert_int_equal(
-        json_integer_value(json_object_get(model_of(report, "network"), "parameters")), 43);
+    assert_int_equal(json_integer_value(json_object_get(model_of(report, "network"), "parameters")),
+                     43);
     json_decref(report);
     hd_predictor *model;
     hd_rows rows;
     hd_answer answer;
-    json_t *asked = json_loads("[{\"sepal_length\": 5.0, \"sepal_width\": 3.4, \"petal_length\": "
-                               "1.4, \"petal_width\": 0.2}, {\"sepal_length\": 6.9, "
-                               "\"sepal_width\": 3.0, \"petal_length\": 5.8, \"petal_width\": 2.2}]",
-                               0, NULL);
+    json_t *asked =
+        json_loads("[{\"sepal_length\": 5.0, \"sepal_width\": 3.4, \"petal_length\": "
+                   "1.4, \"petal_width\": 0.2}, {\"sepal_length\": 6.9, "
+                   "\"sepal_width\": 3.0, \"petal_length\": 5.8, \"petal_width\": 2.2}]",
+                   0, NULL);
     must(hd_predictor_open(out, &model));
     must(hd_rows_json(asked, "rows", &rows));
     must(hd_predictor_run(model, &rows, 1, &answer));

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every recipe that heed brings along: it fits its data, its networks have the parameters it says,
+// and while serving rows become the very bytes that they were in training.
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "heed/error.h"
+#include "recipe/prepared.h"
+#include "recipe/run.h"
+
+enum { MOST = 64, ROWS = 120 };
+
+static const char *data_folder(void) {
+    const char *set = getenv("HEED_TEST_DATA");
+    return set ? set : DATA;
+}
+
+static void must(heed_err err, const char *name) {
+    if (err != HEED_OK) fail_msg("%s: %s", name, heed_error_message(HEED_EN));
+}
+
+typedef struct opened {
+    hd_recipe *recipe;
+    hd_input_parts raw;
+    hd_arena arena;
+} opened;
+
+static heed_err find_file(const hd_input_env *env, const char *name, const char **out) {
+    *out = hd_arena_printf(env->arena, "%s/%s", data_folder(), name);
+    return hd_fs_exists(*out) ? HEED_OK : HD_FAIL(HEED_NOT_FOUND, "no '%s'", "没有“%s”", name);
+}
+
+static bool open_recipe(const char *path, opened *o) {
+    hd_recipe *plain;
+    char rows[64];
+    must(hd_recipe_open(path, NULL, 0, &plain), path);
+    // Few rows are enough to see the bytes.
+    hd_snprintf(rows, sizeof rows, "data.%s.rows=%d", plain->input.kind->name, ROWS);
+    hd_recipe_free(plain);
+    const char *const changes[] = {rows};
+    must(hd_recipe_open(path, changes, 1, &o->recipe), path);
+    hd_arena_init(&o->arena);
+    hd_input_parts_init(&o->raw);
+    const hd_input_kind *kind = hd_recipe_input(o->recipe);
+    const hd_input_env env = {.common = o->recipe->input.common,
+                              .where = o->recipe->input.where,
+                              .seed = 1,
+                              .arena = &o->arena,
+                              .find = find_file};
+    heed_err err = kind->open ? kind->open(o->recipe->input.options, &env, &o->raw)
+                              : hd_input_read(&env, &o->raw);
+    if (err != HEED_OK && err != HEED_NOT_FOUND) must(err, path);
+    return err == HEED_OK;
+}
+
+static void close_recipe(opened *o) {
+    hd_input_parts_clear(&o->raw);
+    hd_arena_clear(&o->arena);
+    hd_recipe_free(o->recipe);
+}
+
+static size_t list_recipes(char paths[MOST][512]) {
+    struct dirent *entry;
+    size_t n = 0;
+    DIR *folder = opendir(RECIPES);
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) && n < MOST) {
+        size_t length = strlen(entry->d_name);
+        if (length < 6 || strcmp(entry->d_name + length - 5, ".yaml") != 0) continue;
+        hd_snprintf(paths[n++], 512, "%s/%s", RECIPES, entry->d_name);
+    }
+    closedir(folder);
+    assert_true(n > 0);
+    return n;
+}
+
+// ── They fit their data ──
+
+static void test_parameters(void **state) {
+    (void)state;
+    static char paths[MOST][512];
+    size_t n = list_recipes(paths);
+    for (size_t i = 0; i < n; i++) {
+        char rows[64];
+        hd_recipe *recipe;
+        json_t *said = NULL;
+        must(hd_recipe_open(paths[i], NULL, 0, &recipe), paths[i]);
+        hd_snprintf(rows, sizeof rows, "data.%s.rows=4000", recipe->input.kind->name);
+        hd_recipe_free(recipe);
+        const char *const changes[] = {rows};
+        must(hd_recipe_open(paths[i], changes, 1, &recipe), paths[i]);
+        const hd_recipe_opts opts = {.data = data_folder(), .seed = -1, .threads = 2};
+        heed_err err = hd_recipe_check(recipe, &opts, &said);
+        if (err == HEED_NOT_FOUND) {
+            printf("skipped %s: its data isn't here\n", recipe->name);
+        } else {
+            must(err, paths[i]);
+            assert_int_equal(json_array_size(json_object_get(said, "networks")),
+                             recipe->n_networks);
+        }
+        json_decref(said);
+        hd_recipe_free(recipe);
+    }
+}
+
+// The textbook networks, exactly.
+static void test_textbook(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t parameters;
+    } books[] = {{"iris_mlp", 43},       {"tabular_mlp", 2110},  {"digits_mlp", 101770},
+                 {"digits_cnn", 54410},  {"purchase_mlp", 4417}, {"lung_cnn", 76993},
+                 {"review_text", 160433}};
+    for (size_t i = 0; i < sizeof books / sizeof books[0]; i++) {
+        char path[512];
+        hd_recipe *recipe;
+        hd_snprintf(path, sizeof path, "%s/%s.yaml", RECIPES, books[i].name);
+        if (!hd_fs_exists(path)) continue;
+        must(hd_recipe_open(path, NULL, 0, &recipe), path);
+        assert_int_equal(recipe->parameters, books[i].parameters); // check and run hold it to it
+        hd_recipe_free(recipe);
+    }
+}
+
+// ── The same bytes ──
+
+// Rows as a request would bring them: texts by JSON.
+static void as_request(const hd_rows *rows, hd_rows *out) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < rows->n; i++) {
+        json_t *row = json_object();
+        for (size_t c = 0; c < rows->n_columns; c++) {
+            hd_slice cell = rows->columns[c].cells[i];
+            if (cell.p)
+                json_object_set_new(row, rows->columns[c].name, json_stringn(cell.p, cell.n));
+        }
+        json_array_append_new(list, row);
+    }
+    must(hd_rows_json(list, "rows", out), "rows");
+    // A column whose cells are all missing doesn't stand in the JSON.
+    for (size_t c = 0; c < rows->n_columns; c++) {
+        hd_rows_column *column;
+        if (!hd_rows_find(out, rows->columns[c].name))
+            must(hd_rows_add_column(out, rows->columns[c].name, HD_ROWS_TEXT, &column), "column");
+    }
+    out->first = rows->first;
+    json_decref(list);
+}
+
+static size_t bytes_of(const hd_data_column *column) {
+    size_t each = column->dtype == HD_U8 ? 1 : 4;
+    return hd_field_count(&column->field) * each;
+}
+
+static void same_samples(const hd_samples *a, const hd_samples *b, const char *name) {
+    assert_int_equal(a->n, b->n);
+    assert_int_equal(a->n_inputs, b->n_inputs);
+    for (int f = 0; f < a->n_inputs; f++) {
+        const hd_data_column *x = &a->inputs[f], *y = &b->inputs[f];
+        assert_int_equal(bytes_of(x), bytes_of(y));
+        assert_true(x->scale == y->scale && x->shift == y->shift && x->dtype == y->dtype);
+        if (memcmp(x->data, y->data, a->n * bytes_of(x)) != 0)
+            fail_msg("%s: field %d has other bytes while serving", name, f);
+    }
+    assert_int_equal(a->features.m, b->features.m);
+    for (size_t i = 0; a->features.n > 0 && i < a->n; i++) {
+        float *p = hd_calloc(a->features.m, sizeof *p), *q = hd_calloc(a->features.m, sizeof *q);
+        hd_matrix_row(&a->features, i, p);
+        hd_matrix_row(&b->features, i, q);
+        if (memcmp(p, q, a->features.m * sizeof *p) != 0)
+            fail_msg("%s: features of row %zu have other bytes while serving", name, i);
+        hd_free(p);
+        hd_free(q);
+    }
+}
+
+static void serve_alike(const hd_prepared *p, const char *name) {
+    const hd_rows *train = &p->parts.rows[HD_PART_TRAIN];
+    json_t *json;
+    void *loaded;
+    hd_samples again, asked;
+    hd_rows request;
+    hd_str text;
+    must(p->kind->to_json(p->fitted, &json), name);
+    hd_str_init(&text);
+    must(hd_json_dump(json, false, &text), name);
+    json_decref(json);
+    must(hd_json_parse(text.data, text.len, name, &json), name);
+    hd_str_clear(&text);
+    must(p->kind->from_json(json, name, &loaded), name);
+    json_decref(json);
+    must(p->kind->apply(loaded, train, p->wanted, &again), name);
+    same_samples(&p->samples[HD_PART_TRAIN], &again, name);
+    bool texts = train->n_columns > 0;
+    for (size_t c = 0; c < train->n_columns; c++) texts &= train->columns[c].kind == HD_ROWS_TEXT;
+    if (texts) {
+        as_request(train, &request);
+        must(p->kind->apply(loaded, &request, p->wanted, &asked), name);
+        same_samples(&p->samples[HD_PART_TRAIN], &asked, name);
+        hd_input_samples_clear(&asked);
+        hd_rows_clear(&request);
+    }
+    hd_input_samples_clear(&again);
+    p->kind->free(loaded);
+}
+
+static void test_same_bytes(void **state) {
+    (void)state;
+    static char paths[MOST][512];
+    size_t n = list_recipes(paths);
+    for (size_t i = 0; i < n; i++) {
+        opened o;
+        hd_prepared prepared;
+        if (open_recipe(paths[i], &o)) {
+            unsigned wanted = HD_WANT_INPUTS | (o.recipe->n_classics > 0 ? HD_WANT_FEATURES : 0);
+            must(hd_prepared_fit(o.recipe, &o.raw, HD_NO_FOLD, wanted, &prepared), paths[i]);
+            if (!prepared.samples[HD_PART_TRAIN].data) serve_alike(&prepared, o.recipe->name);
+            hd_prepared_clear(&prepared);
+        } else {
+            printf("skipped %s: its data isn't here\n", o.recipe->name);
+        }
+        close_recipe(&o);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_textbook),
+        cmocka_unit_test(test_same_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
