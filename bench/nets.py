@@ -3,14 +3,21 @@
 """The nets of bench/nets.c in PyTorch or TensorFlow: one net, one setting, one process; prints a line of JSON.
 
     nets.py NET [--framework torch|tf] [--mode eager|compile] [--precision f32|bf16] [--threads N] [--seconds S] [--losses N]
+    nets.py --all [--out FILE] [--minutes M] [--build DIR]    # every net, side by side with bench_nets; tables at the end
 
 Same shapes, batches, optimisers and made-up data as the C side; with --losses the weights come from the same counter-based
-generator and the first N losses are printed, so that the curves can be laid side by side."""
+generator and the first N losses are printed, so that the curves can be laid side by side.
+
+--all runs ours and theirs in turn, each in a process of its own, twice, and takes each side's better median; then the
+rate of products on the same machine (bench_kernels), and steps beside a process that loads each core. Lines of JSON go to
+FILE as they come; what doesn't fit into M minutes is left out and said."""
 import argparse
 import json
 import math
 import os
 import statistics
+import subprocess
+import sys
 import time
 
 # name: (batch, optimiser, learning rate)
@@ -405,16 +412,199 @@ def tf_step(name, args):
     return step, n, x, t, tf.__version__
 
 
+# ── Side by side ──
+
+SLOW = ("resnet50", "gpt2", "bert_base")  # a step takes seconds
+SINGLE = [n for n in NETS if n not in ("gru",)]
+
+
+class Race:
+    """Runs processes one after another, keeps their lines, and stops when its time is up."""
+
+    def __init__(self, args):
+        self.args, self.end = args, time.monotonic() + args.minutes * 60
+        self.rows, self.left_out = {}, []
+        self.file = open(args.out, "a") if args.out else None
+
+    def run(self, key, command, timeout):
+        if time.monotonic() > self.end:
+            self.left_out.append(key)
+            return
+        env = dict(os.environ, OMP_NUM_THREADS=str(key[4]), TF_CPP_MIN_LOG_LEVEL="3")
+        try:
+            text = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env).stdout.strip()
+            row = json.loads(text.splitlines()[-1])
+        except (subprocess.TimeoutExpired, IndexError, json.JSONDecodeError):
+            self.left_out.append(key)
+            return
+        row["busy"] = key[5]
+        if self.file:
+            print(json.dumps(row), file=self.file, flush=True)
+        print(f"{' '.join(map(str, key)):55s} {row['step_ms']:10.2f} ms {row['workspace_mib']:8.1f} MiB", file=sys.stderr, flush=True)
+        best = self.rows.get(key)
+        if not best or row["step_ms"] < best["step_ms"]:
+            self.rows[key] = row
+
+    def heed(self, net, precision, threads, seconds, busy=""):
+        command = [self.args.build + "/bench/bench_nets", net, precision, str(threads), str(seconds)]
+        self.run((net, "heed", "", precision, threads, busy), command, 180)
+
+    def peer(self, net, framework, mode, precision, threads, seconds, busy=""):
+        command = [sys.executable, __file__, net, "--framework", framework, "--mode", mode, "--precision", precision]
+        command += ["--threads", str(threads), "--seconds", str(seconds)]
+        self.run((net, framework, mode, precision, threads, busy), command, 240)
+
+    def step(self, *key):
+        row = self.rows.get(key)
+        return row["step_ms"] if row else None
+
+
+def geomean(values):
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else float("nan")
+
+
+def table(head, lines):
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for line in lines:
+        print("| " + " | ".join("–" if v is None else v if isinstance(v, str) else f"{v:.2f}" for v in line) + " |")
+    print()
+
+
+def over(a, b):
+    return a / b if a and b else None
+
+
+def eager_tables(race):
+    for threads in (1, 2):
+        lines = []
+        for net in SINGLE:
+            f32, bf16 = (race.step(net, "heed", "", p, threads, "") for p in ("f32", "bf16"))
+            t32, t16 = (race.step(net, "torch", "eager", p, threads, "") for p in ("f32", "bf16"))
+            memory = [race.rows.get((net, *k, "f32", threads, ""), {}).get("workspace_mib") for k in (("heed", ""), ("torch", "eager"))]
+            if not any((f32, t32, bf16, t16)):
+                continue
+            lines.append([net, f32, t32, over(t32, f32), bf16, t16, over(t32, bf16), over(t16, bf16), over(*memory)])
+        if not lines:
+            continue
+        means = [geomean([line[i] for line in lines if line[i]]) for i in (3, 6, 7, 8)]
+        lines.append(["geometric mean", "", "", means[0], "", "", means[1], means[2], means[3]])
+        print(f"{threads} thread(s), ms per step; ratios of speed above 1: heed is faster\n")
+        table(["net", "f32", "PyTorch", "ratio", "bf16", "PyTorch bf16", "to its f32", "to its bf16", "memory, f32"], lines)
+
+
+def other_table(race):
+    kinds = [("torch", "compile"), ("tf", "eager"), ("tf", "compile")]
+    lines = []
+    for net in SINGLE:
+        f32, theirs = race.step(net, "heed", "", "f32", 1, ""), [race.step(net, *k, "f32", 1, "") for k in kinds]
+        if any(theirs):
+            lines.append([net, f32] + [v for t in theirs for v in (t, over(t, f32))])
+    print("1 thread, f32, ms per step and ratio of speed\n")
+    table(["net", "heed", "PyTorch compiled", "ratio", "TensorFlow eager", "ratio", "TensorFlow compiled", "ratio"], lines)
+
+
+def rate_of_products(race, precision):
+    """GFLOP/s that bench_kernels reaches on large products, one thread."""
+    command = [race.args.build + "/bench/bench_kernels", precision, "1", "cube 1024"]
+    text = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS="1")).stdout
+    rates = [float(line.split("GFLOP/s")[0].split()[-1]) for line in text.splitlines() if line.startswith("cube")]
+    return geomean(rates)
+
+
+def efficiency_table(race):
+    lines = []
+    for precision in ("f32", "bf16"):
+        rate = rate_of_products(race, precision)
+        for net in ("resnet20", "resnet18", "resnet50", "encoder", "gpt_mini", "gpt2", "bert_base"):
+            row = race.rows.get((net, "heed", "", precision, 1, ""))
+            if row:
+                reached = row["gflop"] / row["step_ms"] * 1e3
+                lines.append([net, precision, f"{reached:.0f}", f"{rate:.0f}", f"{100 * reached / rate:.0f}%"])
+    print("GFLOP/s of whole steps against those of products (1024³, mean of the three ways), one thread\n")
+    table(["net", "", "step", "products", "share"], lines)
+
+
+def busy_table(race, loads):
+    lines = []
+    for net, framework, mode, threads in loads:
+        idle, busy = (race.step(net, framework, mode, "f32", threads, b) for b in ("idle", "busy"))
+        lines.append([net, framework, str(threads), idle, busy, over(busy, idle)])
+    print("A step beside a process that loads each core\n")
+    table(["net", "", "threads", "idle, ms", "busy, ms", "ratio"], lines)
+
+
+def race_busy(race, nets):
+    loads = [(n, f, m, t) for n in ("mlp_512", "resnet20", "gpt_mini") if n in nets for t in (1, 2) for f, m in (("heed", ""), ("torch", "eager"))]
+    for state in ("idle", "busy"):
+        burners = []
+        if state == "busy" and not race.args.tables:
+            burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
+        try:
+            for net, framework, mode, threads in loads:
+                if framework == "heed":
+                    race.heed(net, "f32", threads, 2, state)
+                else:
+                    race.peer(net, framework, mode, "f32", threads, 2, state)
+        finally:
+            for b in burners:
+                b.kill()
+                b.wait()
+    return loads
+
+
+def load(race, path):
+    with open(path) as f:
+        for row in map(json.loads, f):
+            key = (row["net"], row["framework"], row.get("mode", ""), row["precision"], row["threads"], row["busy"])
+            if key not in race.rows or row["step_ms"] < race.rows[key]["step_ms"]:
+                race.rows[key] = row
+
+
+def race_all(args):
+    race = Race(args)
+    nets = [n for n in SINGLE if not args.net or n == args.net]
+    if args.tables:
+        load(race, args.tables)
+        nets, race.end = [], 0
+    for threads in (1, 2):  # what matters most first
+        for precision in ("f32", "bf16"):
+            for net in nets:
+                for _ in range(1 if net in SLOW else 2):
+                    race.heed(net, precision, threads, args.seconds)
+                    race.peer(net, "torch", "eager", precision, threads, args.seconds)
+    loads = race_busy(race, nets or SINGLE)
+    for framework, mode in (("tf", "compile"), ("torch", "compile"), ("tf", "eager")):
+        for net in nets:
+            if net not in SLOW and net != "resnet18":
+                race.peer(net, framework, mode, "f32", 1, args.seconds)
+    eager_tables(race)
+    other_table(race)
+    efficiency_table(race)
+    busy_table(race, loads)
+    for key in race.left_out if not args.tables else ():
+        print("left out (time, or it failed):", *key)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("net", choices=NETS)
+    parser.add_argument("net", choices=NETS, nargs="?")
+    parser.add_argument("--all", action="store_true", help="every net (or this one), ours and theirs in turn")
+    parser.add_argument("--out", help="lines of JSON")
+    parser.add_argument("--tables", metavar="FILE", help="with --all: only the tables, of lines written before")
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--build", default="build-release")
     parser.add_argument("--framework", default="torch", choices=("torch", "tf"))
     parser.add_argument("--mode", default="eager", choices=("eager", "compile"))
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--losses", type=int, default=0)
     args = parser.parse_args()
+    args.seconds = args.seconds or (1 if args.all else 5)
+    if args.all:
+        return race_all(args)
+    if not args.net:
+        parser.error("which net?")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     step, params, x, t, version = (torch_step if args.framework == "torch" else tf_step)(args.net, args)
     out = {"net": args.net, "framework": args.framework, "version": version, "mode": args.mode, "precision": args.precision, "threads": args.threads, "parameters": params}
@@ -425,11 +615,14 @@ def main():
         float(step(x[:1], t[:1]))
         base = resident()
         reset_peak()
-        for _ in range(3):
+        start = time.monotonic()
+        float(step())
+        slow = time.monotonic() - start > 1  # steps of seconds need fewer to be warm, and to be told
+        for _ in range(0 if slow and args.mode == "eager" else 2):
             float(step())
         times = []
         end = time.monotonic() + args.seconds
-        while len(times) < 5 or time.monotonic() < end:
+        while len(times) < (3 if slow else 5) or time.monotonic() < end:
             start = time.monotonic()
             float(step())
             times.append(time.monotonic() - start)

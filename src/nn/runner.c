@@ -33,6 +33,15 @@ size_t hd_runner_bytes(const hd_runner *runner) {
     return most;
 }
 
+double hd_runner_flops(const hd_runner *runner) {
+    double most = 0;
+    for (int i = 0; i < HD_RUNNER_PROGRAMS && runner->programs[i]; i++) {
+        double flops = hd_graph_flops(runner->programs[i]->graph);
+        most = flops > most ? flops : most;
+    }
+    return most;
+}
+
 // ── Labels ──
 
 static size_t classes_of(const hd_program *p) {

@@ -33,6 +33,7 @@ void hd_runner_clear(hd_runner *runner);
 // The program of that batch, bound to its memories. Labels are checked.
 heed_err hd_runner_get(hd_runner *runner, const hd_minibatch *batch, hd_program **out) HEED_CHECK;
 size_t hd_runner_bytes(const hd_runner *runner); // of the largest program
+double hd_runner_flops(const hd_runner *runner); // of a step of the largest program
 
 // Why the loss (or a gradient) isn't finite: never HEED_OK.
 heed_err hd_runner_explain(hd_runner *runner, const hd_minibatch *batch, uint64_t step,

@@ -227,6 +227,7 @@ static void make_report(const hd_training *t, hd_train_report *r) {
     r->parameters = hd_weights_count(&t->net->weights, NULL);
     r->bytes = r->parameters * 2 * sizeof(float) + hd_optimizer_bytes(&t->optimizer) +
                hd_runner_bytes(&t->runner);
+    r->flops = hd_runner_flops(&t->runner);
 }
 
 heed_err hd_net_train(hd_net *net, hd_data *data, const hd_train_opts *opts,

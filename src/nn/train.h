@@ -79,6 +79,7 @@ typedef struct hd_train_report {
     double metrics[HD_METRICS]; // of the last validation
     double seconds, samples_per_second;
     size_t parameters, bytes; // of weights, moments, values
+    double flops;             // of a step's forward and backward
     bool stopped_early;
 } hd_train_report;
 
