@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "classic/classifier.h"
+#include "measure/page.h"
 #include "recipe/predictor.h"
 #include "recipe/run_own.h"
 
@@ -134,6 +135,19 @@ static heed_err write_manifest(hd_run *run, const json_t *report) {
     return err;
 }
 
+// Both languages in one file; the report's own is what it opens in.
+static heed_err write_page(hd_run *run, const json_t *report) {
+    char *path;
+    hd_str page;
+    HD_TRY(path_in(run, "report.html", &run->arena, &path));
+    hd_str_init(&page);
+    heed_err err = hd_report_html(report, &page);
+    // It shows rows of the data: as private as the predictions.
+    if (err == HEED_OK) err = hd_fs_write(path, page.data, page.len, 0600);
+    hd_str_clear(&page);
+    return err;
+}
+
 // ── In place ──
 
 // What stood there: an earlier run's folder goes, anything else stays and is told.
@@ -160,6 +174,7 @@ heed_err hd_run_save(hd_run *run, const json_t *report) {
     HD_TRY(write_preparation(run));
     HD_TRY(write_json(run, "recipe.json", hd_recipe_json(run->recipe)));
     HD_TRY(write_json(run, "report.json", report));
+    HD_TRY(write_page(run, report));
     HD_TRY(write_manifest(run, report)); // last: its being there says that all is
     HD_TRY(make_way(run, &old));
     HD_TRY(hd_fs_rename(run->folder, run->opts->out));
