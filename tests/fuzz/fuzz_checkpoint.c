@@ -2,7 +2,6 @@
 //
 // A training's checkpoint: taken up, or refused. The training is that of the corpus (two inputs, a
 // layer of three, eight samples), so that bytes behind the identity are reached.
-#define _GNU_SOURCE // memfd_create
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
