@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "recipe/inputs.h"
 #include "text/ngram_lm.h"
+#include "text/vocabulary.h"
 
 // ── Models that count ──
 
@@ -59,6 +60,13 @@ static heed_err ids_of(const hd_run *run, hd_part part, int32_t **ids, size_t *n
     return hd_input_characters_ids(run->prepared.fitted, &run->prepared.parts.rows[part], ids, n);
 }
 
+// Ids in use: an encoder has room for more than it met.
+static size_t ids_in_use(const hd_encoder *encoder) {
+    size_t n = HD_ID_FIRST, most = hd_encoder_size(encoder);
+    while (n < most && hd_encoder_token(encoder, (int32_t)n)[0]) n++;
+    return n;
+}
+
 static double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -74,7 +82,7 @@ heed_err hd_language_fit(hd_run *run, hd_run_model *model) {
     size_t order = choice.kind == &markov ? 2 : (size_t)((ngram_options *)choice.options)->order;
     HD_TRY(ids_of(run, HD_PART_TRAIN, &ids, &n));
     double begun = seconds();
-    size_t size = hd_encoder_size(hd_input_characters_encoder(run->prepared.fitted));
+    size_t size = ids_in_use(hd_input_characters_encoder(run->prepared.fitted));
     heed_err err = hd_ngram_lm_fit(ids, n, size, order, &model->lm);
     hd_free(ids);
     HD_TRY(err);
@@ -160,17 +168,17 @@ typedef struct writer {
 // The next token by logits. Padding and what isn't known are never written.
 static int32_t draw(writer *w, const float *logits) {
     double most = -INFINITY, sum = 0;
-    for (size_t i = 2; i < w->size; i++) most = fmax(most, (double)logits[i]);
+    for (size_t i = HD_ID_FIRST; i < w->size; i++) most = fmax(most, (double)logits[i]);
     for (size_t i = 0; i < w->size; i++) {
-        w->p[i] = i < 2 ? 0 : exp(((double)logits[i] - most) / w->options.temperature);
+        w->p[i] = i < HD_ID_FIRST ? 0 : exp(((double)logits[i] - most) / w->options.temperature);
         sum += w->p[i];
     }
     double at = hd_rng_uniform(&w->rng) * sum;
-    for (size_t i = 2; i + 1 < w->size; i++) {
+    for (size_t i = HD_ID_FIRST; i + 1 < w->size; i++) {
         at -= w->p[i];
         if (at < 0) return (int32_t)i;
     }
-    return (int32_t)(w->size > 2 ? w->size - 1 : 0);
+    return (int32_t)(w->size - 1);
 }
 
 static heed_err write_by_net(writer *w, hd_net *net, const hd_data_field *field) {
@@ -184,14 +192,16 @@ static heed_err write_by_net(writer *w, hd_net *net, const hd_data_field *field)
         return err;
     }
     void *const fields[] = {x};
+    size_t width = program->out->shape[program->out->n_dims - 1];
+    bool fits = width >= w->size && program->out->count == w->window * width;
     hd_program_bind(program, 1, fields);
-    for (int64_t i = 0; err == HEED_OK && i < w->options.length; i++) {
+    for (int64_t i = 0; err == HEED_OK && fits && i < w->options.length; i++) {
         size_t m = w->n < w->window ? w->n : w->window;
         memset(x, 0, w->window * sizeof *x);
         memcpy(x, w->ids + w->n - m, m * sizeof *x);
         err = hd_graph_run(program->graph, 0);
         if (err != HEED_OK) break;
-        const float *logits = (const float *)program->out->data + (m - 1) * w->size;
+        const float *logits = (const float *)program->out->data + (m - 1) * width;
         w->ids[w->n] = draw(w, logits);
         w->n++;
     }
@@ -214,9 +224,9 @@ static heed_err write_text(writer *w, size_t from, hd_str *out) {
 
 static bool can_write(const hd_run *run, const hd_run_model *model, size_t size) {
     if (model->why.code != HEED_OK) return false;
-    if (model->lm) return true;
+    if (model->lm) return size > HD_ID_FIRST;
     const hd_data *data = run->prepared.samples[HD_PART_TRAIN].data;
-    return model->network && model->fitted.scorer.net && data && size > 2;
+    return model->network && model->fitted.scorer.net && data && size > HD_ID_FIRST;
 }
 
 static heed_err write_sample(writer *w, const hd_run_model *model, json_t *list) {
@@ -264,7 +274,7 @@ heed_err hd_language_samples(hd_run *run, json_t **out) {
     if (!*out) return HD_FAIL_MEMORY(0);
     if (run->prepared.kind != &hd_input_characters) return HEED_OK;
     w.encoder = hd_input_characters_encoder(run->prepared.fitted);
-    w.size = hd_encoder_size(w.encoder);
+    w.size = ids_in_use(w.encoder);
     w.window = hd_encoder_length(w.encoder);
     heed_err err =
         hd_options_read(sample_rows, run->recipe->sample, &run->recipe->sample_where, &w.options);

@@ -106,8 +106,15 @@ static heed_err assign(const hd_recipe *recipe, const hd_rows *rows, double shar
         return group ? by_group(rows, group, share, folds, seed, part) : no_group(recipe);
     }
     bool stratified = way == HD_SPLIT_STRATIFIED;
-    if (stratified && target_of(recipe))
-        HD_TRY(numbered(rows, target_of(recipe), &labels, &n_labels));
+    if (stratified && target_of(recipe)) {
+        heed_err err = numbered(rows, target_of(recipe), &labels, &n_labels);
+        if (err == HEED_INPUT) {
+            hd_where where = hd_where_key(&recipe->input.where, "target");
+            hd_where_words place = hd_where_text(&where);
+            err = hd_error_prefix(err, "%s", "%s", place.text);
+        }
+        HD_TRY(err);
+    }
     const hd_partition_input input = {
         .n_rows = rows->n, .share = share, .folds = folds, .seed = seed, .label = labels};
     const char *kind = folds > 0 ? "folds" : labels ? "stratified" : "random";

@@ -327,16 +327,30 @@ static heed_err read_curves(const hd_run *run, hd_run_model *model) {
     return err;
 }
 
+// Of the registered model, or of the first network: {layer: [norm, …]}.
+static heed_err add_gradients(const hd_run *run, json_t *out) {
+    const hd_run_model *shown = run->main->network ? run->main : NULL;
+    size_t i;
+    json_t *layer;
+    for (i = 0; !shown && i < run->n_models; i++) {
+        if (run->models[i].fitted.gradients) shown = &run->models[i];
+    }
+    if (!shown) return HEED_OK;
+    json_array_foreach(json_object_get(shown->fitted.gradients, "layers"), i, layer) {
+        const char *name = json_string_value(json_object_get(layer, "name"));
+        HD_TRY(hd_json_set(out, name, json_incref(json_object_get(layer, "gradient"))));
+    }
+    return HEED_OK;
+}
+
 static heed_err fill_curves(hd_run *run, json_t *curves, json_t *gradients) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         if (!model->network || model->why.code != HEED_OK) continue;
         HD_TRY(read_curves(run, model));
         if (model->curves) HD_TRY(hd_json_set(curves, model->name, json_incref(model->curves)));
-        if (model->fitted.gradients)
-            HD_TRY(hd_json_set(gradients, model->name, json_incref(model->fitted.gradients)));
     }
-    return HEED_OK;
+    return add_gradients(run, gradients);
 }
 
 // ── The whole ──

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each fault made on purpose is found, and a sound training passes. Some of them are trained for
+// real: a rate of nothing, dead ReLUs, sigmoids in a row.
+#include "recipe/diagnose.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "heed/error.h"
+#include "nn/train.h"
+
+typedef double (*curve_fn)(double t); // t: 0 … 1
+
+static json_t *series(curve_fn fn, size_t n) {
+    json_t *list = json_array();
+    for (size_t i = 0; fn && i < n; i++)
+        json_array_append_new(list, json_real(fn((double)i / (double)(n - 1))));
+    return list;
+}
+
+static json_t *judged(curve_fn train, curve_fn validation, curve_fn norm, const json_t *gradients) {
+    json_t *curves =
+        json_pack("{s:o, s:o, s:o}", "train_loss", series(train, 100), "validation_loss",
+                  series(validation, 20), "gradient_norm", series(norm, 100));
+    json_t *out = json_array();
+    assert_int_equal(hd_diagnose("net", curves, gradients, out), HEED_OK);
+    json_decref(curves);
+    return out;
+}
+
+static bool says(const json_t *findings, const char *word) {
+    size_t i;
+    json_t *finding;
+    json_array_foreach(findings, i, finding) {
+        const json_t *what = json_object_get(finding, "what");
+        assert_true(json_is_string(json_object_get(what, "zh")));
+        assert_true(json_is_object(json_object_get(finding, "why")));
+        assert_true(json_is_object(json_object_get(finding, "try")));
+        if (strstr(json_string_value(json_object_get(what, "en")), word)) return true;
+    }
+    return false;
+}
+
+static double falling(double t) {
+    return 2 * exp(-14 * t) + .1;
+}
+static double falling_slowly(double t) {
+    return 2 - 1.5 * t;
+}
+static double flat(double t) {
+    return .69 - .01 * t;
+}
+static double turning(double t) {
+    return t < .3 ? 1 - 2 * t : .4 + .9 * (t - .3);
+}
+static double jumping(double t) {
+    return fmod(floor(t * 99), 2) > 0 ? 3 : .6;
+}
+static double calm(double t) {
+    return 1 + .1 * t;
+}
+static double bursting(double t) {
+    return t > .7 && t < .72 ? 900 : 1;
+}
+
+static void test_curves(void **state) {
+    (void)state;
+    static const struct {
+        curve_fn train, validation, norm;
+        const char *word, *not ;
+    } cases[] = {
+        {falling, falling, calm, "sound", "overfits"},
+        {falling, turning, calm, "overfits", "sound"},
+        {flat, flat, calm, "hardly learns", "sound"},
+        {falling_slowly, falling_slowly, calm, "still learning", "overfits"},
+        {jumping, NULL, calm, "rate is too high", "hardly learns"},
+        {falling, falling, bursting, "explode", "sound"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *found = judged(cases[i].train, cases[i].validation, cases[i].norm, NULL);
+        if (!says(found, cases[i].word)) fail_msg("case %zu: '%s' isn't found", i, cases[i].word);
+        if (says(found, cases[i].not )) fail_msg("case %zu: '%s' is found", i, cases[i].not );
+        json_decref(found);
+    }
+    json_t *nothing = judged(NULL, NULL, NULL, NULL);
+    assert_int_equal(json_array_size(nothing), 0);
+    json_decref(nothing);
+}
+
+// ── Trained for real ──
+
+enum { N = 64, D = 6 };
+
+static json_t *watched(const char *layers, const char *optimizer, float shift) {
+    static float x[N * D];
+    static int32_t y[N];
+    hd_rng rng = hd_rng_make(1, 1);
+    for (size_t i = 0; i < N; i++) {
+        y[i] = (int32_t)(i % 2);
+        for (size_t c = 0; c < D; c++)
+            x[i * D + c] = (float)hd_rng_normal(&rng) + (float)y[i] + shift;
+    }
+    hd_data_column columns[] = {
+        {.field = {.name = "x", .role = HD_ROLE_INPUT, .dtype = HD_F32, .n_dims = 1, .shape = {D}},
+         .dtype = HD_F32,
+         .data = x},
+        {.field = {.name = "target", .role = HD_ROLE_TARGET, .dtype = HD_I32},
+         .dtype = HD_I32,
+         .data = y}};
+    hd_data *data;
+    hd_net *net;
+    hd_watch *watch;
+    json_t *out;
+    assert_int_equal(hd_data_memory(N, 2, columns, &data), HEED_OK);
+    assert_int_equal(hd_net_new(layers, "", 1, &net), HEED_OK);
+    assert_int_equal(hd_watch_new(&watch), HEED_OK);
+    const hd_train_opts opts = {
+        .optimizer = optimizer, .epochs = 60, .batch = 16, .threads = 1, .watch = watch};
+    assert_int_equal(hd_net_train(net, data, &opts, NULL), HEED_OK);
+    assert_int_equal(hd_watch_json(watch, &out), HEED_OK);
+    hd_watch_free(watch);
+    hd_net_free(net);
+    hd_data_free(data);
+    return out;
+}
+
+static void test_dead_units(void **state) {
+    (void)state;
+    // One large step far from the origin pushes ReLUs to where they never fire again.
+    json_t *gradients =
+        watched("- linear: {out: 20, act: relu}\n- linear: 2\n", "sgd: {rate: 2}", 4);
+    json_t *found = judged(falling, falling, calm, gradients);
+    assert_true(says(found, "dead"));
+    json_decref(found);
+    json_decref(gradients);
+    gradients = watched("- linear: {out: 20, act: relu}\n- linear: 2\n", "adam: {rate: .003}", 0);
+    found = judged(falling, falling, calm, gradients);
+    assert_false(says(found, "dead"));
+    assert_false(says(found, "vanish"));
+    json_decref(found);
+    json_decref(gradients);
+}
+
+static void test_vanishing(void **state) {
+    (void)state;
+    json_t *gradients =
+        watched("- linear: {out: 8, act: sigmoid}\n- linear: {out: 8, act: sigmoid}\n"
+                "- linear: {out: 8, act: sigmoid}\n- linear: {out: 8, act: sigmoid}\n"
+                "- linear: {out: 8, act: sigmoid}\n- linear: {out: 8, act: sigmoid}\n"
+                "- linear: 2\n",
+                "sgd: {rate: .01}", 0);
+    json_t *found = judged(falling, falling, calm, gradients);
+    assert_true(says(found, "vanish"));
+    json_decref(found);
+    json_decref(gradients);
+}
+
+// Looking changes no bit.
+static void test_watch_is_quiet(void **state) {
+    (void)state;
+    json_t *one = watched("- linear: {out: 5, act: relu}\n- linear: 2\n", "adam", 0);
+    json_t *other = watched("- linear: {out: 5, act: relu}\n- linear: 2\n", "adam", 0);
+    assert_true(json_equal(one, other));
+    const json_t *layer = json_array_get(json_object_get(one, "layers"), 0);
+    assert_string_equal(json_string_value(json_object_get(layer, "name")), "0");
+    assert_int_equal(json_integer_value(json_object_get(layer, "units")), 5);
+    assert_int_equal(json_array_size(json_object_get(layer, "gradient")), HD_WATCH_POINTS);
+    json_decref(one);
+    json_decref(other);
+}
+
+static void test_memory(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n < 2000; n++) {
+        json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling, 50),
+                                   "validation_loss", series(turning, 20));
+        json_t *out = json_array();
+        hd_mem_fail_at(n, true);
+        heed_err err = hd_diagnose("net", curves, NULL, out);
+        hd_mem_fail_at(0, false);
+        json_decref(curves);
+        json_decref(out);
+        if (err == HEED_OK) return;
+        assert_int_equal(err, HEED_MEMORY);
+    }
+    fail();
+}
+
+static int adopt(void **state) {
+    (void)state;
+    return hd_mem_adopt_libraries();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_curves),    cmocka_unit_test(test_dead_units),
+        cmocka_unit_test(test_vanishing), cmocka_unit_test(test_watch_is_quiet),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, adopt, NULL);
+}
