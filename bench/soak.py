@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """soak.py HEED [MINUTES] [REQUESTS_PER_SECOND]: a server under mixed load, its memory by the minute.
 
-Reads, posts, new items, mistakes, exports, a training every ten minutes. Prints a line a minute and at the end the
-growth of resident memory after the first tenth; exits 1 when anything answered 5xx or was answered wrongly.
+Reads, posts, new items, documents, mistakes, exports, erasures; an imported file and a training every ten minutes. Prints a line a
+minute and at the end the growth of resident memory after the first tenth; exits 1 when anything answered 5xx or was answered wrongly.
 """
 import http.client
 import json
@@ -33,12 +33,12 @@ def main():
     counts, samples, n = {}, [], 0
     begun = time.monotonic()
 
-    def ask(method, path, body=None, auth=True, expect=(200, 201, 202)):
+    def ask(method, path, body=None, auth=True, expect=(200, 201, 202), raw=None):
         nonlocal n
         headers = {"Authorization": f"Bearer {key}"} if auth else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection.request(method, path, body=json.dumps(body) if body is not None else None, headers=headers)
+        connection.request(method, path, body=raw or (json.dumps(body) if body is not None else None), headers=headers)
         answer = connection.getresponse()
         answer.read()
         n += 1
@@ -48,27 +48,38 @@ def main():
             print(f"{method} {path}: {answer.status}", flush=True)
 
     def event(k):
-        return {"event_id": f"s{n}-{k}", "user": f"u{rng.randint(1, 40)}", "item": f"i{rng.randint(1, 30)}",
+        return {"event_id": f"s{n}-{k}", "user": f"u{rng.randint(1, 400)}", "item": f"i{rng.randint(1, 30)}",
                 "type": rng.choice(["view", "purchase", "cart"])}
+
+    def upload():
+        rows = ["event_id,user_id,item_id,type"] + [f"f{n}-{k},u{rng.randint(1, 400)},i{rng.randint(1, 30)},view" for k in range(2000)]
+        ask("POST", "/api/v1/imports?as=events", raw="\n".join(rows).encode())
 
     def turn():
         what = rng.random()
         if what < 0.6:
             ask("GET", f"/api/v1/recommend/u{rng.randint(1, 40)}?n=10")
         elif what < 0.85:
-            ask("POST", "/api/v1/events", [event(k) for k in range(rng.randint(1, 20))])
-        elif what < 0.9:
+            ask("POST", "/api/v1/events", [event(k) for k in range(rng.randint(1, 10))])
+        elif what < 0.88:
             ask("PUT", f"/api/v1/items/i{rng.randint(1, 40)}", {"title": f"Item {n}", "categories": [f"c{n % 3}"]})
+        elif what < 0.9:
+            ask("PUT", f"/api/v1/documents/d{rng.randint(1, 40)}", {"title": f"Answer {n}", "text": "x" * 500})
         elif what < 0.94:
             ask("GET", f"/api/v1/profile/u{rng.randint(1, 40)}")
-        elif what < 0.96:
+        elif what < 0.955:
             ask("GET", "/metrics")
+        elif what < 0.96:  # somebody comes, is exported and goes; others are erased who had been there
+            user = f"gone{n}" if rng.random() < 0.9 else f"u{rng.randint(41, 400)}"
+            ask("POST", "/api/v1/events", [dict(event(k), user=user) for k in range(3)])
+            ask("GET", f"/api/v1/users/{user}/export")
+            ask("DELETE", f"/api/v1/users/{user}")
         elif what < 0.98:
             ask("GET", f"/api/v1/recommend/u1?n={rng.choice(['x', '0', ''])}", expect=(400,))
         else:
             ask("GET", "/api/v1/recommend/u1", auth=False, expect=(401,))
 
-    next_minute, trained = 0, 0
+    next_minute, trained, imported = 0, 0, 0
     try:
         while time.monotonic() - begun < minutes * 60:
             turn()
@@ -81,10 +92,13 @@ def main():
             if at >= (trained + 1) * 600:
                 ask("POST", "/api/v1/train", {"methods": ["popular", "markov"]})
                 trained += 1
+            if at >= imported * 600 + 300:
+                upload()
+                imported += 1
             time.sleep(max(0.0, n / rate - (time.monotonic() - begun)))
         settled = [s for s in samples if s[0] >= minutes / 10] or samples
         growth = settled[-1][1] - settled[0][1]
-        print(f"{n} requests in {minutes:g} minutes: {counts}; {trained} trainings; resident {settled[0][1]:.1f} MB at "
+        print(f"{n} requests in {minutes:g} minutes: {counts}; {trained} trainings, {imported} imports; resident {settled[0][1]:.1f} MB at "
               f"minute {settled[0][0]:.0f}, {settled[-1][1]:.1f} MB at the end ({growth:+.1f} MB)")
         code = shop.stop()
         return 1 if counts.get("unexpected") or code != 0 else 0

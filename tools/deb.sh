@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # deb.sh BUILD: makes BUILD/heed_<version>_<arch>.deb of what BUILD (a release build with prefix /usr) installs. By dpkg-deb
-# alone: one program, a unit and its pages need no debhelper. What it depends on is asked of dpkg-shlibdeps.
+# alone: one program, a unit and its pages need no debhelper. What it depends on is asked of dpkg-shlibdeps. lintian has nothing to
+# say of it beyond what packaging/debian/lintian-overrides gives reasons for.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
@@ -21,6 +22,7 @@ install -Dm644 packaging/heed.service "$pkg/lib/systemd/system/heed.service"
 install -Dm640 packaging/heed.env "$pkg/etc/heed/heed.env"
 doc=$pkg/usr/share/doc/heed
 install -Dm644 packaging/debian/copyright "$doc/copyright"
+install -Dm644 packaging/debian/lintian-overrides "$pkg/usr/share/lintian/overrides/heed"
 {
     printf 'heed (%s) unstable; urgency=medium\n\n  * See the project'"'"'s history.\n\n' "$version"
     printf ' -- The heed authors <heed@localhost>  %s\n' "$(date -R -u -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}")"

@@ -104,13 +104,15 @@ static heed_err need_folder(const hd_call *call) {
 typedef struct changing {
     hd_call *call;
     const json_t *changes;
+    size_t recorded; // of them, in their order
 } changing;
 
 // Which settings are changed, by whom; values may say too much. heed.yaml is no part of a
-// transaction: the entries come first, and what can't be recorded isn't done. Where there is no
-// data or no key yet there is no log either.
+// transaction: the entries come first, and what can't be recorded isn't done. So no change is
+// without an entry; an entry says that one was begun. Where there is no data or no key yet there is
+// no log either.
 static heed_err record(void *ctx) {
-    const changing *c = ctx;
+    changing *c = ctx;
     heed_workspace *ws = NULL;
     const char *name;
     json_t *value;
@@ -119,14 +121,34 @@ static heed_err record(void *ctx) {
     json_object_foreach((json_t *)(uintptr_t)c->changes, name, value) {
         if (err != HEED_OK || !hd_audit_can_add(ws->audit)) break;
         err = hd_workspace_record(ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name});
+        c->recorded += err == HEED_OK;
     }
     hd_call_close(c->call, ws);
     return err;
 }
 
+// What was recorded and then not done has a second entry that says how it ended.
+static heed_err record_failure(const changing *c, heed_err err) {
+    hd_error failure;
+    heed_workspace *ws = NULL;
+    const char *name;
+    json_t *value;
+    size_t left = c->recorded;
+    if (err == HEED_OK || left == 0) return err;
+    hd_error_get(&failure);
+    if (hd_call_open(c->call, HEED_READ, "heed config", &ws) == HEED_OK) {
+        json_object_foreach((json_t *)(uintptr_t)c->changes, name, value) if (left-- > 0)
+            hd_workspace_record_gladly(
+                ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name, .outcome = err});
+        else break;
+        hd_call_close(c->call, ws);
+    }
+    return hd_error_restore(&failure);
+}
+
 // {"changed": ["recommend.n"]}
 static heed_err change(hd_call *call, const json_t *changes, bool running, json_t **result) {
-    changing c = {call, changes};
+    changing c = {call, changes, 0};
     json_t *names = json_array();
     const char *name;
     json_t *value;
@@ -135,6 +157,7 @@ static heed_err change(hd_call *call, const json_t *changes, bool running, json_
     json_object_foreach((json_t *)(uintptr_t)changes, name, value) if (err == HEED_OK) err =
         hd_json_append(names, json_string(name));
     if (err == HEED_OK) err = hd_config_change(call->workspace, changes, running, record, &c);
+    err = record_failure(&c, err);
     if (err != HEED_OK) hd_json_drop(result);
     json_decref(names);
     return err;

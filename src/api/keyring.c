@@ -6,6 +6,7 @@
 
 #include "api/call.h"
 #include "api/list.h"
+#include "base/log.h"
 #include "workspace/auditing.h"
 #include "workspace/keys.h"
 
@@ -127,7 +128,9 @@ static heed_err import_run(hd_call *call, json_t **result) {
     HD_TRY(hd_keys_import(call->workspace, call->settings, hd_call_text(call, "file"),
                           (hd_passphrase){ask_for_copy, &asking}));
     HD_TRY(hd_call_open(call, HEED_READ, "heed key import", &ws)); // they fit
-    hd_workspace_record_gladly(ws, &(hd_audit_entry){.what = HD_AUDIT_KEY_IMPORT});
+    if (hd_keys_record_import(ws) !=
+        HEED_OK) // somebody writes for long: the next who does records it
+        HD_LOG(HD_LOG_WARN, "audit", "later", HD_KV_STR("why", heed_error_message(HEED_EN)));
     hd_call_close(call, ws);
     return file_result(call, result);
 }

@@ -60,8 +60,7 @@ static void add_method(hd_str *allow, const char *method) {
 }
 
 hd_route_state hd_route_find(hd_slice method, hd_slice path, hd_route *out, hd_str *allow) {
-    int best = -1;
-    bool other = false;
+    int best = -1, other = -1;
     for (size_t i = 0; hd_ops[i]; i++) {
         const hd_op *op = hd_ops[i];
         if (!op->path || op->run_as == HD_RUN_NEVER || op->only == HD_ONLY_CLI) continue;
@@ -69,7 +68,9 @@ hd_route_state hd_route_find(hd_slice method, hd_slice path, hd_route *out, hd_s
         int literal = fit(op, path, &found);
         if (literal < 0) continue;
         if (!hd_slice_eq(method, op->method)) {
-            other = true;
+            if (literal < other) continue; // /models/x/activate is no version of x
+            if (literal > other && allow) hd_str_reset(allow);
+            other = literal;
             add_method(allow, op->method);
         } else if (literal > best) {
             best = literal;
@@ -77,7 +78,7 @@ hd_route_state hd_route_find(hd_slice method, hd_slice path, hd_route *out, hd_s
         }
     }
     if (best >= 0) return HD_ROUTE_FOUND;
-    return other ? HD_ROUTE_NO_METHOD : HD_ROUTE_NO_PATH;
+    return other >= 0 ? HD_ROUTE_NO_METHOD : HD_ROUTE_NO_PATH;
 }
 
 // ── Texts ──

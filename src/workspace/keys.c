@@ -14,8 +14,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "workspace/auditing.h"
 
 enum { SUBJECTS_CACHE = 4 << 20, PASSPHRASE_MOST = 4096 };
+static const char NOTE[] = "imported"; // among keys that came in and aren't in the log yet
 
 // ── Places ──
 
@@ -180,7 +182,8 @@ static heed_err unpack(hd_keyring_params *params, const char *path, hd_arena *ar
     return err;
 }
 
-// Unpacked beside its place and renamed into it.
+// Unpacked beside its place and renamed into it, with a note that this isn't recorded yet: before,
+// nobody could write into the log.
 static heed_err import_into(const char *workspace, const char *folder, const char *path,
                             hd_passphrase passphrase, hd_arena *arena) {
     uint8_t id[HD_WORKSPACE_ID_BYTES];
@@ -192,7 +195,9 @@ static heed_err import_into(const char *workspace, const char *folder, const cha
     params.workspace = bound ? id : NULL;
     HD_TRY(hd_fs_remove(aside));
     HD_TRY(hd_fs_mkdirs(aside, 0700));
-    heed_err err = unpack(&params, path, arena);
+    char *note = hd_fs_join(arena, aside, NOTE);
+    heed_err err = note ? unpack(&params, path, arena) : HD_FAIL_MEMORY(0);
+    if (err == HEED_OK) err = hd_fs_write(note, "", 0, 0600);
     if (err == HEED_OK) err = hd_fs_remove(folder); // empty, or what an old creation left
     if (err == HEED_OK) err = hd_fs_rename(aside, folder);
     if (err == HEED_OK) return HEED_OK;
@@ -215,6 +220,21 @@ heed_err hd_keys_import(const char *workspace, const hd_settings *settings, cons
                       "“%s”中已有密钥：如果不是所需的密钥，请先移走该文件夹", folder);
     }
     if (err == HEED_OK) err = import_into(workspace, folder, path, passphrase, &arena);
+    hd_arena_clear(&arena);
+    return err;
+}
+
+heed_err hd_keys_record_import(heed_workspace *ws) {
+    hd_arena arena;
+    char *folder, *note = NULL;
+    hd_arena_init(&arena);
+    heed_err err = hd_keys_folder(ws->folder, ws->settings, &arena, &folder);
+    if (err == HEED_OK) note = hd_fs_join(&arena, folder, NOTE);
+    if (err == HEED_OK && !note) err = HD_FAIL_MEMORY(0);
+    if (err == HEED_OK && hd_fs_exists(note) && hd_audit_can_add(ws->audit)) {
+        err = hd_workspace_record(ws, &(hd_audit_entry){.what = HD_AUDIT_KEY_IMPORT});
+        if (err == HEED_OK) err = hd_fs_remove(note);
+    }
     hd_arena_clear(&arena);
     return err;
 }

@@ -31,5 +31,8 @@ heed_err hd_keys_read_passphrase(const char *path, hd_str *out) HEED_CHECK;
 // absent. HEED_CONFLICT: keys stand there already.
 heed_err hd_keys_import(const char *workspace, const hd_settings *settings, const char *path,
                         hd_passphrase passphrase) HEED_CHECK;
+// Records in the audit log that keys were brought in, if that isn't yet: whoever brought them does,
+// and where it ended before, the next who writes.
+heed_err hd_keys_record_import(heed_workspace *ws) HEED_CHECK;
 
 #endif

@@ -261,6 +261,7 @@ static heed_err open_parts(heed_workspace *ws, const hd_workspace_params *params
     HD_TRY(migrate(ws, steps));
     HD_TRY(open_doors(ws));
     HD_TRY(hd_auditing_open(ws));
+    if (params->mode == HEED_WRITE) HD_TRY(hd_keys_record_import(ws));
     return params->mode == HEED_WRITE ? hd_erasures_resume(ws) : hd_erasures_check(ws);
 }
 

@@ -3,9 +3,12 @@
 // The operations that bring data in and show it, called by their rows as a server calls them.
 #include "../workspace/shop.h"
 
+#include <errno.h>
+
 #include "api/op.h"
 #include "api/params.h"
 #include "api/start.h"
+#include "base/fs.h"
 #include "privacy/consent.h"
 #include "workspace/workspace.h"
 
@@ -401,6 +404,49 @@ static void test_imports(void **state) {
     expect(b, "items show", "{'item':'i1'}", HEED_NOT_FOUND, "");
 }
 
+static int no_new_settings(void *ctx, const char *call, const char *path) {
+    (void)ctx;
+    return strcmp(call, "rename") == 0 && strstr(path, "heed.yaml") ? ENOSPC : 0;
+}
+
+// A setting is recorded before it is changed; what isn't changed then has an entry that says so.
+static void test_settings_are_recorded(void **state) {
+    const bench *b = *state;
+    json_t *result = NULL;
+    char path[192];
+    hd_str before, after;
+    hd_str_init(&before);
+    hd_str_init(&after);
+    snprintf(path, sizeof path, "%s/heed.yaml", b->shop.folder);
+    must(hd_fs_read(path, 0, &before));
+    hd_fs_hook_set(no_new_settings, NULL);
+    heed_err err = call_op(b, "config change",
+                           "{'changes':{'recommend.n':7,'recommend.method':'popular'}}", &result);
+    hd_fs_hook_set(NULL, NULL);
+    assert_int_equal(err, HEED_FULL);
+    assert_null(result);
+    must(hd_fs_read(path, 0, &after));
+    assert_string_equal(hd_str_get(&before), hd_str_get(&after));
+    must(call_op(b, "config change", "{'changes':{'recommend.n':7}}", &result));
+    json_decref(result);
+    must(call_op(b, "privacy audit", "{'what':'settings'}", &result));
+    const json_t *entries = json_object_get(result, "entries");
+    static const char *const expected[][2] = {{"recommend.n", "OK"},
+                                              {"recommend.method", "FULL"},
+                                              {"recommend.n", "FULL"},
+                                              {"recommend.method", "OK"},
+                                              {"recommend.n", "OK"}}; // the newest first
+    assert_int_equal(json_array_size(entries), 5);
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *entry = json_array_get(entries, i);
+        assert_string_equal(json_string_value(json_object_get(entry, "object")), expected[i][0]);
+        assert_string_equal(json_string_value(json_object_get(entry, "outcome")), expected[i][1]);
+    }
+    json_decref(result);
+    hd_str_clear(&before);
+    hd_str_clear(&after);
+}
+
 // Each n-th allocation of a post and of each way to look fails: the error is told, nothing leaks.
 static void test_memory(void **state) {
     const bench *b = *state;
@@ -444,9 +490,10 @@ static void test_memory(void **state) {
 int main(void) {
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     const struct CMUnitTest tests[] = {
-        TEST(test_events),    TEST(test_pages_of_events), TEST(test_users),   TEST(test_items),
-        TEST(test_documents), TEST(test_reviews),         TEST(test_tickets), TEST(test_consent),
-        TEST(test_senders),   TEST(test_imports),         TEST(test_memory),
+        TEST(test_events),  TEST(test_pages_of_events), TEST(test_users),
+        TEST(test_items),   TEST(test_documents),       TEST(test_settings_are_recorded),
+        TEST(test_reviews), TEST(test_tickets),         TEST(test_consent),
+        TEST(test_senders), TEST(test_imports),         TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

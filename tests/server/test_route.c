@@ -53,6 +53,11 @@ static void other_methods_are_named(void **state) {
         hd_route_find(hd_slice_of("PUT"), hd_slice_of("/api/v1/train"), &route, &allow),
         HD_ROUTE_NO_METHOD);
     assert_string_equal(hd_str_get(&allow), "POST");
+    hd_str_reset(&allow); // not GET as well, of a version "activate"
+    assert_int_equal(hd_route_find(hd_slice_of("PUT"),
+                                   hd_slice_of("/api/v1/models/popular/activate"), &route, &allow),
+                     HD_ROUTE_NO_METHOD);
+    assert_string_equal(hd_str_get(&allow), "POST");
     hd_str_clear(&allow);
 }
 
