@@ -19,7 +19,7 @@ static heed_err add_run(hd_call *call, json_t **result) {
     ",\"time\":" HD_TIME_SCHEMA ",\"properties\":{\"type\":\"object\"}}}"
 
 static const hd_param add_params[] = {
-    HD_POST_BODY("{\"oneOf\":[" EVENT_SCHEMA ",{\"type\":\"array\",\"items\":" EVENT_SCHEMA
+    HD_POST_BODY("{\"anyOf\":[" EVENT_SCHEMA ",{\"type\":\"array\",\"items\":" EVENT_SCHEMA
                  ",\"maxItems\":10000},{\"type\":\"object\",\"properties\":{\"events\":{\"type\":"
                  "\"array\",\"items\":" EVENT_SCHEMA
                  ",\"maxItems\":10000}},\"required\":[\"events\"]}]}",

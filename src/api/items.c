@@ -12,7 +12,7 @@
     ",\"brand\":" HD_TEXT_SCHEMA ",\"categories\":{\"type\":[\"array\",\"string\",\"null\"]},"   \
     "\"price\":" HD_AMOUNT_SCHEMA ",\"currency\":" HD_TEXT_SCHEMA ",\"created\":" HD_TIME_SCHEMA \
     ",\"hidden\":{\"type\":[\"boolean\",\"null\"]},\"replenishable\":{\"type\":[\"boolean\","    \
-    "\"null\"]},\"attributes\":{\"type\":\"object\"}}}"
+    "\"null\"]},\"attributes\":{}}}" /* what is no object is an attribute */
 
 #define SHOWN_SCHEMA                                                                               \
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"title\":" HD_TEXT_SCHEMA  \

@@ -8,7 +8,7 @@
 
 #define USER_SCHEMA                                                                        \
     "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"alias\":" HD_ID_SCHEMA \
-    ",\"created\":" HD_TIME_SCHEMA ",\"attributes\":{\"type\":\"object\"}}}"
+    ",\"created\":" HD_TIME_SCHEMA ",\"attributes\":{}}}" /* what is no object is an attribute */
 
 #define SHOWN_SCHEMA                                                                                \
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"created\":" HD_TEXT_SCHEMA \

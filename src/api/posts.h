@@ -49,7 +49,7 @@ hd_page hd_call_page(const hd_call *call);
 
 // A record, or an array of them.
 #define HD_RECORDS_SCHEMA(record) \
-    "{\"oneOf\":[" record ",{\"type\":\"array\",\"items\":" record ",\"maxItems\":10000}]}"
+    "{\"anyOf\":[" record ",{\"type\":\"array\",\"items\":" record ",\"maxItems\":10000}]}"
 
 // Numbers as far as a double holds them exactly.
 #define HD_ID_SCHEMA                                                    \
