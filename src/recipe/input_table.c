@@ -132,9 +132,12 @@ static heed_err fill_column(const hd_rows *from, const hd_rows_column *column, h
 static heed_err make_table(const table *t, const hd_rows *from, hd_table *out) {
     HD_TRY(hd_table_add_rows(out, from->n - from->first));
     for (size_t c = 0; c < t->n_columns; c++) {
-        hd_rows_column *column;
         hd_column *to;
-        HD_TRY(hd_rows_need(from, t->columns[c].name, &column));
+        const hd_rows_column *column = hd_rows_find(from, t->columns[c].name);
+        if (!column) {
+            return HD_FAIL(HEED_INPUT, "column '%s' is missing: the training rows had it",
+                           "缺少列“%s”：训练数据中有该列", t->columns[c].name);
+        }
         if (column->kind != HD_ROWS_TEXT) {
             return HD_FAIL(HEED_INPUT, "column '%s' holds images", "列“%s”是图像",
                            t->columns[c].name);

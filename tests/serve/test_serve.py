@@ -44,6 +44,33 @@ class Served(unittest.TestCase):
         self.assertEqual(api["openapi"], "3.1.0")
         self.assertIn("/api/v1/recommend/{user}", api["paths"])
 
+    def test_a_recipes_model_answers_and_is_replaced(self):
+        rows = [{"sepal_length": 5.0, "sepal_width": 3.4, "petal_length": 1.4, "petal_width": 0.2}] * 3
+        path = "/api/v1/models/iris_mlp/predict"
+        self.problem(404, "POST", path, body={"rows": rows})
+        train = ["recipe", "run", "iris_mlp", "--set", "train.epochs=100", "--set", "compare=[majority]"]
+        run(*train, cwd=self.shop.folder)
+        said = self.ok("POST", path, key="read", body={"rows": rows, "top": 1}).json
+        self.assertEqual(said["version"], "000001")
+        self.assertEqual([p["class"] for p in said["predictions"]], ["setosa"] * 3)
+        self.assertEqual(len(said["predictions"][0]["probabilities"]), 1)
+        # Another version is taken up as soon as it is in force.
+        run(*train, "--seed", "2", cwd=self.shop.folder)
+        self.assertEqual(self.ok("POST", path, body={"rows": rows}).json["version"], "000002")
+        self.ok("POST", "/api/v1/models/rollback", body={"model": "iris_mlp"})
+        self.assertEqual(self.ok("POST", path, body={"rows": rows}).json["version"], "000001")
+        # What doesn't fit is said.
+        short = {name: 1 for name in rows[0] if name != "petal_width"}
+        self.assertIn("'petal_width' is missing", self.problem(422, "POST", path, body={"rows": [short]})["detail"])
+        wide = {**rows[0], "petal_width": "wide"}
+        self.assertIn("not a number", self.problem(422, "POST", path, body={"rows": [wide]})["detail"])
+        for wrong in ([7], [{}] * 10001, {}):
+            self.problem(422, "POST", path, body={"rows": wrong})
+        self.problem(400, "POST", path, body={})
+        self.assertEqual(self.ok("POST", path, body={"rows": []}).json["predictions"], [])
+        self.assertIn("iris_mlp", [r["name"] for r in self.ok("GET", "/api/v1/recipes").json["recipes"]])
+        self.problem(401, "POST", path, key=None, body={"rows": rows})
+
     def test_metrics_are_prometheus_text(self):
         self.ok("GET", "/api/v1/recommend/u1")
         text = self.ok("GET", "/metrics").body.decode()
