@@ -26,7 +26,8 @@ typedef struct bench_case {
     heed_err (*run)(void *made);
     void (*drop)(void *made);
 } bench_case;
-extern const bench_case sequence_cases[]; // sequences.c
+extern const bench_case sequence_cases[];    // sequences.c
+extern const bench_case convolution_cases[]; // convolutions.c
 
 // Operations per second of a tight loop on registers, once.
 double peak_f32(void);

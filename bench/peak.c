@@ -21,6 +21,10 @@ static void keep(float x) { // so that the loop isn't thrown away
     __asm__ volatile("" : : "m"(x));
 }
 
+static double rate(double work, double took) { // 0: the clock stood still
+    return took > 0 ? work / took : 0;
+}
+
 enum { CHAINS = 12, ROUNDS = 3000, STEPS = 500 };
 
 __attribute__((target("avx512f"), noinline)) static double fma512(void) {
@@ -33,7 +37,7 @@ __attribute__((target("avx512f"), noinline)) static double fma512(void) {
     }
     double took = seconds() - start;
     for (int i = 0; i < CHAINS; i++) keep(_mm512_reduce_add_ps(a[i]));
-    return 32.0 * CHAINS * ROUNDS / took;
+    return rate(32.0 * CHAINS * ROUNDS, took);
 }
 
 __attribute__((target("avx2,fma"), noinline)) static double fma256(void) {
@@ -46,7 +50,7 @@ __attribute__((target("avx2,fma"), noinline)) static double fma256(void) {
     }
     double took = seconds() - start;
     for (int i = 0; i < CHAINS; i++) keep(a[i][0]);
-    return 16.0 * CHAINS * ROUNDS / took;
+    return rate(16.0 * CHAINS * ROUNDS, took);
 }
 
 double peak_f32(void) {
@@ -74,7 +78,7 @@ static const struct {
     }                                          \
     double took = seconds() - start;           \
     _tile_release();                           \
-    return 4.0 * STEPS * 2 * 16 * 16 * (k) / took
+    return rate(4.0 * STEPS * 2 * 16 * 16 * (k), took)
 
 __attribute__((target("amx-tile,amx-bf16"), noinline)) static double amx_bf16(void) {
     AMX_LOOP(_tile_dpbf16ps, 32);

@@ -114,7 +114,7 @@ static void check_absolute(void) {
         hd_kernels_get()->vec->op[ops[k]](N, x, d, y, &arg, 0);
         for (size_t i = 0; i < N; i++) {
             double want = hd_vec_reference(ops[k], (double)x[i], 1, &arg, i);
-            if (fabs((double)y[i] - want) > 1e-6 * fmax(1, fabs(want)))
+            if (fabs((double)y[i] - want) > 5e-7 * fmax(1, fabs(want)))
                 fail_msg("%s: f(%.9g) is %.9g, not %.9g", hd_vec_name(ops[k]), (double)x[i],
                          (double)y[i], want);
         }
