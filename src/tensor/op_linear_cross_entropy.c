@@ -16,7 +16,7 @@
 enum { X, W, B, LABELS, WEIGHTS, UPSTREAM, KNOWN }; // KNOWN: the forward's loss
 enum { LOSS };
 enum { DX, DW, DB };
-enum { MOST_LOGITS = 8 << 20, LEAST_ROWS = 64, ALIGN = 16 }; // floats
+enum { MOST_LOGITS = 32 << 20, LEAST_ROWS = 64, ALIGN = 16 }; // floats
 
 typedef struct chunked_attrs {
     hd_loss_attrs loss;
