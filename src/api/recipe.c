@@ -342,8 +342,11 @@ static heed_err run_text(const json_t *report, heed_lang lang, size_t width, hd_
     HD_TRY(err);
     add_findings(report, lang, width, out);
     if (json_object_get(report, "version")) {
-        hd_str_addf(out, hd_say(lang, "\n%s %s is in force\n", "\n已启用 %s %s\n"),
-                    hd_json_text(report, "recipe"), hd_json_text(report, "version"));
+        hd_str_addf(out,
+                    hd_say(lang, "\nreport: %s/report.html\n%s %s is in force\n",
+                           "\n报告：%s/report.html\n已启用 %s %s\n"),
+                    hd_json_text(report, "folder"), hd_json_text(report, "recipe"),
+                    hd_json_text(report, "version"));
     } else {
         hd_str_addf(out, hd_say(lang, "\nmodel and report: %s\n", "\n模型与报告：%s\n"),
                     hd_json_text(report, "folder"));

@@ -306,6 +306,21 @@ static heed_err predict_all(hd_runner *r, hd_loader *loader, float **out, size_t
     }
 }
 
+// Whether the network was built for these inputs: then it isn't touched, and several threads may
+// predict with it.
+static bool stands_for(const hd_net *net, const hd_data *data) {
+    int n = 0;
+    for (int i = 0; i < data->n_fields; i++) {
+        const hd_data_field *is = &data->fields[i], *was = &net->inputs[n];
+        if (is->role == HD_ROLE_TARGET) continue;
+        if (n++ >= net->n_inputs || is->role != was->role || is->dtype != was->dtype ||
+            is->n_dims != was->n_dims || strcmp(is->name, was->name) != 0 ||
+            memcmp(is->shape, was->shape, (size_t)is->n_dims * sizeof is->shape[0]) != 0)
+            return false;
+    }
+    return n > 0 && n == net->n_inputs;
+}
+
 heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
                         size_t *width) {
     hd_loader *loader = NULL;
@@ -315,7 +330,7 @@ heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads
     const hd_program_opts program_opts = {.batch = 0};
     *out = NULL;
     *width = 0;
-    HD_TRY(hd_net_prepare(net, data->fields, data->n_fields));
+    if (!stands_for(net, data)) HD_TRY(hd_net_prepare(net, data->fields, data->n_fields));
     HD_TRY(hd_pool_new(threads, &pool));
     hd_runner_init(&runner, net, data, pool, &program_opts);
     heed_err err = hd_loader_new(data, &opts, &loader);

@@ -96,7 +96,8 @@ typedef struct hd_evaluation {
 heed_err hd_net_evaluate(hd_net *net, hd_data *data, const char *loss, const char *metrics,
                          size_t batch, size_t threads, hd_evaluation *out) HEED_CHECK;
 
-// The output for each sample of the data: (n, width), in order. *out: for hd_free.
+// The output for each sample of the data: (n, width), in order. *out: for hd_free. On inputs that
+// the network was built for (hd_net_prepare, a training, a file), many threads may call it.
 heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
                         size_t *width) HEED_CHECK;
 

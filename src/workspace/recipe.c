@@ -217,7 +217,11 @@ static heed_err run_and_publish(heed_workspace *ws, const hd_recipe *recipe,
     const char *main = json_string_value(json_object_get(*report, "main"));
     const hd_model_ref ref = {hd_arena_strdup(arena, main), opts.version};
     if (!ref.method) return HD_FAIL_MEMORY(0);
+    char *folder = hd_arena_printf(arena, "%s/models/%s/%s/%s", ws->folder, task.text, ref.method,
+                                   ref.version);
+    if (!folder) return HD_FAIL_MEMORY(0);
     HD_TRY(hd_json_set(*report, "version", json_string(opts.version)));
+    HD_TRY(hd_json_set(*report, "folder", json_string(folder)));
     return publish(ws, recipe->name, opts.out, ref, arena);
 }
 

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "heed/error.h"
+#include "recipe/made.h"
 #include "recipe/predictor.h"
 
 static char folder[64];
@@ -284,6 +285,52 @@ static void test_language(void **state) {
     hd_predictor_close(model);
 }
 
+// ── One model, many threads ──
+
+enum { ASKERS = 4, ASKED = 40 };
+
+typedef struct asking {
+    const hd_predictor *model;
+    const hd_rows *rows;
+    hd_answer answers[ASKERS];
+} asking;
+
+static heed_err ask_often(void *ctx, size_t chunk) {
+    asking *a = ctx;
+    for (int i = 0; i < ASKED; i++) {
+        hd_answer_clear(&a->answers[chunk]);
+        HD_TRY(hd_predictor_run(a->model, a->rows, 1, &a->answers[chunk]));
+    }
+    return HEED_OK;
+}
+
+static void test_many_askers(void **state) {
+    (void)state;
+    static const char *const compare[] = {"network", "tree"};
+    for (size_t m = 0; m < 2; m++) {
+        char main[32];
+        hd_pool *pool;
+        hd_rows rows;
+        hd_snprintf(main, sizeof main, "main=%s", compare[m]);
+        const char *const changes[] = {"train.epochs=3", "compare=[tree]", main};
+        json_decref(run(RECIPES "/iris_mlp.yaml", changes, 3, path_of("asked")));
+        hd_rows_init(&rows);
+        must(hd_made_rows(hd_made_find("flowers"), 30, 0, 9, &rows));
+        asking a = {.model = open_model(path_of("asked")), .rows = &rows};
+        must(hd_pool_new(ASKERS, &pool));
+        must(hd_pool_run(pool, ASKERS, ask_often, &a));
+        hd_pool_free(pool);
+        for (size_t i = 0; i < ASKERS; i++) {
+            assert_int_equal(a.answers[i].n, 30);
+            assert_memory_equal(a.answers[i].scores, a.answers[0].scores,
+                                30 * a.answers[0].k * sizeof(float));
+        }
+        for (size_t i = 0; i < ASKERS; i++) hd_answer_clear(&a.answers[i]);
+        hd_rows_clear(&rows);
+        hd_predictor_close((hd_predictor *)(uintptr_t)a.model);
+    }
+}
+
 // ── Bad input ──
 
 static void put(const char *name, const char *text) {
@@ -436,11 +483,11 @@ static int begin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_iris),     cmocka_unit_test(test_folds),
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_language), cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_not_ours), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_iris),        cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_language),    cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_many_askers), cmocka_unit_test(test_not_ours),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, begin, tear_down);
 }
