@@ -41,8 +41,11 @@ static void top5_add(hd_score *score, const hd_batch_view *b) {
 }
 
 static void perplexity_add(hd_score *score, const hd_batch_view *b) {
-    score->sum += b->loss * (double)b->rows;
-    score->count += (double)b->rows;
+    const int32_t *label = b->target;
+    double rows = (double)b->rows;
+    for (size_t r = 0; b->has_ignored && r < b->rows; r++) rows -= label[r] == b->ignored;
+    score->sum += rows > 0 ? b->loss * rows : 0;
+    score->count += rows;
 }
 
 static double perplexity_value(const hd_score *score) {

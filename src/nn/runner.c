@@ -218,6 +218,22 @@ static void count(hd_runner *r, const hd_program *p, const hd_minibatch *batch, 
     for (size_t i = 0; i < metrics->n; i++) metrics->kind[i]->add(&metrics->score[i], &view);
 }
 
+// What a batch's mean weighs: its samples, or where a label counts for nothing, the others.
+static double weight_of(const hd_runner *r, const hd_minibatch *batch) {
+    const hd_loss_kind *kind = hd_loss_kind_of(r->opts.loss);
+    int32_t ignored;
+    if (kind->rule != HD_TARGET_LABELS || r->target < 0 || !kind->ignored ||
+        !kind->ignored(r->opts.loss->choice.options, &ignored)) {
+        return (double)batch->n;
+    }
+    hd_data_field fields[HD_FIELDS];
+    hd_fields_cut(r->data, batch->length, fields);
+    const int32_t *label = batch->fields[r->target];
+    size_t count = batch->n * hd_field_count(&fields[r->target]), others = 0;
+    for (size_t i = 0; i < count; i++) others += label[i] != ignored;
+    return (double)others;
+}
+
 static heed_err evaluate_all(hd_runner *r, hd_loader *loader, hd_metrics *metrics, double *sum,
                              double *n) {
     for (;;) {
@@ -229,8 +245,9 @@ static heed_err evaluate_all(hd_runner *r, hd_loader *loader, hd_metrics *metric
         HD_TRY(hd_graph_run_forward(p->graph));
         double loss = (double)*(const float *)p->loss->data;
         if (!isfinite(loss)) HD_TRY(check_data(r, &batch));
-        *sum += loss * (double)batch.n;
-        *n += (double)batch.n;
+        double weight = weight_of(r, &batch);
+        *sum += weight > 0 ? loss * weight : 0;
+        *n += weight;
         count(r, p, &batch, loss, metrics);
     }
 }

@@ -255,6 +255,24 @@ static void test_log_q(void **state) {
     hd_data_free(data);
 }
 
+// Batches in which unlike many labels are ignored, one of them all: as in a single batch.
+static void test_ignored_batches(void **state) {
+    (void)state;
+    static const int32_t some[ROWS] = {1, -1, -1, -1, 3, 0};
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_F32, 1, {WIDTH}}, .dtype = HD_F32, .data = x},
+        {.field = {"target", HD_ROLE_TARGET, HD_I32, 0, {0}}, .dtype = HD_I32, .data = some}};
+    hd_data *data;
+    hd_evaluation e;
+    hd_net *net = net_of("[]", 1);
+    assert_ok(hd_data_memory(ROWS, 2, columns, &data));
+    assert_ok(hd_net_evaluate(net, data, "cross_entropy: {ignore: -1}", "perplexity", 2, 1, &e));
+    near("perplexity", e.metrics[0], exp(e.loss));
+    near("ignored", e.loss, -(log_share(0, 1) + log_share(4, 3) + log_share(5, 0)) / 3);
+    hd_net_free(net);
+    hd_data_free(data);
+}
+
 static void test_metrics(void **state) {
     (void)state;
     const hd_data_column columns[] = {
@@ -300,10 +318,10 @@ static int setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_shares),      cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_contrastive), cmocka_unit_test(test_ctc),
-        cmocka_unit_test(test_sampled),     cmocka_unit_test(test_log_q),
-        cmocka_unit_test(test_metrics)};
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_shares),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_contrastive),     cmocka_unit_test(test_ctc),
+        cmocka_unit_test(test_sampled),         cmocka_unit_test(test_log_q),
+        cmocka_unit_test(test_ignored_batches), cmocka_unit_test(test_metrics)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }
