@@ -54,8 +54,6 @@ static double fused_flops(const hd_node *node) {
 
 const hd_operator hd_operator_fused = {
     .name = "fused",
-    .min_in = 1,
-    .max_in = HD_MAX_INPUTS,
     .attrs_size = sizeof(fused),
     .forward = fused_forward,
     .flops = fused_flops,

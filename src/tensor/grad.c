@@ -34,8 +34,7 @@ static heed_err store_forward(const hd_node *node, const hd_run *run) {
 
 static const hd_operator operator_store = {
     .name = "store_gradient",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .shape = store_shape,
     .forward = store_forward,

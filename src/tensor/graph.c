@@ -144,9 +144,10 @@ void hd_graph_renumber(hd_graph *graph) {
 
 static heed_err check_inputs(const hd_graph *graph, const hd_operator *op, int n_in,
                              hd_tensor *const *in) {
-    if (n_in < op->min_in || n_in > op->max_in) {
+    int least = op->n_in > 0 ? op->n_in : 1, most = op->n_in > 0 ? op->n_in : HD_MAX_INPUTS;
+    if (n_in < least || n_in > most) {
         return HD_FAIL(HEED_INPUT, "%d inputs given, %d to %d are taken",
-                       "给了 %d 个输入，应为 %d 到 %d 个", n_in, op->min_in, op->max_in);
+                       "给了 %d 个输入，应为 %d 到 %d 个", n_in, least, most);
     }
     for (int i = 0; i < n_in; i++) {
         if (!in[i] && !(op->optional >> i & 1))

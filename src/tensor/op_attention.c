@@ -283,8 +283,7 @@ static double grad_flops(const hd_node *node) {
 
 static const hd_operator operator_attention_grad = {
     .name = "attention_grad",
-    .min_in = GRAD_INPUTS,
-    .max_in = GRAD_INPUTS,
+    .n_in = GRAD_INPUTS,
     .n_out = 5,
     .attrs_size = sizeof(attention_attrs),
     .optional = OPTIONAL,
@@ -345,8 +344,7 @@ static void attention_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_attention = {
     .name = "attention",
-    .min_in = INPUTS,
-    .max_in = INPUTS,
+    .n_in = INPUTS,
     .n_out = 2,
     .attrs_size = sizeof(attention_attrs),
     .optional = OPTIONAL,

@@ -60,8 +60,7 @@ static void cast_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_cast = {
     .name = "cast",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(cast_attrs),
     .shape = cast_shape,

@@ -193,7 +193,7 @@ static hd_tensor *apply(const hd_operator *op, hd_tensor *a, hd_tensor *b, const
     conv_attrs with = *attrs;
     with.relu = false;
     with.out[0] = out[0], with.out[1] = out[1];
-    return hd_operator_apply(hd_graph_of(a), op, op->max_in, (hd_tensor *[]){a, b, NULL}, &with);
+    return hd_operator_apply(hd_graph_of(a), op, op->n_in, (hd_tensor *[]){a, b, NULL}, &with);
 }
 
 static heed_err conv2d_backward(hd_node *node, hd_tensor *const *grad_out, hd_tensor **grad_in) {
@@ -242,8 +242,7 @@ static void conv2d_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_conv2d = {
     .name = "conv2d",
-    .min_in = 3,
-    .max_in = 3,
+    .n_in = 3,
     .n_out = 1,
     .attrs_size = sizeof(conv_attrs),
     .optional = 1U << B,
@@ -341,8 +340,7 @@ static void transpose_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_conv_transpose2d = {
     .name = "conv_transpose2d",
-    .min_in = 3,
-    .max_in = 3,
+    .n_in = 3,
     .n_out = 1,
     .attrs_size = sizeof(conv_attrs),
     .optional = 1U << B,
@@ -399,8 +397,7 @@ static void dw_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_conv2d_dw = {
     .name = "conv2d_dw",
-    .min_in = 2,
-    .max_in = 2,
+    .n_in = 2,
     .n_out = 1,
     .attrs_size = sizeof(conv_attrs),
     .shape = dw_shape,

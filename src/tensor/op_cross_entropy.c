@@ -119,8 +119,7 @@ static double loss_flops(const hd_node *node) {
 
 static const hd_operator operator_cross_entropy_grad = {
     .name = "cross_entropy_grad",
-    .min_in = 6,
-    .max_in = 6,
+    .n_in = 6,
     .n_out = 1,
     .attrs_size = sizeof(hd_loss_attrs),
     .optional = 1U << WEIGHTS,
@@ -167,8 +166,7 @@ static void loss_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_cross_entropy = {
     .name = "cross_entropy",
-    .min_in = 3,
-    .max_in = 3,
+    .n_in = 3,
     .n_out = 3,
     .attrs_size = sizeof(hd_loss_attrs),
     .optional = 1U << WEIGHTS,

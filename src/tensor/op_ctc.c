@@ -283,8 +283,7 @@ static heed_err grad_forward(const hd_node *node, const hd_run *run) {
 
 static const hd_operator operator_ctc_grad = {
     .name = "ctc_grad",
-    .min_in = GRAD_INPUTS,
-    .max_in = GRAD_INPUTS,
+    .n_in = GRAD_INPUTS,
     .n_out = 1,
     .attrs_size = sizeof(ctc_attrs),
     .optional = 1U << STEPS | 1U << LENGTHS,
@@ -322,8 +321,7 @@ static void ctc_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_ctc = {
     .name = "ctc",
-    .min_in = INPUTS,
-    .max_in = INPUTS,
+    .n_in = INPUTS,
     .n_out = 2,
     .attrs_size = sizeof(ctc_attrs),
     .optional = 1U << STEPS | 1U << LENGTHS,

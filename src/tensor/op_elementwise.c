@@ -152,8 +152,7 @@ static double elementwise_flops(const hd_node *node) {
 #define GRADIENT(id, opcode, inputs)           \
     static const hd_operator operator_##id = { \
         .name = #id,                           \
-        .min_in = inputs,                      \
-        .max_in = inputs,                      \
+        .n_in = inputs,                        \
         .n_out = 1,                            \
         .attrs_size = sizeof(vec_attrs),       \
         .shape = elementwise_shape,            \
@@ -371,8 +370,7 @@ UNARY_SAMPLES(dropout, 0, 0, 0.4F, 0)
 #define OPERATOR(id, opcode, inputs, places, arg) \
     const hd_operator hd_operator_##id = {        \
         .name = #id,                              \
-        .min_in = inputs,                         \
-        .max_in = inputs,                         \
+        .n_in = inputs,                           \
         .n_out = 1,                               \
         .attrs_size = sizeof(vec_attrs),          \
         .shape = elementwise_shape,               \

@@ -117,8 +117,7 @@ static double grad_flops(const hd_node *node) {
 
 static const hd_operator operator_embedding_grad = {
     .name = "embedding_grad",
-    .min_in = 2,
-    .max_in = 2,
+    .n_in = 2,
     .n_out = 1,
     .attrs_size = sizeof(table_attrs),
     .shape = grad_shape,
@@ -163,8 +162,7 @@ static void gather_samples(hd_samples *samples) {
 #define GATHER_OPERATOR(id)                \
     const hd_operator hd_operator_##id = { \
         .name = #id,                       \
-        .min_in = 2,                       \
-        .max_in = 2,                       \
+        .n_in = 2,                         \
         .n_out = 1,                        \
         .shape = id##_shape,               \
         .forward = gather_forward,         \

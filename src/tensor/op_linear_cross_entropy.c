@@ -272,8 +272,7 @@ static double grad_flops(const hd_node *node) {
 
 static const hd_operator operator_linear_cross_entropy_grad = {
     .name = "linear_cross_entropy_grad",
-    .min_in = 7,
-    .max_in = 7,
+    .n_in = 7,
     .n_out = 3,
     .attrs_size = sizeof(chunked_attrs),
     .optional = 1U << B | 1U << WEIGHTS,
@@ -323,8 +322,7 @@ static void chunked_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_linear_cross_entropy = {
     .name = "linear_cross_entropy",
-    .min_in = 5,
-    .max_in = 5,
+    .n_in = 5,
     .n_out = 1,
     .attrs_size = sizeof(chunked_attrs),
     .optional = 1U << B | 1U << WEIGHTS,

@@ -175,8 +175,7 @@ static void matmul_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_matmul = {
     .name = "matmul",
-    .min_in = 2,
-    .max_in = 2,
+    .n_in = 2,
     .n_out = 1,
     .attrs_size = sizeof(matmul_attrs),
     .shape = matmul_shape,
@@ -337,8 +336,7 @@ static void linear_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_linear = {
     .name = "linear",
-    .min_in = 4,
-    .max_in = 4,
+    .n_in = 4,
     .n_out = 2, // the result; what act was taken of, where act's gradient needs it
     .attrs_size = sizeof(linear_attrs),
     .optional = 1U << B | 1U << RESIDUAL,

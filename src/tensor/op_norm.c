@@ -205,8 +205,7 @@ static void group_norm_samples(hd_samples *samples) {
 #define NORM_OPERATOR(id, moves)                                                                \
     const hd_operator hd_operator_##id = {                                                      \
         .name = #id,                                                                            \
-        .min_in = 6,                                                                            \
-        .max_in = 6,                                                                            \
+        .n_in = 6,                                                                              \
         .n_out = 3,                                                                             \
         .attrs_size = sizeof(norm_attrs),                                                       \
         .optional =                                                                             \
@@ -291,8 +290,7 @@ static void norm_back_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_norm_back = {
     .name = "norm_back",
-    .min_in = 7,
-    .max_in = 7,
+    .n_in = 7,
     .n_out = 4,
     .attrs_size = sizeof(norm_attrs),
     .optional = 1U << BGAMMA | 1U << BBETA | 1U << BY,
@@ -408,8 +406,7 @@ static void rms_norm_samples(hd_samples *samples) {
 #define ROW_OPERATOR(id)                      \
     const hd_operator hd_operator_##id = {    \
         .name = #id,                          \
-        .min_in = 3,                          \
-        .max_in = 3,                          \
+        .n_in = 3,                            \
         .n_out = 3,                           \
         .attrs_size = sizeof(row_attrs),      \
         .optional = 1U << GAMMA | 1U << BETA, \
@@ -479,8 +476,7 @@ static void row_back_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_row_norm_back = {
     .name = "row_norm_back",
-    .min_in = 5,
-    .max_in = 5,
+    .n_in = 5,
     .n_out = 3,
     .attrs_size = sizeof(row_attrs),
     .optional = 1U << RGAMMA,

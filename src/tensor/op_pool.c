@@ -230,7 +230,7 @@ static void back_samples(hd_samples *samples) {
     const hd_sample_in in[] = {
         {.kind = HD_SAMPLE_FIXED, .n_dims = 4, .shape = {2, 4, 3, 5}},
         {.kind = HD_SAMPLE_INDEX, .n_dims = 4, .shape = {2, 4, 3, 5}, .low = 0, .high = 35}};
-    hd_sample_add(samples, samples->op->min_in, in, &a, 0);
+    hd_sample_add(samples, samples->op->n_in, in, &a, 0);
 }
 
 static double pool_flops(const hd_node *node) {
@@ -241,8 +241,7 @@ static double pool_flops(const hd_node *node) {
 #define POOL_OPERATOR(id, outs, rule)                  \
     const hd_operator hd_operator_##id##_pool = {      \
         .name = #id "_pool",                           \
-        .min_in = 1,                                   \
-        .max_in = 1,                                   \
+        .n_in = 1,                                     \
         .n_out = outs,                                 \
         .attrs_size = sizeof(pool_attrs),              \
         .shape = rule,                                 \
@@ -256,8 +255,7 @@ static double pool_flops(const hd_node *node) {
     };                                                 \
     const hd_operator hd_operator_##id##_pool_back = { \
         .name = #id "_pool_back",                      \
-        .min_in = outs,                                \
-        .max_in = outs,                                \
+        .n_in = outs,                                  \
         .n_out = 1,                                    \
         .attrs_size = sizeof(pool_attrs),              \
         .shape = back_shape,                           \
@@ -406,10 +404,10 @@ static void upsample_back_samples(hd_samples *samples) {
     hd_sample_add(samples, 1, &in, &(resize_attrs){{3, 2}, true}, 0);
 }
 
-#define RESIZE_OPERATOR(id)                                                                \
-    .name = #id, .min_in = 1, .max_in = 1, .n_out = 1, .attrs_size = sizeof(resize_attrs), \
-    .shape = resize_shape, .forward = id##_forward, .reference = id##_reference,           \
-    .workspace = id##_workspace, .flops = pool_flops, .samples = id##_samples
+#define RESIZE_OPERATOR(id)                                                                        \
+    .name = #id, .n_in = 1, .n_out = 1, .attrs_size = sizeof(resize_attrs), .shape = resize_shape, \
+    .forward = id##_forward, .reference = id##_reference, .workspace = id##_workspace,             \
+    .flops = pool_flops, .samples = id##_samples
 
 const hd_operator hd_operator_upsample = {RESIZE_OPERATOR(upsample), .backward = upsample_backward};
 const hd_operator hd_operator_upsample_back = {RESIZE_OPERATOR(upsample_back)};

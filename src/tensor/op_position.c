@@ -129,8 +129,7 @@ static void rotary_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_rotary = {
     .name = "rotary",
-    .min_in = ROTARY_INPUTS,
-    .max_in = ROTARY_INPUTS,
+    .n_in = ROTARY_INPUTS,
     .n_out = 1,
     .attrs_size = sizeof(rotary_attrs),
     .optional = 1U << PLACES,
@@ -257,8 +256,7 @@ static heed_err distance_grad_forward(const hd_node *node, const hd_run *run) {
 
 static const hd_operator operator_distance_bias_grad = {
     .name = "distance_bias_grad",
-    .min_in = 2,
-    .max_in = 2,
+    .n_in = 2,
     .n_out = 1,
     .attrs_size = sizeof(distance_attrs),
     .shape = distance_grad_shape,
@@ -282,8 +280,7 @@ static void distance_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_distance_bias = {
     .name = "distance_bias",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(distance_attrs),
     .shape = distance_shape,

@@ -253,8 +253,7 @@ static double grad_flops(const hd_node *node) {
 
 static const hd_operator operator_recurrent_grad = {
     .name = "recurrent_grad",
-    .min_in = GRAD_INPUTS,
-    .max_in = GRAD_INPUTS,
+    .n_in = GRAD_INPUTS,
     .n_out = D_GATES + 1,
     .attrs_size = sizeof(recurrent_attrs),
     .in_place = 1U << GRAD_GATES,
@@ -316,8 +315,7 @@ static void recurrent_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_recurrent = {
     .name = "recurrent",
-    .min_in = INPUTS,
-    .max_in = INPUTS,
+    .n_in = INPUTS,
     .n_out = OUTPUTS,
     .attrs_size = sizeof(recurrent_attrs),
     .optional = OPTIONAL,

@@ -132,8 +132,7 @@ static void mean_samples(hd_samples *samples) {
 #define SUM_OPERATOR(id)                    \
     const hd_operator hd_operator_##id = {  \
         .name = #id,                        \
-        .min_in = 1,                        \
-        .max_in = 1,                        \
+        .n_in = 1,                          \
         .n_out = 1,                         \
         .attrs_size = sizeof(reduce_attrs), \
         .shape = reduce_shape,              \
@@ -252,8 +251,7 @@ static heed_err place_forward(const hd_node *node, const hd_run *run) {
 
 static const hd_operator operator_max_over_grad = {
     .name = "max_over_grad",
-    .min_in = 2,
-    .max_in = 2,
+    .n_in = 2,
     .n_out = 1,
     .attrs_size = sizeof(place_attrs),
     .shape = place_shape,
@@ -278,8 +276,7 @@ static void max_over_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_max_over = {
     .name = "max_over",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 2, // the values, and where in the stretch they stood
     .attrs_size = sizeof(reduce_attrs),
     .shape = max_over_shape,

@@ -62,8 +62,7 @@ static heed_err mask_grad_forward(const hd_node *node, const hd_run *run) {
 
 static const hd_operator operator_mask_equal_grad = {
     .name = "mask_equal_grad",
-    .min_in = INPUTS,
-    .max_in = INPUTS,
+    .n_in = INPUTS,
     .n_out = 1,
     .shape = mask_shape,
     .forward = mask_grad_forward,
@@ -90,8 +89,7 @@ static void mask_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_mask_equal = {
     .name = "mask_equal",
-    .min_in = INPUTS,
-    .max_in = INPUTS,
+    .n_in = INPUTS,
     .n_out = 1,
     .attrs_size = sizeof(mask_attrs),
     .shape = mask_shape,

@@ -84,8 +84,7 @@ static void reshape_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_reshape = {
     .name = "reshape",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(shape_attrs),
     .shape = reshape_shape,
@@ -161,8 +160,7 @@ static void broadcast_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_broadcast = {
     .name = "broadcast",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(shape_attrs),
     .shape = broadcast_shape,
@@ -322,8 +320,7 @@ static void permute_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_permute = {
     .name = "permute",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(shape_attrs), // shape: the order
     .shape = permute_shape,
@@ -399,8 +396,7 @@ static void slice_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_slice = {
     .name = "slice",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(cut_attrs),
     .shape = slice_shape,
@@ -428,8 +424,7 @@ static void part_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_part = {
     .name = "part",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(cut_attrs),
     .shape = part_shape,
@@ -523,8 +518,6 @@ static void concat_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_concat = {
     .name = "concat",
-    .min_in = 1,
-    .max_in = HD_MAX_INPUTS,
     .n_out = 1,
     .attrs_size = sizeof(cut_attrs),
     .shape = concat_shape,
@@ -616,8 +609,7 @@ static void pad_samples(hd_samples *samples) {
 
 const hd_operator hd_operator_pad = {
     .name = "pad",
-    .min_in = 1,
-    .max_in = 1,
+    .n_in = 1,
     .n_out = 1,
     .attrs_size = sizeof(shape_attrs), // shape: before
     .shape = pad_shape,

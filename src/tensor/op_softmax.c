@@ -153,8 +153,7 @@ static void l2_normalize_reference(const hd_node *node, const double *const *in,
 #define ROWS_GRADIENT(id, kernel, places)                                                         \
     static const hd_operator operator_##id = {                                                    \
         .name = #id,                                                                              \
-        .min_in = 2,                                                                              \
-        .max_in = 2,                                                                              \
+        .n_in = 2,                                                                                \
         .n_out = 1,                                                                               \
         .attrs_size = sizeof(norm_attrs),                                                         \
         .shape = rows_shape,                                                                      \
@@ -194,8 +193,7 @@ static void rows_samples(hd_samples *samples) {
 #define ROWS_OPERATOR(id, kernel)          \
     const hd_operator hd_operator_##id = { \
         .name = #id,                       \
-        .min_in = 1,                       \
-        .max_in = 1,                       \
+        .n_in = 1,                         \
         .n_out = 1,                        \
         .attrs_size = sizeof(norm_attrs),  \
         .shape = rows_shape,               \

@@ -23,7 +23,8 @@ typedef struct hd_samples hd_samples;
 
 struct hd_operator {
     const char *name;
-    int min_in, max_in, n_out;
+    int n_in; // 0: from 1 to HD_MAX_INPUTS
+    int n_out;
     size_t attrs_size;
     uint32_t optional; // bit i: input i may be NULL
     // Sets the outputs' dtype and shape (hd_out_set), or HD_FAILs with the shapes; operator and
