@@ -15,8 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "heed/error.h"
-#include "recipe/prepared.h"
-#include "recipe/run.h"
+#include "recipe/fit.h"
 
 enum { MOST = 64, ROWS = 120, FEW = 1000 };
 
@@ -82,39 +81,6 @@ static size_t list_recipes(char paths[MOST][512]) {
     closedir(folder);
     assert_true(n > 0);
     return n;
-}
-
-// ── They fit their data ──
-
-// Checks a recipe on at most so many rows of each file; 0: all.
-static heed_err check_on(const char *path, int most) {
-    char rows[64];
-    hd_recipe *recipe;
-    json_t *said = NULL;
-    must(hd_recipe_open(path, NULL, 0, &recipe), path);
-    hd_snprintf(rows, sizeof rows, "data.%s.rows=%d", recipe->input.kind->name, most);
-    hd_recipe_free(recipe);
-    const char *const changes[] = {rows};
-    must(hd_recipe_open(path, changes, 1, &recipe), path);
-    const hd_recipe_opts opts = {.data = data_folder(), .seed = -1, .threads = 2};
-    heed_err err = hd_recipe_check(recipe, &opts, &said);
-    if (err == HEED_NOT_FOUND) printf("skipped %s: its data isn't here\n", recipe->name);
-    if (err == HEED_OK)
-        assert_int_equal(json_array_size(json_object_get(said, "networks")), recipe->n_networks);
-    json_decref(said);
-    hd_recipe_free(recipe);
-    return err;
-}
-
-static void test_parameters(void **state) {
-    (void)state;
-    static char paths[MOST][512];
-    size_t n = list_recipes(paths);
-    for (size_t i = 0; i < n; i++) {
-        heed_err err = check_on(paths[i], FEW);
-        if (err == HEED_INPUT) err = check_on(paths[i], 0); // a file sorted by class
-        if (err != HEED_NOT_FOUND) must(err, paths[i]);
-    }
 }
 
 // The textbook networks, exactly.
@@ -224,6 +190,17 @@ static void serve_alike(const hd_prepared *p, const char *name) {
     p->kind->free(loaded);
 }
 
+// Each network is built on the samples; the first has the parameters that the recipe expects.
+static heed_err build_networks(const hd_prepared *p) {
+    for (size_t i = 0; i < p->recipe->n_networks; i++) {
+        size_t parameters = 0;
+        HD_TRY(hd_check_network(p, &p->recipe->networks[i], &parameters));
+        if (i == 0 && p->recipe->parameters >= 0)
+            assert_int_equal(parameters, p->recipe->parameters);
+    }
+    return HEED_OK;
+}
+
 static heed_err same_bytes_on(const char *path, int most) {
     opened o;
     hd_prepared prepared;
@@ -233,6 +210,7 @@ static heed_err same_bytes_on(const char *path, int most) {
         err = hd_prepared_fit(o.recipe, &o.raw, HD_NO_FOLD, wanted, &prepared);
         if (err == HEED_OK) {
             if (!prepared.samples[HD_PART_TRAIN].data) serve_alike(&prepared, o.recipe->name);
+            err = build_networks(&prepared);
             hd_prepared_clear(&prepared);
         }
     } else {
@@ -242,7 +220,7 @@ static heed_err same_bytes_on(const char *path, int most) {
     return err;
 }
 
-static void test_same_bytes(void **state) {
+static void test_all(void **state) {
     (void)state;
     static char paths[MOST][512];
     size_t n = list_recipes(paths);
@@ -255,9 +233,8 @@ static void test_same_bytes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_textbook),
-        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
