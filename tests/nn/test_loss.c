@@ -251,6 +251,13 @@ static void test_log_q(void **state) {
         loss += log(sum) / 4;
     }
     near("log_q", report.loss, loss);
+    for (uint64_t n = 1;; n++) {
+        hd_mem_fail_at(n, false);
+        heed_err err = hd_net_train(net, data, &opts, &report);
+        hd_mem_fail_at(0, false);
+        if (err == HEED_OK) break;
+        assert_int_equal(err, HEED_MEMORY);
+    }
     hd_net_free(net);
     hd_data_free(data);
 }
@@ -313,7 +320,7 @@ static void test_metrics(void **state) {
 static int setup(void **state) {
     (void)state;
     draw();
-    return 0;
+    return hd_mem_adopt_libraries() == HEED_OK ? 0 : 1;
 }
 
 int main(void) {
