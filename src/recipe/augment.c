@@ -38,13 +38,22 @@ static void augmented_free(hd_data *data) {
 
 // ── Neighbours ──
 
+static heed_err needs_classes(void) {
+    return HD_FAIL(HEED_INPUT, "'smote' needs classes: what is predicted here are values",
+                   "“smote”需要类别，而此处预测的是数值");
+}
+
+// A class is a number, or 0 and 1 as they stand for a sigmoid's value.
 static heed_err read_labels(augmented *a, int target) {
     size_t n = a->inner->n;
+    bool whole = a->inner->fields[target].dtype == HD_I32;
     a->labels = hd_alloc((n + 1) * sizeof *a->labels);
     if (!a->labels) return HD_FAIL_MEMORY(n * sizeof *a->labels);
     for (size_t i = 0; i < n; i++) {
         HD_TRY(a->inner->read(a->inner, 1, &i, NULL, a->room));
-        a->labels[i] = *(const int32_t *)a->room[target];
+        float value = whole ? 0 : *(const float *)a->room[target];
+        if (value != 0 && value != 1) return needs_classes();
+        a->labels[i] = whole ? *(const int32_t *)a->room[target] : (int32_t)value;
         if (a->labels[i] < 0 || a->labels[i] >= 1 << 20) a->labels[i] = 0;
     }
     return HEED_OK;
@@ -66,10 +75,7 @@ static heed_err index_classes(augmented *a) {
 
 static heed_err prepare_neighbours(augmented *a) {
     int target = hd_data_find(a->inner, HD_ROLE_TARGET);
-    if (target < 0 || a->inner->fields[target].dtype != HD_I32) {
-        return HD_FAIL(HEED_INPUT, "'smote' needs classes: what is predicted here are values",
-                       "“smote”需要类别，而此处预测的是数值");
-    }
+    if (target < 0 || hd_field_count(&a->inner->fields[target]) != 1) return needs_classes();
     for (int f = 0; f < a->inner->n_fields; f++) {
         a->room[f] = hd_alloc_aligned(DRAWN, hd_field_bytes(&a->inner->fields[f]));
         if (!a->room[f]) return HD_FAIL_MEMORY(DRAWN * hd_field_bytes(&a->inner->fields[f]));

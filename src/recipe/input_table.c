@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "prepare/pipeline.h"
+#include "recipe/augment.h"
 #include "recipe/inputs.h"
 
 typedef struct table_options {
@@ -459,6 +460,14 @@ static heed_err table_show(const void *fitted, const hd_rows *from, size_t row, 
     return hd_json_pack(out, "{s:o}", "fields", fields);
 }
 
+// A sample of two dimensions is a series: steps, then columns.
+static heed_err table_augment(const void *fitted, const json_t *list, const hd_where *where,
+                              hd_data *data, hd_data **out) {
+    const table *t = fitted;
+    hd_augment_of of = t->shape.n == 2 ? HD_AUGMENT_SERIES : HD_AUGMENT_ROW;
+    return hd_augment_data(data, list, where, of, false, NULL, out);
+}
+
 const hd_input_kind hd_input_table = {
     .kind = {.name = "table",
              .size = sizeof(table_options),
@@ -471,4 +480,5 @@ const hd_input_kind hd_input_table = {
     .from_json = table_from_json,
     .free = table_free,
     .show = table_show,
+    .augment = table_augment,
 };
