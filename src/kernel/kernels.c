@@ -34,3 +34,10 @@ static const hd_kernels tables[HD_ISAS] = {
 const hd_kernels *hd_kernels_get(void) {
     return &tables[hd_isa_get()];
 }
+
+const hd_half_products *hd_half_products_get(void) {
+#if defined(__x86_64__)
+    if (hd_isa_get() == HD_ISA_AMX) return &hd_half_products_amx;
+#endif
+    return NULL;
+}

@@ -29,6 +29,19 @@ typedef struct hd_tile_kernels {
                   float *c, size_t c_row, bool accumulate);
 } hd_tile_kernels;
 
+// Small products of f32 buffers whose values are rounded to bf16 on the way, where the processor
+// has instructions for it.
+typedef struct hd_half_products {
+    void (*begin)(void); // on each thread, around products
+    void (*end)(void);
+    // C (m, n) = or += Σ over p < k of a(i, p) · b(p, j); a(i, p) = a[i·a_row + p], or
+    // a[p·a_row + i] when `turned`. Nothing is read or written past the ends.
+    void (*product)(bool turned, size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                    const float *b, size_t b_row, float *c, size_t c_row, bool accumulate);
+} hd_half_products;
+extern const hd_half_products hd_half_products_amx; // x86 builds only
+const hd_half_products *hd_half_products_get(void); // NULL where the path has none
+
 extern const hd_tile_kernels hd_tile_kernels_ref;
 extern const hd_tile_kernels hd_tile_kernels_avx2;
 extern const hd_tile_kernels hd_tile_kernels_avx512;

@@ -16,6 +16,7 @@
 
 #include "kernel/gemm_plan.h"
 #include "kernel/path/simd.h"
+#include "kernel/tile.h"
 
 enum { SIDE = 16, STEP = 32, BLOCK = 32, TILE = SIDE * STEP }; // TILE: elements
 
@@ -54,6 +55,12 @@ HD_INLINE __m512i to_bf16(__m512 low, __m512 high) {
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
+HD_INLINE __m512i mixed(__m512i both) { // 16 values, 16 more: side by side
+    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(mix, both);
+}
+
 // Row `row`, 32 values along: 16 pairs.
 HD_INLINE __m512i along(const source *s, const bool bf16, size_t row) {
     if (bf16) return narrow(s, row, 0);
@@ -62,8 +69,6 @@ HD_INLINE __m512i along(const source *s, const bool bf16, size_t row) {
 
 // Rows 2·pair and 2·pair + 1, side by side: 16 pairs.
 HD_INLINE __m512i across(const source *s, const bool bf16, size_t pair) {
-    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     __m512i both;
     if (bf16) {
         __m256i low = _mm512_castsi512_si256(narrow(s, 2 * pair, 0));
@@ -72,22 +77,44 @@ HD_INLINE __m512i across(const source *s, const bool bf16, size_t pair) {
     } else {
         both = to_bf16(floats(s, 2 * pair, 0), floats(s, 2 * pair + 1, 0));
     }
-    return _mm512_permutexvar_epi16(mix, both);
+    return mixed(both);
+}
+
+// Pairs i of a whole tile of f32 as they are: no lane is missing.
+HD_INLINE __m512i plain_pairs(const float *at, size_t row, const bool by_pairs, size_t i) {
+    if (!by_pairs) return to_bf16(vf_load(at + i * row), vf_load(at + i * row + SIDE));
+    return mixed(to_bf16(vf_load(at + 2 * i * row), vf_load(at + (2 * i + 1) * row)));
+}
+
+HD_INLINE void put_tile(const vf *row, uint16_t *out) {
+    for (size_t i = 0; i < SIDE; i++) _mm512_store_ps(out + i * STEP, row[i]);
+}
+
+HD_INLINE void make_plain_tile(const source *s, const bool by_pairs, const bool turn,
+                               uint16_t *out) {
+    const size_t step = s->from->row;
+    const float *at = (const float *)s->from->data + s->row * step + s->col;
+    vf row[SIDE];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < SIDE; i++)
+        row[i] = _mm512_castsi512_ps(plain_pairs(at, step, by_pairs, i));
+    if (turn) vf_transpose(row);
+    put_tile(row, out);
 }
 
 HD_INLINE void make_tile(const source *s, const bool bf16, const bool by_pairs, const bool turn,
                          uint16_t *out) {
-    vf row[SIDE];
-    for (size_t i = 0; i < SIDE; i++) {
-        __m512i pairs = by_pairs ? across(s, bf16, i) : along(s, bf16, i);
-        if (turn)
-            row[i] = _mm512_castsi512_ps(pairs);
-        else
-            _mm512_store_si512(out + i * STEP, pairs);
+    const bool whole = s->rows == (by_pairs ? (size_t)STEP : (size_t)SIDE) &&
+                       s->cols == (by_pairs ? (size_t)SIDE : (size_t)STEP);
+    if (!bf16 && whole && s->from->type == HD_F32 && s->from->scale == 1) {
+        make_plain_tile(s, by_pairs, turn, out);
+        return;
     }
-    if (!turn) return;
-    vf_transpose(row);
-    for (size_t i = 0; i < SIDE; i++) _mm512_store_ps(out + i * STEP, row[i]);
+    vf row[SIDE];
+    for (size_t i = 0; i < SIDE; i++)
+        row[i] = _mm512_castsi512_ps(by_pairs ? across(s, bf16, i) : along(s, bf16, i));
+    if (turn) vf_transpose(row);
+    put_tile(row, out);
 }
 
 // One tile: 16 of the side (rows of A, columns of B) from `side` on, 32 of k from `k` on. lines:
@@ -249,6 +276,43 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
     settle();
     put_rows(m, n, whole, c, c_row, accumulate);
 }
+
+// ── Small products ──
+
+enum { SIDE_MOST = 128, K_MOST = 128 }; // packed at once, on the stack
+
+// A packed block of A against all of B, 32 columns at a time.
+static void block_product(size_t m, size_t n, size_t k, const uint16_t *a, const float *b,
+                          size_t b_row, float *c, size_t c_row, bool accumulate) {
+    _Alignas(64) uint16_t panel[BLOCK * K_MOST];
+    const size_t k_pad = (k + STEP - 1) / STEP * STEP;
+    for (size_t j = 0; j < n; j += BLOCK) {
+        const hd_pack_from from = {.data = b + j, .type = HD_F32, .row = b_row, .scale = 1};
+        pack_b(k, least(BLOCK, n - j), &from, false, panel);
+        for (size_t i = 0; i < m; i += BLOCK)
+            tile(least(BLOCK, m - i), least(BLOCK, n - j), k, a + i * k_pad, 0, panel, 0,
+                 c + i * c_row + j, c_row, accumulate);
+    }
+}
+
+static void product(bool turned, size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                    const float *b, size_t b_row, float *c, size_t c_row, bool accumulate) {
+    _Alignas(64) uint16_t rows[SIDE_MOST * K_MOST];
+    for (size_t p = 0; p < k; p += K_MOST) {
+        const size_t ks = least(K_MOST, k - p);
+        for (size_t i = 0; i < m; i += SIDE_MOST) {
+            const hd_pack_from from = {.data = a + (turned ? p * a_row + i : i * a_row + p),
+                                       .type = HD_F32,
+                                       .row = a_row,
+                                       .scale = 1};
+            pack_a(least(SIDE_MOST, m - i), ks, &from, turned, rows, (ks + STEP - 1) / STEP * STEP);
+            block_product(least(SIDE_MOST, m - i), n, ks, rows, b + p * b_row, b_row, c + i * c_row,
+                          c_row, accumulate || p > 0);
+        }
+    }
+}
+
+const hd_half_products hd_half_products_amx = {.begin = begin, .end = end, .product = product};
 
 const hd_engine hd_engine_amx = {
     .mr = BLOCK,

@@ -18,6 +18,7 @@
 
 #include "kernel/kernels.h"
 #include "kernel/path/simd.h"
+#include "kernel/tile.h"
 #include "kernel/vec.h"
 
 enum { KEYS = 128, QUERIES = 32, CHUNK = 256 };
@@ -91,15 +92,6 @@ HD_INLINE void product(const bool turned, size_t m, size_t n, size_t k, const fl
         c += nv * VF;
         left -= nv;
     }
-}
-
-static void product_plain(size_t m, size_t n, size_t k, const float *a, size_t a_row,
-                          const float *b, size_t b_row, float *c, size_t c_row, bool accumulate) {
-    product(false, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
-}
-static void product_turned(size_t m, size_t n, size_t k, const float *a, size_t a_row,
-                           const float *b, size_t b_row, float *c, size_t c_row, bool accumulate) {
-    product(true, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
 }
 
 // ── copies ──
@@ -205,7 +197,28 @@ typedef struct head {
     size_t seen;          // keys within the length
     float scale;
     bool bf16;
+    const hd_half_products *half; // for bf16, or NULL
 } head;
+
+static void product_of(const head *h, bool turned, size_t m, size_t n, size_t k, const float *a,
+                       size_t a_row, const float *b, size_t b_row, float *c, size_t c_row,
+                       bool accumulate) {
+    if (h->half)
+        h->half->product(turned, up_to(m, 8), up_to(n, VF), k, a, a_row, b, b_row, c, c_row,
+                         accumulate);
+    else if (turned)
+        product(true, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
+    else
+        product(false, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
+}
+
+// Around the work on a head.
+static void begin_products(const head *h) {
+    if (h->half) h->half->begin();
+}
+static void end_products(const head *h) {
+    if (h->half) h->half->end();
+}
 
 static head head_of(const hd_attention *a, size_t b, size_t h) {
     const int32_t length = a->lengths ? a->lengths[b] : 0;
@@ -217,7 +230,8 @@ static head head_of(const hd_attention *a, size_t b, size_t h) {
                   .wide = up_to(a->head_dim, VF),
                   .seen = seen,
                   .scale = a->scale != 0 ? a->scale : 1 / sqrtf((float)a->head_dim),
-                  .bf16 = a->precision == HD_PRECISE_BF16};
+                  .bf16 = a->precision == HD_PRECISE_BF16,
+                  .half = a->precision == HD_PRECISE_BF16 ? hd_half_products_get() : NULL};
 }
 
 // How many keys query t sees.
@@ -355,7 +369,8 @@ static size_t forward_floats(const hd_attention *a) {
 static void forward_block(const head *h, const forward_buffers *w, size_t t0, size_t i0,
                           size_t rows, size_t k0, size_t n, const float *out) {
     n = less(n, seen_by(h, t0 + i0 + rows - 1) - k0); // what its last query sees
-    product_plain(rows, n, h->d, w->q + i0 * h->wide, h->wide, w->kt, KEYS, w->y, KEYS, false);
+    product_of(h, false, rows, n, h->d, w->q + i0 * h->wide, h->wide, w->kt, KEYS, w->y, KEYS,
+               false);
     for (size_t i = i0; i < i0 + rows; i++) {
         float *y = w->y + (i - i0) * KEYS, *sum = w->sum + i * h->wide;
         const size_t t = t0 + i, seen = seen_by(h, t), mine = seen > k0 ? less(n, seen - k0) : 0;
@@ -373,7 +388,8 @@ static void forward_block(const head *h, const forward_buffers *w, size_t t0, si
         }
         w->m[i] = now;
     }
-    product_plain(rows, h->d, n, w->y, KEYS, w->v, h->wide, w->sum + i0 * h->wide, h->wide, k0 > 0);
+    product_of(h, false, rows, h->d, n, w->y, KEYS, w->v, h->wide, w->sum + i0 * h->wide, h->wide,
+               k0 > 0);
 }
 
 static void finish_row(const head *h, const float *sum, float l, float *out) {
@@ -398,6 +414,7 @@ static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, 
               h.scale * log2_e, h.bf16, w.q, h.wide);
     for (size_t i = 0; i < n; i++) w.m[i] = -INFINITY, w.l[i] = 0;
     const size_t end = seen_by(&h, t1 - 1);
+    begin_products(&h);
     if (end == 0) memset(w.sum, 0, n * h.wide * sizeof(float));
     for (size_t k0 = 0; k0 < end; k0 += KEYS) {
         const size_t some = less(KEYS, end - k0);
@@ -411,6 +428,7 @@ static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, 
                 forward_block(&h, &w, t0, i, rows, k0, some, to);
         }
     }
+    end_products(&h);
     for (size_t i = 0; i < n; i++) {
         const size_t t = t0 + i;
         finish_row(&h, w.sum + i * h.wide, w.l[i], to + i * a->heads * h.d);
@@ -572,8 +590,8 @@ static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, siz
               h->scale * log2_e, h->bf16, w->q, h->wide);
     copy_rows(rows, h->d, b->g->d_out + (h->b * a->queries + t0) * out_row + h->h * h->d, out_row,
               1, h->bf16, w->d_out, h->wide);
-    product_plain(rows, wide, h->d, w->q, h->wide, w->kt, KEYS, w->p, KEYS, false);
-    product_plain(rows, wide, h->d, w->d_out, h->wide, w->vt, KEYS, w->ds, KEYS, false);
+    product_of(h, false, rows, wide, h->d, w->q, h->wide, w->kt, KEYS, w->p, KEYS, false);
+    product_of(h, false, rows, wide, h->d, w->d_out, h->wide, w->vt, KEYS, w->ds, KEYS, false);
     for (size_t i = 0; i < rows; i++) {
         float *p = w->p + i * KEYS, *ds = w->ds + i * KEYS;
         back_row(b, t0 + i, k0, n, wide, delta[t0 + i], p, ds);
@@ -581,9 +599,9 @@ static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, siz
         if (k0 == 0) fetch_back(b, t0 + i);
         if (h->bf16) round_rows(ds, wide);
     }
-    product_turned(n, h->d, rows, w->p, KEYS, w->d_out, h->wide, w->dv, h->wide, true);
-    product_turned(n, h->d, rows, w->ds, KEYS, w->q, h->wide, w->dk, h->wide, true);
-    product_plain(rows, h->d, n, w->ds, KEYS, w->k, h->wide, w->dq, h->wide, false);
+    product_of(h, true, n, h->d, rows, w->p, KEYS, w->d_out, h->wide, w->dv, h->wide, true);
+    product_of(h, true, n, h->d, rows, w->ds, KEYS, w->q, h->wide, w->dk, h->wide, true);
+    product_of(h, false, rows, h->d, n, w->ds, KEYS, w->k, h->wide, w->dq, h->wide, false);
     put_dq(b, t0, rows, k0 == 0);
 }
 
@@ -639,7 +657,9 @@ static void backward(const hd_attention *a, const hd_attention_grads *g, size_t 
     }
     const size_t end = a->queries > 0 ? seen_by(&b.h, a->queries - 1) : 0;
     if (end == 0) zero_rows(a->queries, group * d, g->dq + at_b * a->q_batch + h0 * d, a->q_row);
+    begin_products(&b.h);
     for (size_t k0 = 0; k0 < end; k0 += KEYS) backward_keys(&b, h0, kv, k0, less(KEYS, end - k0));
+    end_products(&b.h);
     zero_rows(a->keys - end, d, g->dk + at_b * a->k_batch + end * a->k_row + kv * d, a->k_row);
     zero_rows(a->keys - end, d, g->dv + at_b * a->v_batch + end * a->v_row + kv * d, a->v_row);
 }
