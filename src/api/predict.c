@@ -14,7 +14,7 @@ enum { MOST_ROWS = 10000, SHOWN_ROWS = 20 };
 typedef struct asked {
     heed_workspace *ws;
     hd_loaded_model *loaded; // of the registry
-    hd_predictor *own;           // of a folder
+    hd_predictor *own;       // of a folder
     const hd_predictor *model;
     const char *version;
 } asked;
@@ -50,10 +50,11 @@ static void close_asked(hd_call *call, asked *a) {
 
 // ── Answers ──
 
-static heed_err answer(hd_call *call, const asked *a, const hd_rows *rows, size_t threads,
+static heed_err answer(hd_call *call, const asked *a, hd_rows *rows, size_t threads,
                        json_t **result) {
     hd_answer said;
     json_t *predictions = NULL;
+    hd_predictor_empty(a->model, rows);
     HD_TRY(hd_predictor_run(a->model, rows, threads, &said));
     heed_err err =
         hd_answer_json(a->model, &said, (size_t)hd_call_int(call, "top", 0), &predictions);

@@ -25,10 +25,13 @@ heed_err hd_predictor_preparation(const hd_prepared *p, const hd_scorer *scorer,
         err = hd_json_pack(out, "{s:s, s:s, s:O, s:O, s:s}", "format", HD_MODEL_FORMAT, "input",
                            p->kind->kind.name, "fitted", fitted, "target", target, "reading",
                            scorer->net ? hd_reading_words[scorer->reading] : "scores");
-    if (err == HEED_OK && calibration) {
+    const json_t *missing = ((const hd_input_common *)p->recipe->input.common)->missing;
+    bool made = err == HEED_OK;
+    if (err == HEED_OK && calibration)
         err = hd_json_set(*out, "calibration", json_incref(calibration));
-        if (err != HEED_OK) hd_json_drop(out);
-    }
+    if (err == HEED_OK && missing)
+        err = hd_json_set(*out, "missing", json_incref((json_t *)(uintptr_t)missing));
+    if (err != HEED_OK && made) hd_json_drop(out);
     json_decref(fitted);
     json_decref(target);
     json_decref(calibration);
@@ -57,6 +60,7 @@ static heed_err read_preparation(hd_predictor *m, const json_t *json, const char
     for (int r = 0; r < HD_READINGS; r++) {
         if (strcmp(reading, hd_reading_words[r]) == 0) m->scorer.reading = (hd_reading)r;
     }
+    m->missing = json_incref(json_object_get(json, "missing"));
     if (!calibration) return HEED_OK;
     HD_TRY(hd_calibration_load(calibration, &m->scorer.calibration));
     return hd_calibration_classes(m->scorer.calibration) == m->target.k ? HEED_OK : damaged(path);
@@ -124,10 +128,30 @@ void hd_predictor_close(hd_predictor *m) {
     hd_target_clear(&m->target);
     hd_scorer_clear(&m->scorer);
     json_decref(m->manifest);
+    json_decref(m->missing);
     hd_free(m);
 }
 
 // ── Predicting ──
+
+static bool says_nothing(const json_t *missing, hd_slice cell) {
+    for (size_t i = 0; i < json_array_size(missing); i++) {
+        const char *text = json_string_value(json_array_get(missing, i));
+        if (text && hd_slice_eq(cell, text)) return true;
+    }
+    const char *one = json_string_value(missing);
+    return one && hd_slice_eq(cell, one);
+}
+
+void hd_predictor_empty(const hd_predictor *m, hd_rows *rows) {
+    if (!m->missing) return;
+    for (size_t c = 0; c < rows->n_columns; c++) {
+        hd_slice *cells = rows->columns[c].cells;
+        for (size_t i = 0; rows->columns[c].kind == HD_ROWS_TEXT && i < rows->n; i++) {
+            if (cells[i].p && says_nothing(m->missing, cells[i])) cells[i] = (hd_slice){NULL, 0};
+        }
+    }
+}
 
 heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t threads,
                           hd_answer *out) {

@@ -21,11 +21,16 @@ typedef struct hd_predictor {
     hd_target target;
     hd_scorer scorer;
     json_t *manifest;
+    json_t *missing; // texts that say nothing; NULL: the empty one alone
 } hd_predictor;
 
 // Checks all it reads: HEED_CORRUPT, HEED_VERSION.
 heed_err hd_predictor_open(const char *folder, hd_predictor **out) HEED_CHECK;
 void hd_predictor_close(hd_predictor *model); // NULL is fine
+
+// Empties the cells that said nothing in the training files ("?", "NA"): before rows are asked
+// about.
+void hd_predictor_empty(const hd_predictor *model, hd_rows *rows);
 
 typedef struct hd_answer {
     size_t n, k;
@@ -40,7 +45,8 @@ void hd_answer_clear(hd_answer *answer);
 heed_err hd_answer_json(const hd_predictor *model, const hd_answer *answer, size_t most,
                         json_t **out) HEED_CHECK;
 
-// preparation.json: {"format", "input", "fitted", "target", "reading"?, "calibration"?}.
+// preparation.json: {"format", "input", "fitted", "target", "reading"?, "calibration"?,
+// "missing"?}.
 heed_err hd_predictor_preparation(const hd_prepared *prepared, const hd_scorer *scorer,
                                   json_t **out) HEED_CHECK;
 

@@ -91,6 +91,7 @@ static json_t *ask(const hd_predictor *model, const char *rows_text) {
     json_t *said, *asked = json_loads(rows_text, 0, NULL);
     assert_non_null(asked);
     must(hd_rows_json(asked, "rows", &rows));
+    hd_predictor_empty(model, &rows);
     must(hd_predictor_run(model, &rows, 1, &answer));
     must(hd_answer_json(model, &answer, 0, &said));
     hd_answer_clear(&answer);
@@ -186,7 +187,9 @@ static void test_folds(void **state) {
     json_decref(report);
     hd_predictor *model = open_model(out);
     json_t *said = ask(model, "[{\"age\": 55, \"city\": \"Rome\", \"plan\": \"basic\"}, "
-                              "{\"age\": null, \"city\": \"Oslo\", \"plan\": null}]");
+                              "{\"age\": null, \"city\": \"Oslo\", \"plan\": null}, {\"age\": "
+                              "\"?\", \"city\": \"Oslo\", \"plan\": \"?\"}]");
+    assert_true(json_equal(json_array_get(said, 1), json_array_get(said, 2)));
     assert_string_equal(class_of(said, 0), "yes");
     assert_non_null(class_of(said, 1));
     json_decref(said);
@@ -380,7 +383,7 @@ static void test_bad(void **state) {
          "the network has 4 parameters, and 43 are expected"},
         {TABLE("train: two.csv, target: y") NET "train: {loss: cross_entrpy}\n", "cross_entropy"},
         {TABLE("train: two.csv, target: y") NET "augment: [{rotate: 10}]\n",
-         "t.yaml:7: augment: input 'table' knows no augmentation"},
+         "t.yaml:7: augment.0.rotate: 'rotate' can't change rows of a table"},
         {TABLE("train: two.csv, target: y") "compare: [logistik]\n", "did you mean 'logistic'"},
         {TABLE("train: two.csv, target: y") "compare: [linear]\n",
          "'linear' can't predict classes"},
