@@ -72,15 +72,37 @@ static bool named(const char *const *names, size_t n, const char *name) {
     return false;
 }
 
-static bool all_numbers(const hd_rows *from, const hd_rows_column *column) {
-    size_t seen = 0;
+static bool is_unbounded(hd_slice cell) {
+    static const char *const words[] = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (hd_slice_eq_nocase(cell, words[i])) return true;
+    }
+    return false;
+}
+
+// Whether all cells that aren't missing are numbers. A column of numbers but for some NaN is no
+// column of categories: the row is told.
+static heed_err all_numbers(const hd_rows *from, const hd_rows_column *column, bool *out) {
+    size_t seen = 0, odd = 0, first = 0;
+    *out = false;
     for (size_t i = 0; i < from->n; i++) {
         double value;
         if (!column->cells[i].p) continue;
-        if (!hd_slice_f64(column->cells[i], &value)) return false;
-        seen++;
+        bool number = hd_slice_f64(column->cells[i], &value);
+        if (!number && !is_unbounded(column->cells[i])) return HEED_OK;
+        if (!number && odd++ == 0) first = i;
+        seen += number;
     }
-    return seen > 0;
+    *out = seen > 0;
+    if (odd == 0 || seen == 0) return HEED_OK;
+    hd_rows_words place = hd_rows_place(from, first);
+    hd_slice cell = column->cells[first];
+    return HD_FAIL(HEED_INPUT,
+                   "%1$s: column '%2$s': '%4$.*3$s' is not a finite number: mend the row, or say "
+                   "that it means nothing: 'missing: [\"%4$.*3$s\"]'",
+                   "%1$s：列“%2$s”：“%4$.*3$s”不是有限数值：请改正该行，或声明其为缺失：“missing: "
+                   "[\"%4$.*3$s\"]”",
+                   place.text, column->name, (int)cell.n, cell.p);
 }
 
 static heed_err choose_columns(const hd_input_fit *in, table *t) {
@@ -98,9 +120,9 @@ static heed_err choose_columns(const hd_input_fit *in, table *t) {
     for (size_t c = 0; c < in->rows->n_columns; c++) {
         const hd_rows_column *column = &in->rows->columns[c];
         if (named(in->hidden, in->n_hidden, column->name)) continue;
-        bool number =
-            named(numbers, n_numbers, column->name) ||
-            (!named(categories, n_categories, column->name) && all_numbers(in->rows, column));
+        bool number = named(numbers, n_numbers, column->name);
+        if (!number && !named(categories, n_categories, column->name))
+            HD_TRY(all_numbers(in->rows, column, &number));
         char *name = hd_arena_strdup(&t->arena, column->name);
         if (!name) return HD_FAIL_MEMORY(0);
         t->columns[t->n_columns++] =

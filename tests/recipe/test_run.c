@@ -344,6 +344,7 @@ static void test_bad(void **state) {
     (void)state;
     put("one.csv", "a,y\n1,x\n2,x\n3,x\n4,x\n5,x\n");
     put("nan.csv", "a,b,y\n1,,x\n2,,y\n3,4,x\n4,,y\n5,6,x\n6,,y\n7,7,x\n8,,y\n");
+    put("inf.csv", "a,y\n1,x\n2,y\nNaN,x\n4,y\n5,x\n6,y\n7,x\n8,y\n9,x\n");
     put("gap.csv", "a,y\n1,x\n2,\n3,y\n");
     put("two.csv", "a,y\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n");
     put("new.csv", "a,y\n1,x\nz,y\n3,q\n");
@@ -363,6 +364,8 @@ static void test_bad(void **state) {
         {TABLE("train: gap.csv, target: y") NET, "gap.csv:3: the target 'y' is missing"},
         {TABLE("train: nan.csv, target: y") "prepare: [scale_zscore]\n" NET,
          "column 'b' is missing or not finite, and no step of 'prepare' fills it"},
+        {TABLE("train: inf.csv, target: y") "  split: {validation: 0, test: 0}\n" NET,
+         "inf.csv:4: column 'a': 'NaN' is not a finite number: mend the row, or say"},
         {TABLE("train: nan.csv, target: y") "prepare: [fill_medain]\n" NET,
          "t.yaml:5: prepare: unknown step 'fill_medain' (fill_median?)"},
         {TABLE("train: two.csv, target: y, drop: [q]") NET,
