@@ -378,6 +378,12 @@ class Heed:
     def trending(self, n=None, **options):
         return self.get("/api/v1/trending", n=n, **options)
 
+    def predict(self, model, rows, top=None):
+        """A recipe's model on rows: predict("churn", [{"age": 30, "city": "Bonn"}])["predictions"]. top: so many
+        probabilities a row."""
+        body = {"rows": list(rows)} if top is None else {"rows": list(rows), "top": top}
+        return self.call("POST", "/api/v1/models/%s/predict" % _part(model), body=body, repeatable=True)
+
     def profile(self, user):
         return self.get("/api/v1/profile/" + _part(user))
 

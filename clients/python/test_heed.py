@@ -100,6 +100,7 @@ class Requests(Case):
         self.heed.consent("u1", "train", False)
         self.heed.erase("u1")
         self.heed.call("POST", "/api/v1/x", {"context": {"hour": 8}}, body={"名": 1})
+        self.heed.predict("churn", ({"age": n} for n in (1, 2)), top=1)
         paths = [(r["method"], r["path"]) for r in self.asked]
         self.assertEqual(paths, [
             ("GET", "/api/v1/recommend/a%2Fb%20%C3%BC%3F%23%25?n=5&category=x&category=y%26z&why=true"),
@@ -109,9 +110,11 @@ class Requests(Case):
             ("PUT", "/api/v1/users/u1/consent/train"),
             ("DELETE", "/api/v1/users/u1"),
             ("POST", "/api/v1/x?" + urllib.parse.urlencode({"context": '{"hour": 8}'})),
+            ("POST", "/api/v1/models/churn/predict"),
         ])
         self.assertEqual(self.asked[4]["body"], {"state": "off"})
         self.assertEqual(self.asked[6]["body"], {"名": 1})
+        self.assertEqual(self.asked[7]["body"], {"rows": [{"age": 1}, {"age": 2}], "top": 1})
         for request in self.asked:
             self.assertEqual(request["headers"]["Authorization"], "Bearer heed_abc")
         with self.assertRaises(ValueError):

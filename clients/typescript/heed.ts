@@ -415,6 +415,10 @@ export class Heed {
   trending(options: Params = {}): Promise<Json> {
     return this.get("/api/v1/trending", options);
   }
+  /** A recipe's model on rows: (await heed.predict("churn", [{ age: 30 }])).predictions. top: so many probabilities a row. */
+  predict(model: string, rows: Fields[], top?: number): Promise<Json> {
+    return this.call("POST", `/api/v1/models/${part(model)}/predict`, { body: { rows, top }, repeatable: true });
+  }
   profile(user: string | number): Promise<Json> {
     return this.get(`/api/v1/profile/${part(user)}`);
   }

@@ -74,6 +74,7 @@ test("paths and queries", async () => {
   await heed.consent("u1", "train", false);
   await heed.erase("u1");
   await heed.call("POST", "/api/v1/x", { params: { context: { hour: 8 } }, body: { 名: 1 } });
+  await heed.predict("churn", [{ age: 1 }], 1);
   assert.deepEqual(asked.map((r) => `${r.method} ${r.path}`), [
     "GET /api/v1/recommend/a%2Fb%20%C3%BC%3F%23%25?n=5&category=x&category=y%26z&why=true",
     "GET /api/v1/recommend?session=i1&session=i2",
@@ -82,9 +83,11 @@ test("paths and queries", async () => {
     "PUT /api/v1/users/u1/consent/train",
     "DELETE /api/v1/users/u1",
     "POST /api/v1/x?context=%7B%22hour%22%3A8%7D",
+    "POST /api/v1/models/churn/predict",
   ]);
   assert.deepEqual(asked[4].body, { state: "off" });
   assert.deepEqual(asked[6].body, { 名: 1 });
+  assert.deepEqual(asked[7].body, { rows: [{ age: 1 }], top: 1 });
   for (const request of asked) assert.equal(request.headers.authorization, "Bearer heed_abc");
   for (const id of ["..", ".", ""]) assert.throws(() => heed.profile(id), TypeError);
 });
