@@ -62,6 +62,7 @@ static void test_drawn(void **state) {
         hd_augment_apply(&a.augment, 1, 2, &a.sample);
         hd_augment_apply(&b.augment, 1, 2, &b.sample);
         assert_memory_equal(a.values, b.values, sizeof a.values);
+        end(&b);
         bool changed = false;
         for (uint64_t stream = 3; !changed && stream < 13; stream++) {
             begin(&b, lists[k], HD_AUGMENT_IMAGE, H, W, 3);
