@@ -45,7 +45,7 @@ tsan() {
     races=$PWD/build-tsan/races
     [ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dtests=enabled \
         -Dbuildtype=debug -Doptimization=1 >/dev/null || return 1
-    names="base_pool access_guard store_transaction privacy_audit workspace_cache workspace_care workspace_jobs workspace_refresh
+    names="base_pool nn_data nn_bucket nn_train access_guard store_transaction privacy_audit workspace_cache workspace_care workspace_jobs workspace_refresh
         $(meson test -C build-tsan --no-rebuild --list --suite server 2>/dev/null | sed -n 's|.*/ ||p')"
     targets=
     for t in $names; do targets="$targets tests/${t%%_*}/test_$t"; done
