@@ -515,8 +515,12 @@ static heed_err product_run(hd_pool *pool, const hd_conv *v, bool backward, cons
 
 static size_t workspace_for(const hd_conv *conv, bool backward, size_t threads) {
     const hd_gemm g = product(conv, backward);
-    return hd_conv_is_product(conv) ? hd_gemm_workspace(&g, threads)
-                                    : sweep_workspace(conv, backward, threads);
+    if (hd_conv_is_product(conv)) return hd_gemm_workspace(&g, threads);
+    const size_t swept = sweep_workspace(conv, backward, threads);
+    if (!hd_conv_has_few(conv)) return swept;
+    const size_t few =
+        hd_conv_few_workspace(conv, backward ? HD_CONV_DX : HD_CONV_FORWARD, threads);
+    return few > swept ? few : swept;
 }
 
 size_t hd_conv_forward_workspace(const hd_conv *conv, size_t threads) {
@@ -530,11 +534,15 @@ size_t hd_conv_dx_workspace(const hd_conv *conv, size_t threads) {
 heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, const float *w,
                          hd_conv_end end, float *y, void *workspace) {
     if (hd_conv_is_product(conv)) return product_run(pool, conv, false, x, w, end, y, workspace);
+    if (hd_conv_has_few(conv))
+        return hd_conv_few_run(pool, conv, HD_CONV_FORWARD, x, w, end, y, workspace);
     return sweep_run(pool, conv, false, x, w, end, y, workspace);
 }
 
 heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
                     hd_conv_end end, float *dx, void *workspace) {
     if (hd_conv_is_product(conv)) return product_run(pool, conv, true, dy, w, end, dx, workspace);
+    if (hd_conv_has_few(conv) && !end.bias && !end.residual && !end.relu)
+        return hd_conv_few_run(pool, conv, HD_CONV_DX, dy, w, end, dx, workspace);
     return sweep_run(pool, conv, true, dy, w, end, dx, workspace);
 }

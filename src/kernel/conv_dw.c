@@ -395,6 +395,8 @@ static hd_gemm product(const hd_conv *v) {
 size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
     const hd_gemm one = product(conv);
     if (hd_conv_is_product(conv)) return hd_gemm_workspace(&one, threads);
+    if (hd_conv_has_few(conv) && conv->n > 0)
+        return hd_conv_few_workspace(conv, HD_CONV_DW, threads);
     wgrad g;
     wgrad_init(&g, conv);
     return wgrad_lay(&g, NULL, threads);
@@ -408,6 +410,8 @@ heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const fl
         one.a = dy, one.b = x, one.c = dw;
         return hd_gemm_run(pool, &one, workspace);
     }
+    if (hd_conv_has_few(conv) && conv->n > 0)
+        return hd_conv_few_run(pool, conv, HD_CONV_DW, dy, x, (hd_conv_end){0}, dw, workspace);
     wgrad g;
     wgrad_init(&g, conv);
     wgrad_lay(&g, workspace, hd_pool_threads(pool));

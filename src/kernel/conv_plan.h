@@ -13,6 +13,7 @@
 
 #include "kernel/conv.h"
 #include "kernel/conv_path.h"
+#include "kernel/gemm.h"
 
 // The filter's places along one axis that meet a source value: place[i] of the filter lies shift[i]
 // source places after the first, ascending.
@@ -88,6 +89,14 @@ static inline bool hd_conv_is_product(const hd_conv *v) {
     return v->kh * v->kw == 1 && v->groups == 1 && v->stride_h * v->stride_w == 1 &&
            v->pad_h + v->pad_w == 0;
 }
+
+// conv_windows.c: many filters over few places.
+typedef enum hd_conv_pass { HD_CONV_FORWARD, HD_CONV_DX, HD_CONV_DW } hd_conv_pass;
+bool hd_conv_has_few(const hd_conv *v);
+size_t hd_conv_few_workspace(const hd_conv *conv, hd_conv_pass pass, size_t threads);
+// a, b: x and w; dy and w (end: nothing); dy and x.
+heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *conv, hd_conv_pass pass, const float *a,
+                         const float *b, hd_conv_end end, float *out, void *workspace) HEED_CHECK;
 
 static inline size_t hd_round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
