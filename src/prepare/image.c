@@ -13,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "prepare/image_turn.h"
 
 void hd_image_clear(hd_image *image) {
     hd_free(image->pixels);
@@ -180,6 +181,7 @@ static heed_err decode_jpeg(const void *bytes, size_t n, const char *name, size_
         err = hd_image_new((size_t)height, (size_t)width, space == TJCS_GRAY ? 1 : 3, out);
     }
     if (err == HEED_OK) err = jpeg_pixels(jpeg, bytes, n, name, space, out);
+    if (err == HEED_OK) err = hd_image_turn(out, hd_jpeg_orientation(bytes, n));
     tjDestroy(jpeg);
     return err;
 }

@@ -20,7 +20,8 @@ void hd_image_clear(hd_image *image);
 heed_err hd_image_new(size_t height, size_t width, size_t channels, hd_image *out) HEED_CHECK;
 
 // most: pixels that are taken; 0: HD_IMAGE_PIXELS. name: stands in messages. What shines through is
-// laid on white. HEED_INPUT: neither PNG nor JPEG, damaged, cut short, or larger than that.
+// laid on white; photographs stand as their camera says. HEED_INPUT: neither PNG nor JPEG, damaged,
+// cut short, or larger than that.
 heed_err hd_image_decode(const void *bytes, size_t n, const char *name, size_t most,
                          hd_image *out) HEED_CHECK;
 // The same for a file.

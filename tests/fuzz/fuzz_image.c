@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "prepare/idx.h"
 #include "prepare/image.h"
+#include "prepare/image_turn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else if (err != HEED_INPUT) {
         abort();
     }
+    int way = hd_jpeg_orientation(data, size);
+    if (way < 1 || way > 8) abort();
     if (size < 4096 && hd_idx_parse("fuzz", data, size, &idx) == HEED_OK) hd_idx_clear(&idx);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "prepare/image.h"
+#include "prepare/image_turn.h"
 
 // Files made by PIL 12: a palette of red, green (seen through), blue; 16 bits of grey; colours with
 // what shines through; JPEGs in grey, colour, and Adobe's inks.
@@ -39,6 +40,14 @@ static const char jpeg_inks[] =
     "17202e2931302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffc00014080004"
     "0004044311004d11005911004b1100ffc40014000100000000000000000000000000000007ffc40014100100000000"
     "000000000000000000000000ffda000e0443004d0059004b00003f004e180c09cfffd9";
+
+// The grey one with Exif's orientation 6: to be turned to the right.
+static const char jpeg_turned[] =
+    "ffd8ffe000104a46494600010100000100010000ffe1002e4578696600004d4d002a000000080002010f0002000000"
+    "027800000001120003000000010006000000000000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213"
+    "271c1e17202e2931302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffc0000b"
+    "080008001001011100ffc40014000100000000000000000000000000000006ffc40018100002030000000000000000"
+    "00000000000003052131ffda0008010100003f00151e8ca13c7a328fffd9";
 
 static size_t bytes_of(const char *hex, unsigned char *out) {
     size_t n = strlen(hex) / 2;
@@ -103,6 +112,49 @@ static void test_jpeg(void **state) {
     static const unsigned char red[] = {255, 0, 0};
     assert_memory_equal(image.pixels, red, 3);
     hd_image_clear(&image);
+}
+
+// As PIL's exif_transpose turns a picture of 2 × 3 numbered pixels.
+static void test_turned(void **state) {
+    (void)state;
+    static const char *const turned[] = {"012345", "210543", "543210", "345012",
+                                         "031425", "304152", "524130", "251403"};
+    for (int o = 1; o <= 8; o++) {
+        for (size_t channels = 1; channels <= 3; channels += 2) {
+            hd_image image;
+            assert_int_equal(hd_image_new(2, 3, channels, &image), HEED_OK);
+            for (size_t i = 0; i < 6 * channels; i++)
+                image.pixels[i] = (unsigned char)(i / channels);
+            assert_int_equal(hd_image_turn(&image, o), HEED_OK);
+            assert_int_equal(image.height, o < 5 ? 2 : 3);
+            for (size_t i = 0; i < 6 * channels; i++)
+                assert_int_equal(image.pixels[i], turned[o - 1][i / channels] - '0');
+            hd_image_clear(&image);
+        }
+    }
+    hd_image plain, image;
+    unsigned char bytes[1024];
+    decode(jpeg_grey, 1, &plain);
+    decode(jpeg_turned, 1, &image);
+    assert_int_equal(image.height, 16);
+    assert_int_equal(image.width, 8);
+    assert_int_equal(image.pixels[7],
+                     plain.pixels[0]); // its left end is on top, its top at the right
+    hd_image_clear(&plain);
+    hd_image_clear(&image);
+    // Any byte of the note changed, any cut of it: some orientation, never a read beyond.
+    size_t n = bytes_of(jpeg_turned, bytes);
+    for (size_t at = 20; at < 70; at++) {
+        unsigned char *copy = hd_alloc(at);
+        memcpy(copy, bytes, at);
+        assert_int_equal(hd_jpeg_orientation(copy, at), at < 68 ? 1 : 6);
+        hd_free(copy);
+        for (unsigned bit = 0; bit < 8; bit++) {
+            bytes[at] ^= (unsigned char)(1u << bit);
+            assert_in_range(hd_jpeg_orientation(bytes, n), 1, 8);
+            bytes[at] ^= (unsigned char)(1u << bit);
+        }
+    }
 }
 
 // Every cut of every file: refused, or (only a trailer is missing) as it was; never a crash.
@@ -291,11 +343,17 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_png),      cmocka_unit_test(test_alpha),
-        cmocka_unit_test(test_jpeg),     cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_back),
-        cmocka_unit_test(test_channels), cmocka_unit_test(test_resize_like_pil),
-        cmocka_unit_test(test_area),     cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_png),
+        cmocka_unit_test(test_alpha),
+        cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_back),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_resize_like_pil),
+        cmocka_unit_test(test_area),
+        cmocka_unit_test(test_fits),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
