@@ -111,7 +111,8 @@ static void add_model_name(hd_str *out, const json_t *model) {
         hd_page_escape(out, text_of(model, "name"));
         hd_str_add(out, " · ");
     }
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    bool said = !label && strcmp(text_of(model, "name"), text_of(model, "kind")) == 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !said; i++) {
         if (strcmp(text_of(model, "kind"), kinds[i].kind) == 0) hd_page_words(out, kinds[i].words);
     }
     hd_str_add(out, "</small>");
@@ -563,17 +564,16 @@ static void add_worst_one(hd_str *out, const json_t *one) {
     hd_str_add(out, "</b><br>");
     hd_page_words(out, WORDS("predicted: ", "预测："));
     add_value(out, json_object_get(one, "predicted"));
-    double score = hd_page_get(one, "score"), row = hd_page_get(one, "row");
+    double score = hd_page_get(one, "score");
+    const json_t *row = json_object_get(one, "row");
     hd_str_add(out, "<small>");
     if (!isnan(score)) {
         hd_page_words(out, WORDS("score ", "得分 "));
         hd_page_number(out, score);
-        hd_str_add(out, " · ");
+        hd_str_add(out, row ? " · " : "");
     }
-    if (!isnan(row)) {
-        hd_page_words(out, WORDS("row ", "行号 "));
-        hd_page_count(out, row);
-    }
+    if (json_is_number(row)) hd_page_words(out, WORDS("row ", "行号 "));
+    if (row) add_value(out, row);
     hd_str_add(out, "</small>");
     if (json_is_string(json_object_get(one, "text"))) {
         hd_str_add(out, "<div class=\"text\">");

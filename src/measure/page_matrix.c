@@ -9,7 +9,7 @@
 enum {
     SIDE = 620,        // of the drawing
     EDGE = 150,        // left of the cells, for names
-    TOP = 26,          // above them
+    TOP = 4,           // above them
     FOOT = 96,         // below them
     MOST_NUMBERS = 16, // classes whose cells hold numbers
     MOST_NAMES = 60,   // classes whose names stand at the edge
@@ -90,14 +90,13 @@ void hd_page_matrix(hd_str *out, const json_t *matrix, const json_t *classes) {
     double width = edge + g.cell * (double)k + 12;
     double height = TOP + g.cell * (double)k + (named ? FOOT : 8);
     double shown = width < 360 ? width * 1.2 : width;
+    hd_page_heading(out, 4,
+                    WORDS("Confusion: rows are the truth, columns what was predicted",
+                          "混淆矩阵：行为真实类别，列为预测类别"));
     hd_str_addf(out,
                 "<figure class=\"wide\"><svg class=\"matrix\" viewBox=\"0 0 %.0f %.0f\" "
-                "style=\"max-width:%.0fpx\" role=\"img\">\n<text class=\"title\" x=\"%d\" "
-                "y=\"16\">",
-                width, height, shown, (int)edge);
-    hd_page_tspans(out, WORDS("Confusion: rows are the truth, columns what was predicted",
-                              "混淆矩阵：行为真实类别，列为预测类别"));
-    hd_str_add(out, "</text>");
+                "style=\"max-width:%.0fpx\" role=\"img\">\n",
+                width, height, shown);
     hd_str_addf(out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%.1f\"/>\n",
                 (int)edge, TOP, g.cell * (double)k, g.cell * (double)k);
     for (size_t i = 0; i < k; i++) add_row(&g, i);

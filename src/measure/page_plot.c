@@ -182,11 +182,8 @@ void hd_plot_line(hd_plot *p, const json_t *xs, const json_t *ys, int colour, bo
     if (n == 0) return;
     hd_str_addf(p->out, "<path class=\"line k%d%s\" d=\"", colour % COLOURS, dashed ? " dash" : "");
     for (size_t i = 0; i < n; i += step) {
-        if (i + step >= n) i = n - 1; // the last one always
-        if (!point_at(p, xs, ys, i, &x, &y)) {
-            open = false;
-            continue;
-        }
+        if (i + step >= n) i = n - 1;                  // the last one always
+        if (!point_at(p, xs, ys, i, &x, &y)) continue; // not measured there: the line goes on
         hd_str_addf(p->out, "%c%.1f %.1f", open ? 'L' : 'M', place_x(p, x), place_y(p, y));
         open = true;
     }
