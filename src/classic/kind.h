@@ -30,12 +30,9 @@ typedef struct hd_classic_kind {
     void (*free)(void *model);
 } hd_classic_kind;
 
-// The rows of list.c, in order; NULL past the end.
-const hd_classic_kind *hd_classic_kind_at(size_t i);
-
 extern const hd_classic_kind hd_classic_majority, hd_classic_mean, hd_classic_logistic,
     hd_classic_svm, hd_classic_linear, hd_classic_boosting, hd_classic_forest, hd_classic_knn,
-    hd_classic_naive_bayes, hd_classic_tree;
+    hd_classic_naive_bayes, hd_classic_tree, hd_classic_naive, hd_classic_seasonal;
 
 // HEED_MEMORY when so much couldn't be had now: for libraries that don't ask.
 heed_err hd_classic_reserve(size_t bytes) HEED_CHECK;

@@ -93,7 +93,8 @@ typedef struct hd_samples {
     // TARGETS, of kinds that make them themselves (a series' next values): (n, k). Owned.
     float *targets;
     size_t k;
-    size_t *row; // (n) the row that a sample stands for; NULL: sample i is row first + i. Owned.
+    size_t block; // samples that overlap, so that intervals draw them together; 0, 1: none do
+    size_t *row;  // (n) the row that a sample stands for; NULL: sample i is row first + i. Owned.
 } hd_samples;
 void hd_input_samples_clear(hd_samples *samples);
 

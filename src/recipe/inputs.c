@@ -9,7 +9,7 @@
 
 static const hd_spec_kind *const kinds[] = {
     &hd_input_table.kind,  &hd_input_text.kind, &hd_input_characters.kind,
-    &hd_input_images.kind, &hd_input_idx.kind,
+    &hd_input_images.kind, &hd_input_idx.kind,  &hd_input_series.kind,
 };
 
 static const hd_option common[] = {

@@ -7,7 +7,7 @@
 #include "recipe/input.h"
 #include "text/encoder.h"
 
-extern const hd_input_kind hd_input_table;
+extern const hd_input_kind hd_input_table, hd_input_series;
 extern const hd_input_kind hd_input_text, hd_input_characters;
 // What turns a text into ids and back, of a fitted `characters`. Borrowed.
 const hd_encoder *hd_input_characters_encoder(const void *fitted);

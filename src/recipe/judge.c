@@ -38,6 +38,7 @@ static hd_evaluation_opts evaluation_opts(const hd_run *run) {
     hd_evaluation_opts opts = hd_evaluation_opts_default();
     opts.seed = run->seed;
     opts.pool = run->pool;
+    opts.block = run->prepared.samples[HD_PART_TEST].block;
     return opts;
 }
 

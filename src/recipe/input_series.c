@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Series: rows are moments in order, columns are series. A sample is a window of what was, its
+// targets are the next `horizon` values. A part's first target is the part's first row; its window
+// reaches back into the rows before (training rows as history).
+//
+//   several series   each a sample of its own, by one model for all: x (window, 1). Values are on
+//                    the scale of each series, by its training rows, and so are targets and
+//                    errors: series of different size weigh alike. (`each: false` puts all of them
+//                    into one sample: x (window, C), targets (horizon · C).)
+//   one series       the same with one column; `units: own` leaves targets and features unscaled.
+//
+// Files may also have a series to a row (`across: [Province, Country]` names those columns; all
+// others are moments): they are turned around while reading. `difference` makes daily numbers of a
+// running total, `smooth: 7` means of seven; both look back only. A missing value is the last one
+// that was there.
+#include <math.h>
+
+#include "base/mem.h"
+#include "recipe/inputs.h"
+
+typedef struct series_options {
+    int64_t window, horizon, stride, smooth;
+    bool each, difference;
+    int scale, units;
+    const json_t *columns, *across;
+    const char *time;
+} series_options;
+
+enum { SCALE_STANDARD, SCALE_MINMAX, SCALE_NONE };
+static const char *const scales[] = {"standard", "minmax", "none", NULL};
+enum { UNITS_SCALED, UNITS_OWN };
+static const char *const units[] = {"scaled", "own", NULL};
+
+static const hd_option option_rows[] = {
+    {.name = "window",
+     .type = HD_OPTION_INT,
+     .at = offsetof(series_options, window),
+     .initial = 24,
+     .min = 1,
+     .max = 1 << 16,
+     .doc = HD_TEXT("moments that a sample looks back on", "每个样本回看的时刻数")},
+    {.name = "horizon",
+     .type = HD_OPTION_INT,
+     .at = offsetof(series_options, horizon),
+     .initial = 1,
+     .min = 1,
+     .max = 1 << 14,
+     .doc = HD_TEXT("moments that are forecast", "要预测的时刻数")},
+    {.name = "stride",
+     .type = HD_OPTION_INT,
+     .at = offsetof(series_options, stride),
+     .initial = 1,
+     .min = 1,
+     .max = 1 << 16,
+     .doc = HD_TEXT("moments between two training samples", "相邻训练样本之间的时刻数")},
+    {.name = "columns",
+     .type = HD_OPTION_JSON,
+     .at = offsetof(series_options, columns),
+     .doc = HD_TEXT("the series; without it every column of numbers",
+                    "作为序列的列；缺省为所有数值列")},
+    {.name = "time",
+     .type = HD_OPTION_TEXT,
+     .at = offsetof(series_options, time),
+     .doc = HD_TEXT("column that names a moment: no series", "表示时刻的列，不作为序列")},
+    {.name = "across",
+     .type = HD_OPTION_JSON,
+     .at = offsetof(series_options, across),
+     .doc = HD_TEXT("a row is a series, named by these columns; all others are moments",
+                    "每行为一条序列，以这些列命名；其余各列为时刻")},
+    {.name = "each",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(series_options, each),
+     .initial = 1,
+     .doc = HD_TEXT("each series is a sample of its own", "每条序列单独成为样本")},
+    {.name = "difference",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(series_options, difference),
+     .doc = HD_TEXT("the step from moment to moment, of a running total",
+                    "取相邻时刻之差，用于累计值")},
+    {.name = "smooth",
+     .type = HD_OPTION_INT,
+     .at = offsetof(series_options, smooth),
+     .initial = 1,
+     .min = 1,
+     .max = 1 << 12,
+     .doc = HD_TEXT("mean of so many moments up to each", "到当前时刻为止的移动平均长度")},
+    {.name = "scale",
+     .type = HD_OPTION_WORD,
+     .at = offsetof(series_options, scale),
+     .words = scales,
+     .doc = HD_TEXT("of each series, by its training rows", "各序列按训练行缩放的方式")},
+    {.name = "units",
+     .type = HD_OPTION_WORD,
+     .at = offsetof(series_options, units),
+     .words = units,
+     .doc = HD_TEXT("of targets and errors: own, as they stand in the file",
+                    "目标与误差的单位：own 为文件中的原单位")},
+    {.name = NULL}};
+
+typedef struct series_column {
+    const char *name;
+    double shift, scale; // (value − shift) / scale
+} series_column;
+
+typedef struct series {
+    size_t window, horizon, stride, smooth;
+    bool each, difference, own_units;
+    series_column *columns; // (n)
+    size_t n;
+    hd_arena arena;
+} series;
+
+static void series_free(void *fitted) {
+    series *s = fitted;
+    if (!s) return;
+    hd_arena_clear(&s->arena);
+    hd_free(s);
+}
+
+// ── Turning a file around ──
+
+static bool named(const char *const *names, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], name) == 0) return true;
+    }
+    return false;
+}
+
+static heed_err name_row(const hd_rows *rows, const char *const *names, size_t n, size_t row,
+                         hd_str *out) {
+    hd_str_reset(out);
+    for (size_t i = 0; i < n; i++) {
+        hd_rows_column *column;
+        HD_TRY(hd_rows_need(rows, names[i], &column));
+        hd_slice cell = column->cells[row];
+        if (cell.n == 0) continue;
+        if (out->len > 0) hd_str_addc(out, ' ');
+        hd_str_addn(out, cell.p, cell.n);
+    }
+    if (out->len == 0) hd_str_addf(out, "%zu", row + 1);
+    return hd_str_check(out);
+}
+
+// A moment to a row of `out`, a series to a column; cells are borrowed from what was read.
+static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
+                     const char *const *drop, size_t n_drop, hd_rows *out) {
+    heed_err err = HEED_OK;
+    size_t moments = 0;
+    hd_str name;
+    hd_str_init(&name);
+    for (size_t c = 0; c < rows->n_columns; c++) {
+        moments +=
+            !named(names, n, rows->columns[c].name) && !named(drop, n_drop, rows->columns[c].name);
+    }
+    HD_TRY_OUT(hd_rows_add(out, moments));
+    for (size_t i = 0; i < rows->n; i++) {
+        hd_rows_column *to;
+        size_t at = 0;
+        HD_TRY_OUT(name_row(rows, names, n, i, &name));
+        HD_TRY_OUT(hd_rows_add_column(out, hd_str_get(&name), HD_ROWS_TEXT, &to));
+        for (size_t c = 0; c < rows->n_columns; c++) {
+            const char *moment = rows->columns[c].name;
+            if (named(names, n, moment) || named(drop, n_drop, moment)) continue;
+            to->cells[at++] = rows->columns[c].cells[i];
+        }
+    }
+out:
+    hd_str_clear(&name);
+    return err;
+}
+
+static heed_err series_open(const void *options, const hd_input_env *env, hd_input_parts *out) {
+    const series_options *o = options;
+    const char *const *names, *const *drop;
+    size_t n, n_drop;
+    hd_where where = hd_where_key(&env->where, "across");
+    HD_TRY(hd_input_read(env, out));
+    HD_TRY(hd_input_texts(o->across, &where, env->arena, &names, &n));
+    where = hd_where_key(&env->where, "drop");
+    HD_TRY(hd_input_texts(env->common->drop, &where, env->arena, &drop, &n_drop));
+    for (int part = 0; part < HD_PARTS && n > 0; part++) {
+        hd_rows *rows = &out->rows[part], turned;
+        if (rows->n == 0) continue;
+        hd_rows_init(&turned);
+        heed_err err = turn(rows, names, n, drop, n_drop, &turned);
+        // The buffers that cells point to go along.
+        for (size_t i = 0; err == HEED_OK && i < rows->n_buffers; i++) {
+            err = hd_rows_keep(&turned, rows->buffers[i]);
+            rows->buffers[i] = NULL;
+        }
+        hd_rows_clear(rows);
+        *rows = turned;
+        HD_TRY(err);
+    }
+    return HEED_OK;
+}
+
+// ── Values of a column ──
+
+static heed_err not_a_number(const hd_rows *rows, size_t row, const char *column, hd_slice cell) {
+    enum { SHOWN = 60 };
+    hd_rows_words place = hd_rows_place(rows, row);
+    return HD_FAIL(HEED_INPUT, "%1$s: column '%2$s': '%4$.*3$s' is not a number",
+                   "%1$s：列“%2$s”：“%4$.*3$s”不是数值", place.text, column,
+                   (int)(cell.n < SHOWN ? cell.n : SHOWN), cell.p);
+}
+
+// What was read, gaps filled by the last value (the first one, before it).
+static heed_err read_column(const hd_rows *rows, const char *name, double *out) {
+    hd_rows_column *column;
+    bool seen = false;
+    HD_TRY(hd_rows_need(rows, name, &column));
+    for (size_t i = 0; i < rows->n; i++) {
+        hd_slice cell = column->cells[i];
+        double value = i > 0 ? out[i - 1] : 0;
+        if (cell.p && !hd_slice_f64(hd_slice_trim(cell), &value)) {
+            return not_a_number(rows, i, name, cell);
+        }
+        out[i] = value;
+        for (size_t j = 0; j < i && cell.p && !seen; j++) out[j] = value;
+        seen = seen || cell.p;
+    }
+    return HEED_OK;
+}
+
+static heed_err column_values(const series *s, const hd_rows *rows, const char *name, double *out) {
+    HD_TRY(read_column(rows, name, out));
+    for (size_t i = rows->n; i-- > 1 && s->difference;) out[i] -= out[i - 1];
+    if (s->difference && rows->n > 0) out[0] = 0;
+    for (size_t i = rows->n; i-- > 0 && s->smooth > 1;) {
+        size_t count = i + 1 < s->smooth ? i + 1 : s->smooth;
+        double sum = 0;
+        for (size_t j = i + 1 - count; j <= i; j++) sum += out[j];
+        out[i] = sum / (double)count;
+    }
+    return HEED_OK;
+}
+
+// ── Fitting ──
+
+static bool all_numbers(const hd_rows *rows, const hd_rows_column *column) {
+    bool any = false;
+    for (size_t i = 0; i < rows->n; i++) {
+        double value;
+        if (!column->cells[i].p) continue;
+        if (!hd_slice_f64(hd_slice_trim(column->cells[i]), &value)) return false;
+        any = true;
+    }
+    return any;
+}
+
+static heed_err add_name(series *s, const char *name) {
+    s->columns[s->n].name = hd_arena_strdup(&s->arena, name);
+    return s->columns[s->n++].name ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
+static heed_err choose_columns(const hd_input_fit *in, const series_options *o, series *s) {
+    const char *const *names;
+    size_t n;
+    hd_where where = {.spec = in->prepare_where.spec, .path = "data.series.columns"};
+    HD_TRY(hd_input_texts(o->columns, &where, &s->arena, &names, &n));
+    s->columns = hd_arena_calloc(&s->arena, in->rows->n_columns + n + 1, sizeof *s->columns);
+    if (!s->columns) return HD_FAIL_MEMORY(0);
+    for (size_t i = 0; i < n; i++) {
+        hd_rows_column *found;
+        HD_TRY(hd_rows_need(in->rows, names[i], &found));
+        HD_TRY(add_name(s, names[i]));
+    }
+    for (size_t c = 0; c < in->rows->n_columns && n == 0; c++) {
+        const hd_rows_column *column = &in->rows->columns[c];
+        bool time = o->time && strcmp(o->time, column->name) == 0;
+        if (time || named(in->hidden, in->n_hidden, column->name)) continue;
+        if (all_numbers(in->rows, column)) HD_TRY(add_name(s, column->name));
+    }
+    if (s->n > 0) return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "the data has no column of numbers: name the series by 'columns'",
+                   "数据中没有数值列：请用“columns”指明序列");
+}
+
+static void fit_scale(const double *values, size_t n, int scale, series_column *out) {
+    double low = INFINITY, high = -INFINITY, mean = 0, spread = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = fmin(low, values[i]);
+        high = fmax(high, values[i]);
+        mean += values[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) spread += (values[i] - mean) * (values[i] - mean) / (double)n;
+    out->shift = scale == SCALE_STANDARD ? mean : scale == SCALE_MINMAX ? low : 0;
+    out->scale = scale == SCALE_STANDARD ? sqrt(spread) : scale == SCALE_MINMAX ? high - low : 1;
+    if (!(out->scale > 1e-12 * fmax(fabs(high), fabs(low)))) out->scale = 1; // it never changes
+}
+
+static heed_err fit_scales(const hd_rows *rows, int scale, series *s) {
+    double *values = hd_calloc(rows->n + 1, sizeof *values);
+    if (!values) return HD_FAIL_MEMORY(rows->n * sizeof *values);
+    heed_err err = HEED_OK;
+    for (size_t c = 0; c < s->n && err == HEED_OK; c++) {
+        err = column_values(s, rows, s->columns[c].name, values);
+        if (err == HEED_OK) fit_scale(values, rows->n, scale, &s->columns[c]);
+    }
+    hd_free(values);
+    return err;
+}
+
+static heed_err series_fit(const hd_input_fit *in, void **out) {
+    const series_options *o = in->options;
+    series *s = hd_calloc(1, sizeof *s);
+    if (!s) return HD_FAIL_MEMORY(sizeof *s);
+    *s = (series){.window = (size_t)o->window,
+                  .horizon = (size_t)o->horizon,
+                  .stride = (size_t)o->stride,
+                  .smooth = (size_t)o->smooth,
+                  .each = o->each,
+                  .difference = o->difference,
+                  .own_units = o->units == UNITS_OWN};
+    hd_arena_init(&s->arena);
+    heed_err err = choose_columns(in, o, s);
+    if (err == HEED_OK) err = fit_scales(in->rows, o->scale, s);
+    if (err != HEED_OK) {
+        series_free(s);
+        return err;
+    }
+    *out = s;
+    return HEED_OK;
+}
+
+// ── Samples ──
+
+// Windows of rows: the first row behind each (where targets begin), rising.
+typedef struct spans {
+    size_t first, count, stride;
+} spans;
+
+static heed_err find_spans(const series *s, const hd_rows *rows, unsigned wanted, spans *out) {
+    bool truth = wanted & HD_WANT_TARGETS;
+    size_t least = s->window > rows->first ? s->window : rows->first;
+    size_t last = truth ? (rows->n >= s->horizon ? rows->n - s->horizon : 0) : rows->n;
+    if (!truth) least = last; // of a request: what comes next
+    if (rows->n < s->window || last < least) {
+        return HD_FAIL(
+            HEED_INPUT,
+            "%zu moments are too few for a window of %zu%s: give more rows, or a "
+            "shorter window or horizon",
+            "%zu 个时刻不足以构成长度为 %zu 的窗口%s：请提供更多行，或缩短窗口与预测长度", rows->n,
+            s->window, truth ? " (+)" : "");
+    }
+    size_t stride = wanted & HD_WANT_APART ? 1 : s->stride; // judged at every moment
+    *out = (spans){least, (last - least) / stride + 1, stride};
+    return HEED_OK;
+}
+
+typedef struct filling {
+    const series *s;
+    spans spans;
+    size_t width;         // series of a sample
+    const double *values; // (columns, rows)
+    size_t rows;
+    float *x, *features, *targets; // NULL: not wanted
+} filling;
+
+static float scaled(const filling *f, size_t column, size_t row, bool scale) {
+    const series_column *c = &f->s->columns[column];
+    double value = f->values[column * f->rows + row];
+    return (float)(scale ? (value - c->shift) / c->scale : value);
+}
+
+// Sample `at`, of the series from `column` on, whose targets begin at row `behind`.
+static void fill_sample(const filling *f, size_t at, size_t column, size_t behind) {
+    size_t window = f->s->window, horizon = f->s->horizon, w = f->width;
+    bool own = f->s->own_units;
+    for (size_t t = 0; t < window; t++) {
+        for (size_t j = 0; j < w; j++) {
+            size_t row = behind - window + t, cell = (at * window + t) * w + j;
+            if (f->x) f->x[cell] = scaled(f, column + j, row, true);
+            if (f->features) f->features[cell] = scaled(f, column + j, row, !own);
+        }
+    }
+    for (size_t t = 0; t < horizon && f->targets; t++) {
+        for (size_t j = 0; j < w; j++) {
+            f->targets[(at * horizon + t) * w + j] = scaled(f, column + j, behind + t, !own);
+        }
+    }
+}
+
+static void fill(const filling *f, size_t *row) {
+    size_t at = 0;
+    for (size_t i = 0; i < f->spans.count; i++) {
+        size_t behind = f->spans.first + i * f->spans.stride;
+        for (size_t c = 0; c < f->s->n; c += f->width, at++) {
+            fill_sample(f, at, c, behind);
+            row[at] = behind < f->rows ? behind : f->rows - 1;
+        }
+    }
+}
+
+static heed_err reserve(const series *s, unsigned wanted, filling *f, hd_samples *out) {
+    size_t cells = s->window * f->width;
+    out->k = s->horizon * f->width;
+    out->row = hd_calloc(out->n, sizeof *out->row);
+    if (!out->row) return HD_FAIL_MEMORY(out->n * sizeof *out->row);
+    if (wanted & HD_WANT_INPUTS) {
+        f->x = hd_alloc_aligned(out->n * cells, sizeof *f->x);
+        if (!f->x) return HD_FAIL_MEMORY(out->n * cells * sizeof *f->x);
+        out->inputs[0] = (hd_data_column){.field = {.name = "x",
+                                                    .role = HD_ROLE_INPUT,
+                                                    .dtype = HD_F32,
+                                                    .n_dims = 2,
+                                                    .shape = {s->window, f->width}},
+                                          .dtype = HD_F32,
+                                          .data = f->x,
+                                          .own = true};
+        out->n_inputs = 1;
+    }
+    if (wanted & HD_WANT_FEATURES) {
+        HD_TRY(hd_matrix_dense(out->n, cells, &out->features));
+        f->features = out->features.dense;
+    }
+    if (wanted & HD_WANT_TARGETS) {
+        out->targets = hd_calloc(out->n * out->k, sizeof *out->targets);
+        if (!out->targets) return HD_FAIL_MEMORY(out->n * out->k * sizeof *out->targets);
+        f->targets = out->targets;
+    }
+    return HEED_OK;
+}
+
+static heed_err series_apply(const void *fitted, const hd_rows *rows, unsigned wanted,
+                             hd_samples *out) {
+    const series *s = fitted;
+    heed_err err = HEED_OK;
+    filling f = {.s = s, .width = s->each ? 1 : s->n, .rows = rows->n};
+    *out = (hd_samples){.n = 0};
+    HD_TRY(find_spans(s, rows, wanted, &f.spans));
+    double *values = hd_calloc(s->n, rows->n * sizeof *values);
+    if (!values) return HD_FAIL_MEMORY(s->n * rows->n * sizeof *values);
+    f.values = values;
+    for (size_t c = 0; c < s->n; c++) {
+        HD_TRY_OUT(column_values(s, rows, s->columns[c].name, values + c * rows->n));
+    }
+    out->n = f.spans.count * (s->n / f.width);
+    out->block = s->horizon * (s->n / f.width); // their targets overlap
+    HD_TRY_OUT(reserve(s, wanted, &f, out));
+    fill(&f, out->row);
+out:
+    hd_free(values);
+    if (err != HEED_OK) hd_input_samples_clear(out);
+    return err;
+}
+
+// ── To and from JSON ──
+
+static heed_err series_to_json(const void *fitted, json_t **out) {
+    const series *s = fitted;
+    heed_err err = HEED_OK;
+    HD_TRY(hd_json_pack(out, "{s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:[]}", "window",
+                        (json_int_t)s->window, "horizon", (json_int_t)s->horizon, "stride",
+                        (json_int_t)s->stride, "smooth", (json_int_t)s->smooth, "each", s->each,
+                        "difference", s->difference, "own_units", s->own_units, "columns"));
+    for (size_t c = 0; c < s->n; c++) {
+        json_t *one;
+        HD_TRY_OUT(hd_json_pack(&one, "{s:s, s:f, s:f}", "name", s->columns[c].name, "shift",
+                                s->columns[c].shift, "scale", s->columns[c].scale));
+        HD_TRY_OUT(hd_json_append(json_object_get(*out, "columns"), one));
+    }
+out:
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}
+
+static bool read_size(const json_t *json, const char *key, size_t *out) {
+    json_int_t value = json_integer_value(json_object_get(json, key));
+    *out = (size_t)value;
+    return value >= 1 && value <= 1 << 16;
+}
+
+static heed_err read_columns(const json_t *list, series *s, bool *sane) {
+    size_t n = json_array_size(list);
+    s->columns = hd_arena_calloc(&s->arena, n + 1, sizeof *s->columns);
+    if (!s->columns) return HD_FAIL_MEMORY(n * sizeof *s->columns);
+    *sane = n > 0;
+    for (size_t c = 0; c < n; c++) {
+        const json_t *one = json_array_get(list, c);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        double scale = json_number_value(json_object_get(one, "scale"));
+        if (!name || !(scale > 0)) {
+            *sane = false;
+            return HEED_OK;
+        }
+        HD_TRY(add_name(s, name));
+        s->columns[c].shift = json_number_value(json_object_get(one, "shift"));
+        s->columns[c].scale = scale;
+    }
+    return HEED_OK;
+}
+
+static heed_err series_from_json(const json_t *json, const char *name, void **out) {
+    series *s = hd_calloc(1, sizeof *s);
+    if (!s) return HD_FAIL_MEMORY(sizeof *s);
+    hd_arena_init(&s->arena);
+    bool columns = false;
+    heed_err err = read_columns(json_object_get(json, "columns"), s, &columns);
+    bool sane = read_size(json, "window", &s->window) && read_size(json, "horizon", &s->horizon) &&
+                read_size(json, "stride", &s->stride) && read_size(json, "smooth", &s->smooth);
+    s->each = json_is_true(json_object_get(json, "each"));
+    s->difference = json_is_true(json_object_get(json, "difference"));
+    s->own_units = json_is_true(json_object_get(json, "own_units"));
+    if (err == HEED_OK && !(sane && columns)) {
+        err = HD_FAIL(HEED_CORRUPT, "%s: the preparation of a series is damaged",
+                      "%s：序列的数据准备信息已损坏", name);
+    }
+    if (err != HEED_OK) {
+        series_free(s);
+        return err;
+    }
+    *out = s;
+    return HEED_OK;
+}
+
+static heed_err series_show(const void *fitted, const hd_rows *rows, size_t row, json_t **out) {
+    const series *s = fitted;
+    enum { MOST = 12 };
+    heed_err err = HEED_OK;
+    json_t *fields = json_object();
+    *out = json_object();
+    if (!*out) {
+        json_decref(fields);
+        return HD_FAIL_MEMORY(0);
+    }
+    HD_TRY_OUT(hd_json_set(*out, "fields", fields));
+    for (size_t c = 0; c < s->n && c < MOST; c++) {
+        hd_rows_column *column;
+        HD_TRY_OUT(hd_rows_need(rows, s->columns[c].name, &column));
+        hd_slice cell = column->cells[row];
+        HD_TRY_OUT(hd_json_set(fields, column->name, json_stringn(cell.p ? cell.p : "", cell.n)));
+    }
+out:
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}
+
+const hd_input_kind hd_input_series = {
+    .kind = {.name = "series",
+             .size = sizeof(series_options),
+             .options = option_rows,
+             .doc = HD_TEXT("moments in order: windows of what was, and what comes next",
+                            "按时间排列的行：以历史窗口预测之后的值")},
+    .ordered = true,
+    .own_targets = true,
+    .open = series_open,
+    .fit = series_fit,
+    .apply = series_apply,
+    .to_json = series_to_json,
+    .from_json = series_from_json,
+    .free = series_free,
+    .show = series_show,
+};
