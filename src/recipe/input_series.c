@@ -12,8 +12,8 @@
 //
 // Files may also have a series to a row (`across: [Province, Country]` names those columns; all
 // others are moments): they are turned around while reading. `difference` makes daily numbers of a
-// running total, `smooth: 7` means of seven; both look back only. A missing value is the last one
-// that was there.
+// running total, `smooth: 7` means of seven; both look back only. `log` comes after them. A missing
+// value is the last one that was there.
 #include <math.h>
 
 #include "base/mem.h"
@@ -21,9 +21,9 @@
 
 typedef struct series_options {
     int64_t window, horizon, stride, smooth;
-    bool each, difference;
+    bool each, difference, log;
     int scale, units;
-    const json_t *columns, *across;
+    const json_t *columns, *across, *skip;
     const char *time;
 } series_options;
 
@@ -68,6 +68,11 @@ static const hd_option option_rows[] = {
      .at = offsetof(series_options, across),
      .doc = HD_TEXT("a row is a series, named by these columns; all others are moments",
                     "每行为一条序列，以这些列命名；其余各列为时刻")},
+    {.name = "skip",
+     .type = HD_OPTION_JSON,
+     .at = offsetof(series_options, skip),
+     .doc =
+         HD_TEXT("with across: columns that are neither", "与 across 合用：既非名称也非时刻的列")},
     {.name = "each",
      .type = HD_OPTION_BOOL,
      .at = offsetof(series_options, each),
@@ -85,6 +90,11 @@ static const hd_option option_rows[] = {
      .min = 1,
      .max = 1 << 12,
      .doc = HD_TEXT("mean of so many moments up to each", "到当前时刻为止的移动平均长度")},
+    {.name = "log",
+     .type = HD_OPTION_BOOL,
+     .at = offsetof(series_options, log),
+     .doc = HD_TEXT("ln(1 + x) of values from 0 up: errors are shares of a value",
+                    "对非负值取 ln(1 + x)：误差按比例计")},
     {.name = "scale",
      .type = HD_OPTION_WORD,
      .at = offsetof(series_options, scale),
@@ -105,7 +115,7 @@ typedef struct series_column {
 
 typedef struct series {
     size_t window, horizon, stride, smooth;
-    bool each, difference, own_units;
+    bool each, difference, log, own_units;
     series_column *columns; // (n)
     size_t n;
     hd_arena arena;
@@ -144,14 +154,14 @@ static heed_err name_row(const hd_rows *rows, const char *const *names, size_t n
 
 // A moment to a row of `out`, a series to a column; cells are borrowed from what was read.
 static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
-                     const char *const *drop, size_t n_drop, hd_rows *out) {
+                     const char *const *skip, size_t n_skip, hd_rows *out) {
     heed_err err = HEED_OK;
     size_t moments = 0;
     hd_str name;
     hd_str_init(&name);
     for (size_t c = 0; c < rows->n_columns; c++) {
         moments +=
-            !named(names, n, rows->columns[c].name) && !named(drop, n_drop, rows->columns[c].name);
+            !named(names, n, rows->columns[c].name) && !named(skip, n_skip, rows->columns[c].name);
     }
     HD_TRY_OUT(hd_rows_add(out, moments));
     for (size_t i = 0; i < rows->n; i++) {
@@ -161,7 +171,7 @@ static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
         HD_TRY_OUT(hd_rows_add_column(out, hd_str_get(&name), HD_ROWS_TEXT, &to));
         for (size_t c = 0; c < rows->n_columns; c++) {
             const char *moment = rows->columns[c].name;
-            if (named(names, n, moment) || named(drop, n_drop, moment)) continue;
+            if (named(names, n, moment) || named(skip, n_skip, moment)) continue;
             to->cells[at++] = rows->columns[c].cells[i];
         }
     }
@@ -172,18 +182,18 @@ out:
 
 static heed_err series_open(const void *options, const hd_input_env *env, hd_input_parts *out) {
     const series_options *o = options;
-    const char *const *names, *const *drop;
-    size_t n, n_drop;
+    const char *const *names, *const *skip;
+    size_t n, n_skip;
     hd_where where = hd_where_key(&env->where, "across");
     HD_TRY(hd_input_read(env, out));
     HD_TRY(hd_input_texts(o->across, &where, env->arena, &names, &n));
-    where = hd_where_key(&env->where, "drop");
-    HD_TRY(hd_input_texts(env->common->drop, &where, env->arena, &drop, &n_drop));
+    where = hd_where_key(&env->where, "skip");
+    HD_TRY(hd_input_texts(o->skip, &where, env->arena, &skip, &n_skip));
     for (int part = 0; part < HD_PARTS && n > 0; part++) {
         hd_rows *rows = &out->rows[part], turned;
         if (rows->n == 0) continue;
         hd_rows_init(&turned);
-        heed_err err = turn(rows, names, n, drop, n_drop, &turned);
+        heed_err err = turn(rows, names, n, skip, n_skip, &turned);
         // The buffers that cells point to go along.
         for (size_t i = 0; err == HEED_OK && i < rows->n_buffers; i++) {
             err = hd_rows_keep(&turned, rows->buffers[i]);
@@ -234,6 +244,7 @@ static heed_err column_values(const series *s, const hd_rows *rows, const char *
         for (size_t j = i + 1 - count; j <= i; j++) sum += out[j];
         out[i] = sum / (double)count;
     }
+    for (size_t i = 0; i < rows->n && s->log; i++) out[i] = log1p(fmax(out[i], 0));
     return HEED_OK;
 }
 
@@ -313,6 +324,7 @@ static heed_err series_fit(const hd_input_fit *in, void **out) {
                   .smooth = (size_t)o->smooth,
                   .each = o->each,
                   .difference = o->difference,
+                  .log = o->log,
                   .own_units = o->units == UNITS_OWN};
     hd_arena_init(&s->arena);
     heed_err err = choose_columns(in, o, s);
@@ -452,10 +464,11 @@ out:
 static heed_err series_to_json(const void *fitted, json_t **out) {
     const series *s = fitted;
     heed_err err = HEED_OK;
-    HD_TRY(hd_json_pack(out, "{s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:[]}", "window",
+    HD_TRY(hd_json_pack(out, "{s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:[]}", "window",
                         (json_int_t)s->window, "horizon", (json_int_t)s->horizon, "stride",
                         (json_int_t)s->stride, "smooth", (json_int_t)s->smooth, "each", s->each,
-                        "difference", s->difference, "own_units", s->own_units, "columns"));
+                        "difference", s->difference, "log", s->log, "own_units", s->own_units,
+                        "columns"));
     for (size_t c = 0; c < s->n; c++) {
         json_t *one;
         HD_TRY_OUT(hd_json_pack(&one, "{s:s, s:f, s:f}", "name", s->columns[c].name, "shift",
@@ -503,6 +516,7 @@ static heed_err series_from_json(const json_t *json, const char *name, void **ou
                 read_size(json, "stride", &s->stride) && read_size(json, "smooth", &s->smooth);
     s->each = json_is_true(json_object_get(json, "each"));
     s->difference = json_is_true(json_object_get(json, "difference"));
+    s->log = json_is_true(json_object_get(json, "log"));
     s->own_units = json_is_true(json_object_get(json, "own_units"));
     if (err == HEED_OK && !(sane && columns)) {
         err = HD_FAIL(HEED_CORRUPT, "%s: the preparation of a series is damaged",
