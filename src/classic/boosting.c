@@ -411,7 +411,7 @@ static heed_err begin(const hd_classic_data *data, xgboost *lib, params *p) {
     HD_TRY(hd_library_load(&library, lib));
     XGB(lib, set_global("{\"verbosity\": 0}"));
     set_text(p, "verbosity", "0");
-    // Its threads wait for each other by spinning: on few rows they only stand in each other's way.
+    // Its threads wait for each other by spinning: on few rows they only stand in each other's way
     enum { MANY = 5000000 };
     size_t threads = hd_matrix_entries(data->x) < MANY ? 1 : hd_pool_threads(data->pool);
     set_number(p, "nthread", (double)threads);

@@ -175,13 +175,16 @@ static void serve_alike(const hd_prepared *p, const char *name) {
     hd_str_clear(&text);
     must(p->kind->from_json(json, name, &loaded), name);
     json_decref(json);
-    must(p->kind->apply(loaded, train, p->wanted, &again), name);
+    // Who makes targets is asked for them too: else a request's rows are one sample, what comes
+    // next.
+    unsigned wanted = p->wanted | (p->kind->own_targets ? HD_WANT_TARGETS : 0);
+    must(p->kind->apply(loaded, train, wanted, &again), name);
     same_samples(&p->samples[HD_PART_TRAIN], &again, name);
     bool texts = train->n_columns > 0;
     for (size_t c = 0; c < train->n_columns; c++) texts &= train->columns[c].kind == HD_ROWS_TEXT;
     if (texts) {
         as_request(train, &request);
-        must(p->kind->apply(loaded, &request, p->wanted, &asked), name);
+        must(p->kind->apply(loaded, &request, wanted, &asked), name);
         same_samples(&p->samples[HD_PART_TRAIN], &asked, name);
         hd_input_samples_clear(&asked);
         hd_rows_clear(&request);
