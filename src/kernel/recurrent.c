@@ -105,7 +105,7 @@ static hd_gemm weights_part(const hd_recurrent *r, const float *dgates, size_t f
     return (hd_gemm){.m = rows,
                      .n = n,
                      .k = r->batch * r->steps,
-                     .a = dgates + from,
+                     .a = dgates ? dgates + from : NULL, // NULL: only its size is asked
                      .a_row = 1,
                      .a_col = hd_recurrent_kept(r->cell) * r->hidden,
                      .b = values,
