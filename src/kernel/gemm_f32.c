@@ -34,7 +34,7 @@ static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool across, vo
 }
 
 const hd_engine hd_engine_f32 = {
-    .kc = 256,
+    .kc = 512,
     .k_unit = 1,
     .ahead = 4 << 20,
     .group = 32,
