@@ -43,6 +43,7 @@ static const state_row state_rows[] = {
     ROW("best", 'd', best),
     ROW("validation_loss", 'd', validation_loss),
     ROW("best_step", 'u', best_step),
+    ROW("planned", 'u', planned),
     ROW("bad", 'i', bad),
 };
 enum { STATE_ROWS = sizeof state_rows / sizeof state_rows[0] };

@@ -185,6 +185,8 @@ heed_err hd_training_begin(hd_training *t) {
     t->steps = count_steps(t); // (as it was first planned: before a state is taken up)
     bool resumed = t->o.resume && t->o.checkpoint && hd_fs_exists(t->o.checkpoint);
     if (resumed) HD_TRY(hd_checkpoint_restore(t));
+    if (t->s.planned < t->steps) t->s.finished = false; // more is wanted than was
+    t->s.planned = t->steps;
     if (t->o.watch) HD_TRY(hd_watch_begin(t->o.watch, &t->net->weights, t->steps));
     if (!t->o.run) return HEED_OK;
     return hd_curves_open(t->o.run, resumed, t->s.step, hd_wall_seconds(), &t->curves);

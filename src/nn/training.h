@@ -25,7 +25,8 @@ typedef struct hd_train_state {
     double best, validation_loss;
     double metrics[HD_METRICS];
     uint64_t best_step;
-    int64_t bad; // validations since the best one
+    uint64_t planned; // steps in all
+    int64_t bad;      // validations since the best one
 } hd_train_state;
 
 typedef struct hd_training {

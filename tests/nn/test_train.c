@@ -249,6 +249,22 @@ static void test_killed_sequences(void **state) {
     hd_net_free(whole);
 }
 
+// Two epochs, and then two more than were planned: as four at once.
+static void test_longer(void **state) {
+    (void)state;
+    hd_train_opts opts = {.threads = 1, .epochs = 4, .average = 0.9};
+    hd_net *whole = trained(&opts);
+    opts.checkpoint = checkpoint;
+    opts.resume = true;
+    for (opts.epochs = 2; opts.epochs <= 4; opts.epochs += 2) {
+        hd_net *part = trained(&opts);
+        if (opts.epochs == 4) assert_same_weights(whole, part);
+        hd_net_free(part);
+    }
+    assert_ok(hd_fs_remove(checkpoint));
+    hd_net_free(whole);
+}
+
 static void test_other_training(void **state) {
     (void)state;
     hd_data *data = rings(101, 1);
@@ -454,7 +470,8 @@ int main(void) {
         cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_killed),
         cmocka_unit_test(test_other_training), cmocka_unit_test(test_accumulate),
         cmocka_unit_test(test_many_classes),   cmocka_unit_test(test_killed_sequences),
-        cmocka_unit_test(test_frozen),         cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_stops),          cmocka_unit_test(test_memory)};
+        cmocka_unit_test(test_longer),         cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_groups),         cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
