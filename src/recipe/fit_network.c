@@ -272,6 +272,11 @@ static heed_err train_opts(network_fit *f) {
     return train_texts(f);
 }
 
+static heed_err find_file(const hd_input_env *env, const char *name, const char **out) {
+    network_fit *f = env->ctx;
+    return f->env->find(f->env->find_ctx, name, &f->arena, out);
+}
+
 static heed_err augmented(network_fit *f) {
     const hd_recipe_network *network = f->network;
     const hd_input_kind *kind = f->prepared->kind;
@@ -283,7 +288,9 @@ static heed_err augmented(network_fit *f) {
     }
     hd_data *data = f->train;
     f->train = NULL; // taken, also when it fails
-    return kind->augment(f->prepared->fitted, network->augment, &network->augment_where, data,
+    const hd_input_env env = {
+        .where = network->augment_where, .arena = &f->arena, .find = find_file, .ctx = f};
+    return kind->augment(f->prepared->fitted, network->augment, &network->augment_where, &env, data,
                          &f->train);
 }
 

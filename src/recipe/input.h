@@ -118,9 +118,10 @@ typedef struct hd_input_kind {
     // A row for a reader's eyes: {"text": …}, {"fields": {…}} or {"image": "data:image/png;…"}.
     heed_err (*show)(const void *fitted, const hd_rows *rows, size_t row, json_t **out);
     // Wraps training data with the recipe's `augment:` list; takes `data`, also when it fails.
+    // env: finds files that the list names.
     // NULL: the kind knows none.
     heed_err (*augment)(const void *fitted, const json_t *list, const hd_where *where,
-                        hd_data *data, hd_data **out);
+                        const hd_input_env *env, hd_data *data, hd_data **out);
 } hd_input_kind;
 
 extern const hd_spec_kinds hd_input_kinds;

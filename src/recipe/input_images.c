@@ -595,7 +595,8 @@ static heed_err images_show(const void *fitted, const hd_rows *from, size_t row,
 }
 
 static heed_err images_augment(const void *fitted, const json_t *list, const hd_where *where,
-                               hd_data *data, hd_data **out) {
+                               const hd_input_env *env, hd_data *data, hd_data **out) {
+    (void)env;
     (void)fitted;
     return hd_augment_data(data, list, where, HD_AUGMENT_IMAGE, false, NULL, out);
 }

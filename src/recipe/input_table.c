@@ -484,7 +484,8 @@ static heed_err table_show(const void *fitted, const hd_rows *from, size_t row, 
 
 // A sample of two dimensions is a series: steps, then columns.
 static heed_err table_augment(const void *fitted, const json_t *list, const hd_where *where,
-                              hd_data *data, hd_data **out) {
+                              const hd_input_env *env, hd_data *data, hd_data **out) {
+    (void)env;
     const table *t = fitted;
     hd_augment_of of = t->shape.n == 2 ? HD_AUGMENT_SERIES : HD_AUGMENT_ROW;
     return hd_augment_data(data, list, where, of, false, NULL, out);

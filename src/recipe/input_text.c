@@ -315,40 +315,37 @@ static int32_t id_of(void *ctx, hd_slice word) {
     return id;
 }
 
-// The file that a step of the list names; as it is named, or beside the recipe.
-static heed_err read_synonyms(const texts *t, const json_t *list, const hd_where *where,
-                              hd_synonyms *out) {
-    const char *file = NULL;
+// The file that a step of the list names.
+static const char *synonym_file(const json_t *list) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *step = json_object_get(json_array_get(list, i), "synonyms");
-        if (step)
-            file = json_string_value(json_is_object(step) ? json_object_get(step, "file") : step);
+        if (json_is_string(step)) return json_string_value(step);
+        if (step) return json_string_value(json_object_get(step, "file"));
     }
+    return NULL;
+}
+
+static heed_err read_synonyms(const texts *t, const json_t *list, const hd_input_env *env,
+                              hd_synonyms *out) {
+    const char *file = synonym_file(list), *path;
     if (!file) return HEED_OK;
-    hd_str text, path;
+    hd_str text;
     hd_str_init(&text);
-    hd_str_init(&path);
-    const char *end = where->spec ? strrchr(where->spec->name, '/') : NULL;
-    if (end && !hd_fs_exists(file)) {
-        hd_str_addn(&path, where->spec->name, (size_t)(end - where->spec->name) + 1);
-    }
-    hd_str_add(&path, file);
-    heed_err err = hd_str_check(&path);
-    if (err == HEED_OK) err = hd_fs_read(hd_str_get(&path), 1 << 26, &text);
+    HD_TRY(env->find(env, file, &path));
+    heed_err err = hd_fs_read(path, 1 << 26, &text);
     if (err == HEED_OK) {
         err = hd_synonyms_parse(hd_str_get(&text), text.len, file, hd_encoder_size(t->encoder),
                                 id_of, (void *)(uintptr_t)t, out);
     }
     hd_str_clear(&text);
-    hd_str_clear(&path);
     return err;
 }
 
 static heed_err text_augment(const void *fitted, const json_t *list, const hd_where *where,
-                             hd_data *data, hd_data **out) {
+                             const hd_input_env *env, hd_data *data, hd_data **out) {
     const texts *t = fitted;
     hd_synonyms synonyms = {0};
-    heed_err err = read_synonyms(t, list, where, &synonyms);
+    heed_err err = read_synonyms(t, list, env, &synonyms);
     if (err != HEED_OK) {
         hd_data_free(data);
         return err;

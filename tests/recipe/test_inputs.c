@@ -383,8 +383,9 @@ static void test_augment(void **state) {
     assert_int_equal(hd_data_memory(s.n, 1, s.inputs, &data), HEED_OK);
     s.inputs[0].own = true;
     assert_int_equal(hd_spec_parse("[{noise: .1}]", "augment", "", &list), HEED_OK);
-    assert_int_equal(f.kind->augment(f.fitted, hd_spec_get(&list, "augment"), &where, data, &out),
-                     HEED_OK);
+    assert_int_equal(
+        f.kind->augment(f.fitted, hd_spec_get(&list, "augment"), &where, NULL, data, &out),
+        HEED_OK);
     float x[3][4], y[3][4], plain[4];
     void *at[HD_FIELDS] = {x}, *alone[HD_FIELDS] = {y[1]}, *still[HD_FIELDS] = {plain};
     size_t index[] = {0, 1, 2};
