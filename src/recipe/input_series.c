@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "recipe/augment.h"
 #include "recipe/inputs.h"
 
 typedef struct series_options {
@@ -552,6 +553,13 @@ out:
     return err;
 }
 
+static heed_err series_augment(const void *fitted, const json_t *list, const hd_where *where,
+                               const hd_input_env *env, hd_data *data, hd_data **out) {
+    (void)fitted;
+    (void)env;
+    return hd_augment_data(data, list, where, HD_AUGMENT_SERIES, false, NULL, out);
+}
+
 const hd_input_kind hd_input_series = {
     .kind = {.name = "series",
              .size = sizeof(series_options),
@@ -567,4 +575,5 @@ const hd_input_kind hd_input_series = {
     .from_json = series_from_json,
     .free = series_free,
     .show = series_show,
+    .augment = series_augment,
 };

@@ -123,6 +123,34 @@ static void test_lengths(void **state) {
     hd_data_free(data);
 }
 
+// A sample of two dimensions: steps, then columns, each scaled by one factor over all its steps.
+static void test_series(void **state) {
+    (void)state;
+    enum { STEPS = 5 };
+    float course[4][STEPS][2], x[4][STEPS][2];
+    for (int i = 0; i < 4 * STEPS * 2; i++) (&course[0][0][0])[i] = (float)(i + 1);
+    hd_data_column column = {
+        .field = {"x", HD_ROLE_INPUT, HD_F32, 2, {STEPS, 2}}, .dtype = HD_F32, .data = course};
+    hd_data *plain, *data;
+    size_t index[4] = {0, 1, 2, 3};
+    assert_int_equal(hd_data_memory(4, 1, &column, &plain), HEED_OK);
+    assert_int_equal(
+        wrap(plain, "[{\"jitter\": {\"noise\": 0, \"scale\": 0.5}}]", HD_AUGMENT_SERIES, &data),
+        HEED_OK);
+    read_all(data, index, 4, 1, &x[0][0][0], NULL);
+    for (int i = 0; i < 4; i++) {
+        for (int c = 0; c < 2; c++) {
+            float factor = x[i][0][c] / course[i][0][c];
+            assert_true(factor > .5F && factor < 1.5F && factor != 1);
+            for (int t = 1; t < STEPS; t++) {
+                float other = x[i][t][c] / course[i][t][c];
+                assert_true(other - factor < 1e-5F && factor - other < 1e-5F);
+            }
+        }
+    }
+    hd_data_free(data);
+}
+
 static void test_memory(void **state) {
     (void)state;
     for (uint64_t n = 1;; n++) {
@@ -145,9 +173,8 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smote),
-        cmocka_unit_test(test_values_have_no_neighbours),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_smote),   cmocka_unit_test(test_values_have_no_neighbours),
+        cmocka_unit_test(test_lengths), cmocka_unit_test(test_series),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
