@@ -149,12 +149,11 @@ static heed_err seeds_json(const hd_run *run, const hd_run_model *model, json_t 
     const char *const *names = hd_run_figures(run, &n);
     HD_TRY(hd_json_set(out, "n", json_integer((json_int_t)model->n_seeds)));
     for (size_t f = 0; f < n; f++) {
-        json_t *spread = json_object(), *each = json_array();
+        json_t *spread = json_object(), *each;
         double sum = 0, squares = 0;
-        heed_err err = hd_json_set(out, names[f], spread);
-        heed_err other = hd_json_set(spread, "each", each);
-        HD_TRY(err);
-        HD_TRY(other);
+        HD_TRY(hd_json_set(out, names[f], spread));
+        HD_TRY(hd_json_set(spread, "each", json_array()));
+        each = json_object_get(spread, "each");
         for (size_t s = 0; s < model->n_seeds; s++) {
             sum += model->figures[f][s];
             HD_TRY(hd_json_append(each, hd_json_real(model->figures[f][s])));
@@ -377,9 +376,9 @@ static heed_err fill_head(const hd_run *run, json_t *out) {
 }
 
 static heed_err fill(hd_run *run, json_t *out) {
+    HD_TRY(fill_head(run, out));
     json_t *data = json_object(), *models = json_array(), *curves = json_object();
     json_t *gradients = json_object(), *diagnosis = json_array();
-    HD_TRY(fill_head(run, out));
     heed_err errs[] = {hd_json_set(out, "data", data), hd_json_set(out, "models", models),
                        hd_json_set(out, "curves", curves), hd_json_set(out, "gradients", gradients),
                        hd_json_set(out, "diagnosis", diagnosis)};
