@@ -169,7 +169,8 @@ static void add_figure_cell(hd_str *out, const json_t *model, const hd_page_figu
         hd_page_value(out, figure->name, json_number_value(json_array_get(pair, 1)));
         hd_str_add(out, "</small>");
     }
-    add_seeds(out, model, figure->name);
+    if (first)
+        add_seeds(out, model, figure->name); // of the others it would make the table too wide
     hd_str_add(out, "</td>");
 }
 
@@ -189,7 +190,8 @@ static void add_versus(hd_str *out, const json_t *model) {
         add_signed(out, hd_page_get(versus, "low"));
         hd_str_add(out, " … ");
         add_signed(out, hd_page_get(versus, "high"));
-        hd_snprintf(p, sizeof p, " · p %.2g", hd_page_get(versus, "p"));
+        double chance = hd_page_get(versus, "p");
+        hd_snprintf(p, sizeof p, chance < 1e-12 ? " · p &lt; 1e-12" : " · p %.2g", chance);
         hd_str_add(out, p);
         hd_str_add(out, "</small>");
     }
