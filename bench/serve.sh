@@ -44,11 +44,11 @@ wrk_run() { $front wrk -t1 -c64 -d"$seconds" -s "$dir/users.lua" "$url" | tail -
 if [ -d "${BENCH_NPM:-}" ]; then ln -s "$BENCH_NPM" "$dir/npm"; else npm install --silent --no-audit --no-fund --prefix "$dir/npm" autocannon@7 >/dev/null 2>&1 || echo "autocannon could not be fetched"; fi
 cat >"$dir/rate.cjs" <<'JS'
 const autocannon = require(process.argv[2] + '/node_modules/autocannon');
-const [url, key, rate, seconds] = process.argv.slice(3);
+const [url, key, rate, seconds, connections] = process.argv.slice(3);
 let x = 1;
 const user = () => 1 + (x = (x * 48271) % 2147483647) % 6040;
 const requests = !key ? [{method: 'GET', path: '/health/live'}] : Array.from({length: 500}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
-autocannon({url, connections: 64, duration: +seconds, overallRate: +rate, requests}).then((d) =>
+autocannon({url, connections: +connections, duration: +seconds, overallRate: +rate, requests}).then((d) =>
   console.log(`${d.requests.average.toFixed(0)} requests/s, p50 ${d.latency.p50} ms, p99 ${d.latency.p99} ms, errors ${d.errors + d.non2xx}`));
 JS
 port=${url##*:}
@@ -59,13 +59,17 @@ noting() { # CMD...: with what the host took meanwhile
   echo "$said [stolen $(($(stolen) - before)), load $(cut -d' ' -f1 /proc/loadavg)]"
 }
 rate() { $front "$build/bench/bench_rate" 127.0.0.1 "$port" "$key" "$1" "$seconds"; } # evenly spaced, from when each was due
-cannon() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds"; } # latencies at a fixed rate
-cannon_live() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds"; }
+# latencies at a fixed rate. autocannon lets each connection send its share of a second as fast as it is answered when the second
+# begins: with 64 connections that is a burst of 64 at a time, with 4 the same requests come four at a time.
+cannon() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds" "$2"; }
+cannon_live() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds" "$2"; }
 
 echo "recommendations, 64 connections (wrk): $(noting wrk_run)"
 echo "recommendations, 2,000/s (bench_rate): $(noting rate 2000)"
-echo "recommendations, 2,000/s (autocannon): $(noting cannon 2000)"
-echo "  its own floor, /health/live:         $(noting cannon_live 2000)"
+for n in 4 64; do
+  echo "recommendations, 2,000/s (autocannon, $n connections): $(noting cannon 2000 $n)"
+  echo "  its own floor, /health/live:         $(noting cannon_live 2000 $n)"
+done
 echo "memory: $(resident)"
 python3 "$here/post.py" "$url" "$key" 1000 $((seconds + 4)) >"$dir/posted" &
 poster=$!

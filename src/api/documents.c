@@ -7,9 +7,9 @@
 #include "api/show.h"
 
 // A record needs its text: what an answer says isn't joined from parts.
-#define DOCUMENT_FIELDS                                                                   \
-    "\"title\":" HD_TEXT_SCHEMA ",\"text\":{\"type\":\"string\"},\"url\":" HD_TEXT_SCHEMA \
-    ",\"lang\":" HD_TEXT_SCHEMA ",\"updated\":" HD_TIME_SCHEMA
+#define DOCUMENT_FIELDS                                                                \
+    "\"title\":" HD_WORD_SCHEMA ",\"text\":" HD_WORD_SCHEMA ",\"url\":" HD_WORD_SCHEMA \
+    ",\"lang\":" HD_WORD_SCHEMA ",\"updated\":" HD_TIME_SCHEMA
 #define DOCUMENT_SCHEMA                                                                            \
     "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA "," DOCUMENT_FIELDS "},\"required" \
     "\":[\"text\"]}"

@@ -15,7 +15,7 @@ static heed_err add_run(hd_call *call, json_t **result) {
     "{\"type\":\"object\",\"properties\":{\"event_id\":" HD_ID_SCHEMA ",\"user\":" HD_ID_SCHEMA   \
     ",\"session\":" HD_ID_SCHEMA ",\"item\":" HD_ID_SCHEMA                                        \
     ",\"type\":{\"type\":\"string\"},\"rating\":" HD_NUMBER_SCHEMA ",\"value\":" HD_AMOUNT_SCHEMA \
-    ",\"quantity\":{\"type\":[\"number\",\"null\"],\"minimum\":0},\"currency\":" HD_TEXT_SCHEMA   \
+    ",\"quantity\":{\"type\":[\"number\",\"null\"],\"minimum\":0},\"currency\":" HD_WORD_SCHEMA   \
     ",\"time\":" HD_TIME_SCHEMA ",\"properties\":{\"type\":\"object\"}}}"
 
 static const hd_param add_params[] = {

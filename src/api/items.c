@@ -8,11 +8,11 @@
 #include "api/show.h"
 
 #define ITEM_SCHEMA                                                                              \
-    "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"title\":" HD_TEXT_SCHEMA     \
-    ",\"brand\":" HD_TEXT_SCHEMA ",\"categories\":{\"type\":[\"array\",\"string\",\"null\"]},"   \
-    "\"price\":" HD_AMOUNT_SCHEMA ",\"currency\":" HD_TEXT_SCHEMA ",\"created\":" HD_TIME_SCHEMA \
-    ",\"hidden\":{\"type\":[\"boolean\",\"null\"]},\"replenishable\":{\"type\":[\"boolean\","    \
-    "\"null\"]},\"attributes\":{}}}" /* what is no object is an attribute */
+    "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"title\":" HD_WORD_SCHEMA     \
+    ",\"brand\":" HD_WORD_SCHEMA ",\"categories\":{\"type\":[\"array\",\"string\",\"null\"]},"   \
+    "\"price\":" HD_AMOUNT_SCHEMA ",\"currency\":" HD_WORD_SCHEMA ",\"created\":" HD_TIME_SCHEMA \
+    ",\"hidden\":" HD_FLAG_SCHEMA ",\"replenishable\":" HD_FLAG_SCHEMA                           \
+    ",\"attributes\":{}}}" /* what is no object is an attribute */
 
 #define SHOWN_SCHEMA                                                                               \
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"title\":" HD_TEXT_SCHEMA  \

@@ -52,11 +52,14 @@ hd_page hd_call_page(const hd_call *call);
     "{\"anyOf\":[" record ",{\"type\":\"array\",\"items\":" record ",\"maxItems\":10000}]}"
 
 // Numbers as far as a double holds them exactly.
-#define HD_ID_SCHEMA                                                    \
-    "{\"type\":[\"string\",\"integer\"],\"minimum\":-9007199254740991," \
+#define HD_ID_SCHEMA                                                             \
+    "{\"type\":[\"string\",\"integer\",\"null\"],\"minimum\":-9007199254740991," \
     "\"maximum\":9007199254740991,\"maxLength\":512}"
 #define HD_TIME_SCHEMA "{\"type\":[\"string\",\"number\",\"null\"]}"
 #define HD_AMOUNT_SCHEMA "{\"type\":[\"number\",\"string\",\"null\"]}"
+// A text that comes in may be any plain value, a flag the words and numbers for yes and no too.
+#define HD_WORD_SCHEMA "{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}"
+#define HD_FLAG_SCHEMA "{\"type\":[\"boolean\",\"integer\",\"string\",\"null\"]}"
 #define HD_TEXT_SCHEMA "{\"type\":[\"string\",\"null\"]}"
 #define HD_NUMBER_SCHEMA "{\"type\":[\"number\",\"null\"]}"
 

@@ -6,8 +6,8 @@
 
 #define REVIEW_SCHEMA                                                                      \
     "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"user\":" HD_ID_SCHEMA  \
-    ",\"item\":" HD_ID_SCHEMA ",\"rating\":" HD_NUMBER_SCHEMA ",\"title\":" HD_TEXT_SCHEMA \
-    ",\"text\":" HD_TEXT_SCHEMA ",\"time\":" HD_TIME_SCHEMA "}}"
+    ",\"item\":" HD_ID_SCHEMA ",\"rating\":" HD_NUMBER_SCHEMA ",\"title\":" HD_WORD_SCHEMA \
+    ",\"text\":" HD_WORD_SCHEMA ",\"time\":" HD_TIME_SCHEMA "}}"
 
 #define SHOWN_SCHEMA                                                                            \
     "{\"type\":\"object\",\"properties\":{\"user\":" HD_TEXT_SCHEMA ",\"item\":" HD_TEXT_SCHEMA \

@@ -31,7 +31,7 @@ static heed_err posthog(hd_call *call, const hd_post *post, json_t **result) {
 }
 
 static const hd_param message_params[] = {
-    HD_POST_BODY("{\"type\":\"object\"}", "the message", "消息"),
+    HD_POST_BODY("{\"type\":[\"object\",\"array\"]}", "the message, or several", "一条或多条消息"),
 };
 static const hd_param batch_params[] = {
     HD_POST_BODY("{\"type\":\"object\",\"properties\":{\"batch\":{\"type\":\"array\","

@@ -7,8 +7,8 @@
 
 #define MESSAGE_SCHEMA                                                                       \
     "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"user\":" HD_ID_SCHEMA    \
-    ",\"subject\":" HD_TEXT_SCHEMA ",\"status\":" HD_TEXT_SCHEMA ",\"role\":" HD_TEXT_SCHEMA \
-    ",\"text\":" HD_TEXT_SCHEMA ",\"message_id\":" HD_ID_SCHEMA ",\"time\":" HD_TIME_SCHEMA "}}"
+    ",\"subject\":" HD_WORD_SCHEMA ",\"status\":" HD_WORD_SCHEMA ",\"role\":" HD_WORD_SCHEMA \
+    ",\"text\":" HD_WORD_SCHEMA ",\"message_id\":" HD_ID_SCHEMA ",\"time\":" HD_TIME_SCHEMA "}}"
 
 #define TICKET_MEMBERS                                                                     \
     "\"id\":{\"type\":\"string\"},\"user\":" HD_TEXT_SCHEMA ",\"subject\":" HD_TEXT_SCHEMA \

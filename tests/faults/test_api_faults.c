@@ -465,5 +465,6 @@ int main(void) {
         cmocka_unit_test(trainings_come_through), cmocka_unit_test(publishing_comes_through),
         cmocka_unit_test(backups_come_through),
     };
+    cmocka_set_test_filter(getenv("HEED_FAULTS_OF")); // one of them, "publishing*"
     return cmocka_run_group_tests_name("api_faults", tests, NULL, NULL);
 }
