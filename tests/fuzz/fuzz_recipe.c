@@ -30,7 +30,8 @@ static void again(const hd_prepared *p) {
     if (hd_predictor_preparation(p, &scorer, &json) != HEED_OK) return;
     if (p->kind->from_json(json_object_get(json, "fitted"), "p", &loaded) == HEED_OK) {
         const hd_rows *rows = &p->parts.rows[HD_PART_TRAIN];
-        if (p->kind->apply(loaded, rows, p->wanted, &samples) == HEED_OK) {
+        unsigned wanted = p->wanted | (p->kind->own_targets ? HD_WANT_TARGETS : 0);
+        if (p->kind->apply(loaded, rows, wanted, &samples) == HEED_OK) {
             if (samples.n != p->samples[HD_PART_TRAIN].n) abort();
             hd_input_samples_clear(&samples);
         }
@@ -43,8 +44,7 @@ static void use(const hd_recipe *recipe, const hd_input_parts *raw) {
     hd_prepared prepared;
     size_t parameters;
     size_t fold = recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
-    if (hd_prepared_fit(recipe, raw, fold, HD_WANT_INPUTS | HD_WANT_FEATURES, &prepared) !=
-        HEED_OK)
+    if (hd_prepared_fit(recipe, raw, fold, HD_WANT_INPUTS | HD_WANT_FEATURES, &prepared) != HEED_OK)
         return;
     again(&prepared);
     for (size_t i = 0; i < recipe->n_networks && i < 2; i++) {
