@@ -277,7 +277,7 @@ static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_
         for (size_t w = 0; w < g->phases_w; w++) {
             p.frame = frame + (h * g->units.frame_w + w) * v->c;
             p.rows = (rows - h + v->stride_h - 1) / v->stride_h;
-            p.cols = g->taps_w < v->kw ? g->plane_w
+            p.cols = g->taps_w < v->kw ? v->out_w
                                        : (g->units.frame_w - w + v->stride_w - 1) / v->stride_w;
             if (p.rows > g->plane_h) p.rows = g->plane_h;
             if (p.cols > g->plane_w) p.cols = g->plane_w;
