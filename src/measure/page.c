@@ -463,7 +463,7 @@ static void add_forecast(hd_str *out, const json_t *one) {
     if (json_array_size(truth) > ahead) ahead = json_array_size(truth);
     json_t *xs = json_array();
     for (size_t i = 0; i < ahead && xs; i++) {
-        if (json_array_append_new(xs, json_integer((json_int_t)(past + i))) != 0) {
+        if (json_array_append_new(xs, json_integer((json_int_t)past + (json_int_t)i)) != 0) {
             out->failed = true;
         }
     }
