@@ -9,7 +9,8 @@
 
 #define ITEM_SCHEMA                                                                              \
     "{\"type\":\"object\",\"properties\":{\"id\":" HD_ID_SCHEMA ",\"title\":" HD_WORD_SCHEMA     \
-    ",\"brand\":" HD_WORD_SCHEMA ",\"categories\":{\"type\":[\"array\",\"string\",\"null\"]},"   \
+    ",\"brand\":" HD_WORD_SCHEMA                                                                 \
+    ",\"categories\":{\"type\":[\"array\",\"string\",\"number\",\"boolean\",\"null\"]},"         \
     "\"price\":" HD_AMOUNT_SCHEMA ",\"currency\":" HD_WORD_SCHEMA ",\"created\":" HD_TIME_SCHEMA \
     ",\"hidden\":" HD_FLAG_SCHEMA ",\"replenishable\":" HD_FLAG_SCHEMA                           \
     ",\"attributes\":{}}}" /* what is no object is an attribute */

@@ -54,7 +54,7 @@ hd_page hd_call_page(const hd_call *call);
 // Numbers as far as a double holds them exactly.
 #define HD_ID_SCHEMA                                                             \
     "{\"type\":[\"string\",\"integer\",\"null\"],\"minimum\":-9007199254740991," \
-    "\"maximum\":9007199254740991,\"maxLength\":512}"
+    "\"maximum\":9007199254740991}"
 #define HD_TIME_SCHEMA "{\"type\":[\"string\",\"number\",\"null\"]}"
 #define HD_AMOUNT_SCHEMA "{\"type\":[\"number\",\"string\",\"null\"]}"
 // A text that comes in may be any plain value, a flag the words and numbers for yes and no too.
