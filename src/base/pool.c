@@ -29,12 +29,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/float.h"
 #include "base/mem.h"
 
 typedef struct pool_job {
     hd_pool_fn fn;
     void *ctx;
     size_t n_chunks;
+    hd_float_mode mode;    // the caller's: chunks come out the same whoever takes them
     atomic_size_t next;    // the chunk to take next
     size_t failed_chunk;   // the lowest failing one so far, SIZE_MAX: none; under the pool's mutex
     hd_error *failure;     // what it said
@@ -168,6 +170,7 @@ static void *worker_main(void *arg) {
         seen = pool->generation;
         job->members++;
         pthread_mutex_unlock(&pool->mutex);
+        hd_float_set(job->mode);
         work(pool, job);
         pthread_mutex_lock(&pool->mutex);
         // (With the last one gone the job may be, too.)
@@ -294,8 +297,12 @@ heed_err hd_pool_run(hd_pool *pool, size_t n_chunks, hd_pool_fn fn, void *ctx) {
         return run_here(pool, n_chunks, fn, ctx);
     }
     hd_error failure;
-    pool_job job = {
-        .fn = fn, .ctx = ctx, .n_chunks = n_chunks, .failed_chunk = SIZE_MAX, .failure = &failure};
+    pool_job job = {.fn = fn,
+                    .ctx = ctx,
+                    .n_chunks = n_chunks,
+                    .mode = hd_float_get(),
+                    .failed_chunk = SIZE_MAX,
+                    .failure = &failure};
     atomic_init(&job.next, 0);
     atomic_init(&job.members, 0);
     pthread_mutex_lock(&pool->turn);

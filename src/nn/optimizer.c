@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/float.h"
 #include "base/mem.h"
 #include "kernel/kernels.h"
 
@@ -517,9 +518,12 @@ heed_err hd_optimizer_step(hd_optimizer *o, hd_pool *pool, double rate, double s
     p.args = (hd_optim_args){
         .rate = (float)rate, .scale = (float)scale, .clip = (float)clip, .c1 = 1, .c2 = 1};
     kind->prepare(o->choice.options, ++o->t, &p.args);
-    HD_TRY(run(&p, pool));
-    return kind->by_norm ? hd_pool_run(o->total > ALONE ? pool : NULL, o->n, scaled_item, &p)
-                         : HEED_OK;
+    hd_float_mode before = hd_float_flush();
+    heed_err err = run(&p, pool);
+    if (err == HEED_OK && kind->by_norm)
+        err = hd_pool_run(o->total > ALONE ? pool : NULL, o->n, scaled_item, &p);
+    hd_float_set(before);
+    return err;
 }
 
 static void average_piece(pass *p, size_t i) {

@@ -4,6 +4,7 @@
 // it is lent, so that a graph of small operators costs little more than its kernels.
 #include <math.h>
 
+#include "base/float.h"
 #include "kernel/kernels.h"
 #include "tensor/own.h"
 
@@ -89,7 +90,10 @@ static heed_err run_graph(hd_graph *graph, uint64_t step, bool backward) {
     HD_TRY(hd_graph_error(graph));
     if (!graph->compiled) return HD_FAIL(HEED_INPUT, "the graph isn't compiled yet", "图尚未编译");
     if (graph->check_finite) HD_TRY(check_leaves(graph));
-    return run_nodes(graph, step, backward);
+    hd_float_mode before = hd_float_flush();
+    heed_err err = run_nodes(graph, step, backward);
+    hd_float_set(before);
+    return err;
 }
 
 heed_err hd_graph_run(hd_graph *graph, uint64_t step) {

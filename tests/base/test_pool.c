@@ -5,11 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <float.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float.h"
 #include "base/mem.h"
 #include "base/pool.h"
 
@@ -199,12 +201,45 @@ static void test_cancel(void **state) {
     }
 }
 
+// What is left of a number below the smallest normal one, by chunk.
+typedef struct halves {
+    volatile float normal; // volatile: halved when the chunk runs, not by the compiler
+    float left[CHUNKS];
+} halves;
+
+static heed_err halve(void *ctx, size_t chunk) {
+    halves *h = ctx;
+    h->left[chunk] = h->normal * .5F;
+    return HEED_OK;
+}
+
+static void test_float_mode(void **state) {
+    (void)state;
+    hd_float_mode before = hd_float_get();
+    hd_float_mode same = hd_float_flush(), flushed = hd_float_get();
+    assert_true(same.bits == before.bits);
+    hd_float_set(before);
+    if (flushed.bits == before.bits) skip(); // a processor without the mode
+    hd_pool *pool;
+    assert_int_equal(hd_pool_new(4, &pool), HEED_OK);
+    static halves h = {.normal = FLT_MIN};
+    for (int round = 0; round < 6; round++) {
+        hd_float_set(round % 2 ? flushed : before);
+        heed_err err = hd_pool_run(pool, CHUNKS, halve, &h);
+        hd_float_set(before);
+        assert_int_equal(err, HEED_OK);
+        for (size_t i = 0; i < CHUNKS; i++) assert_int_equal(h.left[i] > 0, round % 2 == 0);
+    }
+    hd_pool_free(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_chunk_once), cmocka_unit_test(test_no_pool),
         cmocka_unit_test(test_lowest_failure),   cmocka_unit_test(test_nested),
         cmocka_unit_test(test_two_callers),      cmocka_unit_test(test_new_fails),
         cmocka_unit_test(test_cancel),           cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_float_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
