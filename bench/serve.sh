@@ -81,6 +81,10 @@ curl -s -X POST -H "X-API-Key: $key" -H 'Content-Type: application/json' -d '{"m
 sleep 0.5
 echo "  while a training job runs:           $(noting rate 2000)"
 echo "  the job: $(curl -s -H "X-API-Key: $key" "$url/api/v1/jobs" | grep -o '"state":"[a-z]*"' | head -1)"
+for _ in $(seq 120); do # events are posted when the training has ended
+  curl -s -H "X-API-Key: $key" "$url/api/v1/jobs" | grep -q '"state":"running"' || break
+  sleep 1
+done
 echo "events in batches of 100:              $(python3 "$here/post.py" "$url" "$key" 0 "$seconds")"
 echo "memory: $(resident)"
 kill "$server"

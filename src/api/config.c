@@ -137,10 +137,11 @@ static heed_err record_failure(const changing *c, heed_err err) {
     if (err == HEED_OK || left == 0) return err;
     hd_error_get(&failure);
     if (hd_call_open(c->call, HEED_READ, "heed config", &ws) == HEED_OK) {
-        json_object_foreach((json_t *)(uintptr_t)c->changes, name, value) if (left-- > 0)
+        json_object_foreach((json_t *)(uintptr_t)c->changes, name, value) {
+            if (left-- == 0) break;
             hd_workspace_record_gladly(
                 ws, &(hd_audit_entry){.what = HD_AUDIT_SETTINGS, .object = name, .outcome = err});
-        else break;
+        }
         hd_call_close(c->call, ws);
     }
     return hd_error_restore(&failure);
