@@ -386,7 +386,7 @@ heed_err hd_tickets_put(hd_door *door, int64_t batch, const hd_record *record, i
     (void)item_key;
     const hd_ticket_record *ticket = &record->ticket;
     ticket_keys keys = {.batch = batch};
-    int64_t owner;
+    int64_t owner = 0;
     bool added = false;
     if (!ticket->id.p) return HD_FAIL(HEED_INPUT, "a ticket without an id", "工单没有 id");
     HD_TRY(hd_id_check(ticket->id, "the ticket's id", "工单 id "));

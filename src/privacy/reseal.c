@@ -107,7 +107,7 @@ static heed_err bring_step(hd_door *door, const sealed_column *c, open_row *last
 static heed_err bring_column(hd_door *door, const sealed_column *c, open_row *rows,
                              heed_err (*go_on)(void *ctx), void *ctx, int64_t *changed) {
     open_row last = {0};
-    size_t n;
+    size_t n = 0;
     do {
         if (go_on) HD_TRY(go_on(ctx));
         HD_TRY(bring_step(door, c, &last, rows, &n));

@@ -304,7 +304,7 @@ static heed_err bind_unix(const char *path, int *out) {
 
 static heed_err listen_unix(hd_loop *loop) {
     hd_listener *listener = &loop->local;
-    int fd;
+    int fd = -1;
     HD_TRY(bind_unix(loop->unix_path, &fd));
     uv_pipe_init(&loop->uv, &listener->io.pipe, 0);
     listener->open = true;
