@@ -81,8 +81,8 @@ static void *reader_main(void *arg) {
     hd_loader *l = arg;
     pthread_mutex_lock(&l->mutex);
     while (!l->stop) {
-        size_t n = next_size(l);
-        if (l->paused || n == 0 || l->filled == l->n_slots) {
+        // (While it is paused the rest belongs to who begins an epoch: paused is looked at first.)
+        if (l->paused || next_size(l) == 0 || l->filled == l->n_slots) {
             l->idle = true;
             pthread_cond_broadcast(&l->changed);
             pthread_cond_wait(&l->changed, &l->mutex);
@@ -90,7 +90,7 @@ static void *reader_main(void *arg) {
         }
         l->idle = false;
         slot *s = &l->slots[l->in];
-        size_t from = l->next;
+        size_t from = l->next, n = next_size(l);
         pthread_mutex_unlock(&l->mutex);
         fill(l, s, from, n);
         pthread_mutex_lock(&l->mutex);
@@ -201,6 +201,7 @@ heed_err hd_loader_begin(hd_loader *l, uint64_t epoch, size_t batch, size_t done
     if (!l->threaded) return HEED_OK;
     pthread_mutex_lock(&l->mutex);
     l->paused = false;
+    l->idle = false; // by its own word only: who pauses it before it has woken waits until it sleeps again
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
     return l->started ? HEED_OK : start(l);
