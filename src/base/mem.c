@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_size_t used;
 static atomic_size_t peak;
@@ -107,6 +108,19 @@ void hd_free(void *ptr) {
     free(ptr);
 }
 
+// Large buffers are read end to end, and over 4 KB pages a product waits for the page table at
+// every other row: the kernel is asked for pages of 2 MB. It may say no; values are the same.
+static void ask_for_huge_pages(char *ptr, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    enum { LEAST = 8 << 20, PAGE = 4096 };
+    if (bytes < LEAST) return;
+    char *from = ptr + (PAGE - (uintptr_t)ptr % PAGE) % PAGE;
+    (void)madvise(from, (bytes - (size_t)(from - ptr)) / PAGE * PAGE, MADV_HUGEPAGE);
+#else
+    (void)ptr, (void)bytes;
+#endif
+}
+
 void *hd_alloc_aligned(size_t count, size_t size) {
     enum { ALIGN = 64 };
     size_t bytes;
@@ -114,7 +128,9 @@ void *hd_alloc_aligned(size_t count, size_t size) {
     bytes = bytes == 0 ? ALIGN : (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!reserve(bytes)) return NULL;
     void *ptr = settle(aligned_alloc(ALIGN, bytes), bytes);
-    if (ptr) memset(ptr, 0, bytes);
+    if (!ptr) return NULL;
+    ask_for_huge_pages(ptr, bytes);
+    memset(ptr, 0, bytes);
     return ptr;
 }
 
