@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From a call to hd_ingest. Where the address names the record ("PUT /api/v1/items/i7"), that id is
-// put into the body before it is read, so that everything behind sees one form.
+// put into a body without one before it is read, so that everything behind sees one form; another
+// id of the body's own is read as it is, and refused for what it is.
 #include "api/posts.h"
 
 static heed_err no_body(const hd_post *post) {
@@ -19,7 +20,9 @@ static const json_t *find_records(const hd_post *post, const json_t *body, const
 static heed_err named_one(const json_t *record, const char *id, json_t **out) {
     json_t *copy = json_copy((json_t *)(uintptr_t)record); // jansson's copy takes no const
     if (!copy) return HD_FAIL_MEMORY(0);
-    heed_err err = json_is_object(copy) ? hd_json_set(copy, "id", json_string(id)) : HEED_OK;
+    bool unnamed = json_is_object(copy) &&
+                   (!json_object_get(copy, "id") || json_is_null(json_object_get(copy, "id")));
+    heed_err err = unnamed ? hd_json_set(copy, "id", json_string(id)) : HEED_OK;
     if (err != HEED_OK) hd_json_drop(&copy);
     *out = copy;
     return err;
