@@ -103,16 +103,38 @@ static void add_pixel(const hd_augment_sample *s, long y, long x, float weight, 
     for (size_t c = 0; c < s->channels; c++) out[c] += weight * from[c];
 }
 
-static void make_pixel(const hd_augment_sample *s, double y, double x, float *out) {
+// At the border, where some of the four pixels around (y, x) lie outside.
+static void border_pixel(const hd_augment_sample *s, long y, long x, const float weights[4],
+                         float *out) {
     for (size_t c = 0; c < s->channels; c++) out[c] = 0;
-    if (!(y > -1 && x > -1 && y < (double)s->height && x < (double)s->width)) return;
-    double top = floor(y), left = floor(x);
-    float v = (float)(y - top), u = (float)(x - left);
-    long iy = (long)top, ix = (long)left;
-    add_pixel(s, iy, ix, (1 - v) * (1 - u), out);
-    add_pixel(s, iy, ix + 1, (1 - v) * u, out);
-    add_pixel(s, iy + 1, ix, v * (1 - u), out);
-    add_pixel(s, iy + 1, ix + 1, v * u, out);
+    add_pixel(s, y, x, weights[0], out);
+    add_pixel(s, y, x + 1, weights[1], out);
+    add_pixel(s, y + 1, x, weights[2], out);
+    add_pixel(s, y + 1, x + 1, weights[3], out);
+}
+
+static long floor_of(double x) {
+    long whole = (long)x;
+    return whole - (x < (double)whole);
+}
+
+static void make_pixel(const hd_augment_sample *s, double y, double x, float *out) {
+    size_t channels = s->channels, line = s->width * channels;
+    if (!(y > -1 && x > -1 && y < (double)s->height && x < (double)s->width)) {
+        for (size_t c = 0; c < channels; c++) out[c] = 0;
+        return;
+    }
+    long top = floor_of(y), left = floor_of(x);
+    float v = (float)(y - (double)top), u = (float)(x - (double)left);
+    const float w[4] = {(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u};
+    if (top < 0 || left < 0 || (size_t)top + 1 >= s->height || (size_t)left + 1 >= s->width) {
+        border_pixel(s, top, left, w, out);
+        return;
+    }
+    const float *a = s->values + (size_t)top * line + (size_t)left * channels, *b = a + line;
+    for (size_t c = 0; c < channels; c++) {
+        out[c] = w[0] * a[c] + w[1] * a[c + channels] + w[2] * b[c] + w[3] * b[c + channels];
+    }
 }
 
 static void resample(hd_augment_sample *s, hd_augment_move *move) {
