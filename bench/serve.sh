@@ -21,7 +21,7 @@ trap '[ -z "$server" ] || kill "$server"; wait; rm -rf "$dir"' EXIT INT TERM
 
 "$heed" init "$dir/shop" >/dev/null
 "$heed" --workspace "$dir/shop" import --preset sequence "$data/movielens-1m-seq/ml1m_seq.txt.gz" >/dev/null
-"$heed" --workspace "$dir/shop" train --methods markov --set train.tune=false >/dev/null
+"$heed" --workspace "$dir/shop" train --methods markov --setting train.tune=false >/dev/null
 key=$("$heed" --workspace "$dir/shop" key create --name bench --scope all --json | grep -o 'heed_[a-z0-9]*_[a-z0-9]*' | head -1)
 front=${FRONT:-} back=${BACK:-}
 $back "$heed" --workspace "$dir/shop" serve --listen 127.0.0.1:0 2>"$dir/log" >/dev/null &

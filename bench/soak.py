@@ -31,7 +31,7 @@ def main():
     rate = float(sys.argv[3]) if len(sys.argv) > 3 else 100
     ids = int(sys.argv[4]) if len(sys.argv) > 4 else 20000
     rng = random.Random(1)
-    shop = serving.Shop().start("--set", "serve.failures=0")
+    shop = serving.Shop().start("--setting", "serve.failures=0")
     key = shop.keys["all"]
     connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=60)
     counts, samples, n = {}, [], 0

@@ -77,9 +77,10 @@ const hd_op hd_op_config_show = {
     .name = "config show",
     .chapter = HD_CHAPTER_CARE,
     .doc = HD_TEXT("show the settings in force", "显示生效的设置"),
-    .detail = HD_TEXT("A value comes from --set or another flag, else from a variable HEED_*, else "
-                      "from heed.yaml, else it is the default.",
-                      "值依次取自 --set 或其他选项、环境变量 HEED_*、heed.yaml，最后是默认值。"),
+    .detail =
+        HD_TEXT("A value comes from --setting or another flag, else from a variable HEED_*, else "
+                "from heed.yaml, else it is the default.",
+                "值依次取自 --setting 或其他选项、环境变量 HEED_*、heed.yaml，最后是默认值。"),
     .examples = (const char *const[]){"heed config show --origin", NULL},
     .method = "GET",
     .path = "/api/v1/settings",
@@ -213,7 +214,7 @@ static const hd_param set_params[] = {
     {"key", HD_PARAM_TEXT, .positional = true, .required = true,
      .doc = HD_TEXT("the setting", "设置项")},
     {"value", HD_PARAM_TEXT, .positional = true, .required = true,
-     .doc = HD_TEXT("its value, as --set takes it", "值，写法与 --set 相同")},
+     .doc = HD_TEXT("its value, as --setting takes it", "值，写法与 --setting 相同")},
 };
 
 static const hd_param patch_params[] = {

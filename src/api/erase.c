@@ -150,7 +150,7 @@ const hd_op hd_op_privacy_retain = {
         "依据设置 retention.events、.reviews、.tickets 和 "
         ".users（天数），0 表示一直保留。服务器每天自行运行一次；没有服务器时可用 cron 或 systemd 定时器。"),
     .examples = (const char *const[]){"heed privacy retain --dry-run",
-                                      "heed privacy retain --set retention.events=730", NULL},
+                                      "heed privacy retain --setting retention.events=730", NULL},
     .method = "POST",
     .path = "/api/v1/privacy/retain",
     .scope = HD_SCOPE_ADMIN,

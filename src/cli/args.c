@@ -25,7 +25,7 @@ const hd_param hd_cli_globals[] = {
     {"no_input", HD_PARAM_BOOL,
      .doc = HD_TEXT("never ask; fail where an answer would be needed",
                     "从不提问；需要回答时直接失败")},
-    {"set", HD_PARAM_TEXT, .many = true, .metavar = "KEY=VALUE",
+    {"setting", HD_PARAM_TEXT, .many = true, .metavar = "KEY=VALUE",
      .doc = HD_TEXT("a setting for this command alone", "只在本次命令中生效的设置")},
     {"threads", HD_PARAM_INT, .min = 0, .max = 1024,
      .doc = HD_TEXT("threads that work at once; 0: one per processor",

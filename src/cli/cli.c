@@ -90,14 +90,14 @@ static const struct {
 static heed_err set_flags(hd_settings *settings, const hd_cli_line *line) {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_object_get(line->globals, "set"), i, entry) {
+    json_array_foreach(json_object_get(line->globals, "setting"), i, entry) {
         const char *text = json_string_value(entry);
         const char *eq = strchr(text, '=');
         char name[64];
         size_t n = eq ? (size_t)(eq - text) : 0;
         if (n == 0 || n >= sizeof name)
-            return HD_FAIL(HEED_USAGE, "--set: '%s' is not KEY=VALUE",
-                           "--set：“%s”不是 键=值 的形式", text);
+            return HD_FAIL(HEED_USAGE, "--setting: '%s' is not KEY=VALUE",
+                           "--setting：“%s”不是 键=值 的形式", text);
         memcpy(name, text, n);
         name[n] = '\0';
         HD_TRY(hd_settings_set_flag(settings, name, eq + 1));

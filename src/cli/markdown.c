@@ -72,14 +72,14 @@ static void add_command(const hd_op *op, heed_lang lang, hd_str *out) {
 }
 
 static void add_settings(heed_lang lang, hd_str *out) {
-    hd_str_add(out,
-               say(lang,
-                   "\n## Settings\n\nEach stands in `heed.yaml`, in a variable `HEED_*`, or "
-                   "behind `--set`; the flag goes first, then the variable, the file, the "
-                   "default.\n\n| setting | variable | meaning | default |\n|---|---|---|---|\n",
-                   "\n## 设置\n\n每一项都可以写在 `heed.yaml`、环境变量 `HEED_*` 或 `--set` 里；"
-                   "优先级依次为选项、变量、文件、默认值。\n\n"
-                   "| 设置 | 变量 | 含义 | 默认值 |\n|---|---|---|---|\n"));
+    hd_str_add(
+        out, say(lang,
+                 "\n## Settings\n\nEach stands in `heed.yaml`, in a variable `HEED_*`, or "
+                 "behind `--setting`; the flag goes first, then the variable, the file, the "
+                 "default.\n\n| setting | variable | meaning | default |\n|---|---|---|---|\n",
+                 "\n## 设置\n\n每一项都可以写在 `heed.yaml`、环境变量 `HEED_*` 或 `--setting` 里；"
+                 "优先级依次为选项、变量、文件、默认值。\n\n"
+                 "| 设置 | 变量 | 含义 | 默认值 |\n|---|---|---|---|\n"));
     const hd_setting *row;
     for (size_t i = 0; (row = hd_start_setting_at(i)) != NULL; i++) {
         hd_str_addf(out, "| `%s` | `HEED_", row->name);

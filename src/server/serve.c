@@ -172,7 +172,8 @@ static heed_err make_limits(hd_server *server) {
     return hd_limiter_new(clients, &limits->failures);
 }
 
-// The flags that this command was given, for the processes of jobs: "--set", "name=value", …, NULL.
+// The flags that this command was given, for the processes of jobs: "--setting", "name=value", …,
+// NULL.
 static heed_err list_flags(listening *l, const char *const **out) {
     const hd_setting *row;
     hd_origin origin;
@@ -186,7 +187,7 @@ static heed_err list_flags(listening *l, const char *const **out) {
         hd_str_reset(&value);
         (void)hd_settings_at(l->server->settings, i, &row, &value, &origin, &place);
         if (origin != HD_ORIGIN_FLAG || value.failed) continue;
-        flags[n++] = "--set";
+        flags[n++] = "--setting";
         flags[n] = hd_arena_printf(&l->arena, "%s=%s", row->name, hd_str_get(&value));
         if (!flags[n++]) flags = NULL;
     }

@@ -9,7 +9,7 @@
 #include "base/settings.h"
 
 // changes: {"recommend.n": 7, "recommend.method": null}: null takes a setting out of the file, so
-// that the default holds again. All of them or none: a name or value that --set would refuse is
+// that the default holds again. All of them or none: a name or value that --setting would refuse is
 // refused with the same words (HEED_USAGE, HEED_INPUT). running: those that are read when the
 // program starts are refused too (HEED_CONFLICT). What stands in the file now must be right.
 // before (may be NULL): called once all is found right, and before the file is written; its failure

@@ -27,7 +27,7 @@ typedef struct hd_runner hd_runner;
 
 typedef struct hd_runner_params {
     const char *program;      // path of heed; NULL: the program that runs now
-    const char *const *flags; // global flags for the child, NULL-terminated: "--set", "a=b"
+    const char *const *flags; // global flags for the child, NULL-terminated: "--setting", "a=b"
     size_t max_running;       // 0: 2
     // Appends the passphrase of the folder's keys, or nothing where the child finds it by itself;
     // from the runner's thread. NULL: nothing.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every setting of heed: one row each. The rows drive heed.yaml, HEED_* variables, --set, `heed
+// Every setting of heed: one row each. The rows drive heed.yaml, HEED_* variables, --setting, `heed
 // config show`, the reference page and the commented file that `heed init` writes.
 #ifndef HD_WORKSPACE_SETTINGS_H
 #define HD_WORKSPACE_SETTINGS_H

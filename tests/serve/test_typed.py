@@ -63,7 +63,7 @@ class Typed(unittest.TestCase):
             time.sleep(0.005)
 
     def test_jobs_open_the_keys_and_know_the_flags(self):
-        self.start(PHRASE, "--set", "train.methods=popular")
+        self.start(PHRASE, "--setting", "train.methods=popular")
         self.read_until(self.outer, "serving at")
         self.shop.port = int(re.search(r"127\.0\.0\.1:(\d+)", self.said).group(1))
         threading.Thread(target=self.drain, daemon=True).start()
