@@ -138,15 +138,16 @@ heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, con
     return hd_pool_run(pool, j.cut.count, affine_chunk, &j);
 }
 
-heed_err hd_norm_known(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
-                       const float *beta, const float *mean, const float *var,
+heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                       const float *beta, const float *mean, const float *scale,
                        const float *residual, float *y, void *workspace) {
     HD_TRY(hd_isa_ready());
     job j = job_make(norm, workspace);
+    const size_t width = norm->c / norm->groups;
     j.x = x, j.residual = residual, j.y = y;
-    for (size_t i = 0; i < norm->c; i++) {
-        coefficients(&j, 0, i, i + 1, gamma, beta, mean[i],
-                     (float)(1 / sqrt((double)var[i] + (double)norm->eps)));
+    for (size_t i = 0; i < norm->n * norm->groups; i++) {
+        const size_t c0 = i % norm->groups * width;
+        coefficients(&j, i / norm->groups, c0, c0 + width, gamma, beta, mean[i], scale[i]);
     }
     return hd_pool_run(pool, j.cut.count, affine_chunk, &j);
 }

@@ -31,12 +31,13 @@ size_t hd_norm_workspace(const hd_norm *norm);
 heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
                          const float *beta, const float *residual, float *y, float *mean,
                          float *scale, void *workspace) HEED_CHECK;
-// With statistics known (c): batch norm when not training. var: variance.
-heed_err hd_norm_known(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
-                       const float *beta, const float *mean, const float *var,
+// The same with mean and scale given: those of another run, or batch norm's when not training.
+// y may be x or residual, here and above.
+heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+                       const float *beta, const float *mean, const float *scale,
                        const float *residual, float *y, void *workspace) HEED_CHECK;
 // known: mean and scale don't depend on x. y: needed with relu and a residual, else may be NULL.
-// dx, dgamma, dbeta, dresidual: NULL when not wanted.
+// dx, dgamma, dbeta, dresidual: NULL when not wanted. dx may be x, dy or y, dresidual dy.
 typedef struct hd_norm_grads {
     float *dx, *dgamma, *dbeta, *dresidual;
 } hd_norm_grads;

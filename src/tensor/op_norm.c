@@ -16,7 +16,8 @@
 
 enum { X, GAMMA, BETA, RUNNING_MEAN, RUNNING_VAR, RESIDUAL };
 enum { Y, MEAN, SCALE };
-enum { BX, BDY, BGAMMA, BBETA, BY, BMEAN, BSCALE }; // inputs of the backward
+enum { BX, BDY, BGAMMA, BBETA, BY, BMEAN, BSCALE };  // inputs of the backward
+enum { AMEAN = RUNNING_MEAN, ASCALE = RUNNING_VAR }; // inputs of y made again
 
 typedef struct norm_attrs {
     size_t groups; // per image; 0: batch norm
@@ -97,8 +98,8 @@ static heed_err norm_forward(const hd_node *node, const hd_run *run) {
             mean[i] = m[i];
             scale[i] = (float)(1 / sqrt((double)v[i] + (double)n.eps));
         }
-        return hd_norm_known(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
-                             hd_in_f32(node, BETA), m, v, hd_in_f32(node, RESIDUAL),
+        return hd_norm_apply(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
+                             hd_in_f32(node, BETA), mean, scale, hd_in_f32(node, RESIDUAL),
                              hd_out_f32(node, Y), run->workspace);
     }
     HD_TRY(hd_norm_forward(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
@@ -202,6 +203,8 @@ static void group_norm_samples(hd_samples *samples) {
     norm_samples(samples, 2);
 }
 
+static hd_node *norm_remake(hd_node *node);
+
 #define NORM_OPERATOR(id, moves)                                                                \
     const hd_operator hd_operator_##id = {                                                      \
         .name = #id,                                                                            \
@@ -218,10 +221,87 @@ static void group_norm_samples(hd_samples *samples) {
         .flops = norm_flops,                                                                    \
         .no_grad = 1U << MEAN | 1U << SCALE,                                                    \
         .effect = moves,                                                                        \
+        .in_place = 1U << X | 1U << RESIDUAL,                                                   \
+        .remake = norm_remake,                                                                  \
         .samples = id##_samples,                                                                \
     }
 NORM_OPERATOR(batch_norm, true);
 NORM_OPERATOR(group_norm, false);
+
+// ── norm_again: y once more, of what the backward keeps anyway: x, mean and scale ──
+
+static heed_err again_shape(hd_node *node) {
+    return hd_out_like(node, Y, node->in[X]);
+}
+
+static heed_err again_forward(const hd_node *node, const hd_run *run) {
+    const hd_norm n = norm_of(node->attrs, node->in[X]);
+    return hd_norm_apply(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
+                         hd_in_f32(node, BETA), hd_in_f32(node, AMEAN), hd_in_f32(node, ASCALE),
+                         hd_in_f32(node, RESIDUAL), hd_out_f32(node, Y), run->workspace);
+}
+
+static void again_reference(const hd_node *node, const double *const *in, double *const *out) {
+    const norm_attrs *a = node->attrs;
+    const hd_norm n = norm_of(a, node->in[X]);
+    for (size_t i = 0; i < node->in[X]->count; i++) {
+        const size_t k = i % n.c, g = i / (n.rows * n.c) * n.groups + k / (n.c / n.groups);
+        double y = (in[X][i] - in[AMEAN][g]) * in[ASCALE][g];
+        y = y * (in[GAMMA] ? in[GAMMA][k] : 1) + (in[BETA] ? in[BETA][k] : 0);
+        if (in[RESIDUAL]) y += in[RESIDUAL][i];
+        out[Y][i] = a->relu && y < 0 ? 0 : y;
+    }
+}
+
+static void again_samples(hd_samples *samples) {
+    const hd_sample_in x = {.kind = HD_SAMPLE_FIXED, .n_dims = 3, .shape = {2, 5, 6}};
+    hd_sample_in vector = {.kind = HD_SAMPLE_FIXED, .n_dims = 1, .shape = {6}};
+    hd_sample_in in[] = {x, vector, vector, vector, vector, x};
+    hd_sample_add(samples, 6, in, &(norm_attrs){.groups = 3, .relu = true}, 2e-5);
+    in[RESIDUAL].kind = in[GAMMA].kind = HD_SAMPLE_NONE;
+    hd_sample_add(samples, 6, in, &(norm_attrs){.groups = 0}, 2e-5);
+}
+
+const hd_operator hd_operator_norm_again = {
+    .name = "norm_again",
+    .n_in = 6,
+    .n_out = 1,
+    .attrs_size = sizeof(norm_attrs),
+    .optional = 1U << GAMMA | 1U << BETA | 1U << RESIDUAL,
+    .shape = again_shape,
+    .forward = again_forward,
+    .reference = again_reference,
+    .workspace = norm_workspace, // (flops: counted once, where y is made first)
+    .in_place = 1U << X | 1U << RESIDUAL,
+    .samples = again_samples,
+};
+
+// Whether the residual stands when y is made again. One that is itself made again of another one
+// doesn't: the first to be asked for would call up all of a net's, and all would live at once. So
+// every second sum along a shortcut is kept.
+static bool residual_stands(hd_tensor *t) {
+    const hd_tensor *twin = t->plan->twin;
+    if (!twin) return !hd_tensor_root(t)->node || hd_tensor_root(t)->plan->held;
+    return twin->node->op == &hd_operator_norm_again && !twin->node->in[RESIDUAL];
+}
+
+static hd_node *norm_remake(hd_node *node) {
+    hd_tensor *x = node->in[X], *residual = node->in[RESIDUAL], *y = node->out[Y];
+    if (!hd_tensor_root(x)->plan->held || x->plan->twin) return NULL;
+    if (!node->out[MEAN]->plan->held || !node->out[SCALE]->plan->held) return NULL;
+    if (residual && !residual_stands(residual)) return NULL;
+    hd_tensor *in[] = {x,
+                       node->in[GAMMA],
+                       node->in[BETA],
+                       node->out[MEAN],
+                       node->out[SCALE],
+                       residual && residual->plan->twin ? residual->plan->twin : residual};
+    hd_node *again = hd_node_new(y->graph, &hd_operator_norm_again, 6, in, node->attrs);
+    if (!again || again_shape(again) != HEED_OK) return NULL;
+    again->scope = node->scope;
+    y->plan->twin = again->out[Y];
+    return again;
+}
 
 // ── norm_back: dx, dgamma, dbeta, and what passes to the residual ──
 
@@ -294,6 +374,8 @@ const hd_operator hd_operator_norm_back = {
     .n_out = 4,
     .attrs_size = sizeof(norm_attrs),
     .optional = 1U << BGAMMA | 1U << BBETA | 1U << BY,
+    .in_place = 1U << BX | 1U << BDY | 1U << BY,
+    .takes = {[3] = 1U << BDY | 1U << BY},
     .shape = norm_back_shape,
     .forward = norm_back_forward,
     .reference = norm_back_reference,

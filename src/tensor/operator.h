@@ -39,13 +39,13 @@ struct hd_operator {
     heed_err (*backward)(hd_node *node, hd_tensor *const *grad_out, hd_tensor **grad_in);
     size_t (*workspace)(const hd_node *node, size_t threads); // bytes
     double (*flops)(const hd_node *node);
-    uint32_t in_place;    // bit i: output 0 may stand in input i's memory (same bytes)
-    int placed;           // the output of which that is said, if not 0
-    uint32_t accumulates; // bit i: forward honours run->accumulate for output i
-    uint32_t no_grad;     // bit i: output i isn't differentiable (indexes, statistics)
-    bool alias;           // output 0 is input 0's memory (from byte node_alias_offset on)
-    bool effect;          // writes state: stays though nobody reads its outputs
-    bool sparse;          // keeps weight->sparse and ->rows itself
+    uint32_t in_place;              // bit i: output 0 may stand in input i's memory (same bytes)
+    uint32_t takes[HD_MAX_OUTPUTS]; // the same of the other outputs
+    uint32_t accumulates;           // bit i: forward honours run->accumulate for output i
+    uint32_t no_grad;               // bit i: output i isn't differentiable (indexes, statistics)
+    bool alias;                     // output 0 is input 0's memory (from byte node_alias_offset on)
+    bool effect;                    // writes state: stays though nobody reads its outputs
+    bool sparse;                    // keeps weight->sparse and ->rows itself
     int redoes; // 1 + an input whose maker's work this node does again (0: none): where nobody
                 // reads that in between, a whole run leaves it to this node
     // Makes a node, not yet appended, that computes output 0 for little from what the node keeps

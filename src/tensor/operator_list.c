@@ -47,6 +47,7 @@
     X(mean)                 \
     X(min)                  \
     X(mul)                  \
+    X(norm_again)           \
     X(norm_back)            \
     X(pad)                  \
     X(part)                 \

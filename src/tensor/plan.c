@@ -108,7 +108,10 @@ static heed_err make_buffers(planner *p) {
     }
     for (size_t i = 0; i < graph->n_nodes; i++) {
         hd_node *node = graph->nodes[i];
-        if (!node->plan->fused) node->plan->takes[node->op->placed] = node->op->in_place;
+        if (!node->plan->fused) {
+            memcpy(node->plan->takes, node->op->takes, sizeof node->plan->takes);
+            node->plan->takes[0] |= node->op->in_place;
+        }
         HD_TRY(place_node(p, node));
     }
     return HEED_OK;

@@ -14,12 +14,12 @@ static bool stands(hd_tensor *t) {
 }
 
 static bool can_remake(const hd_node *node) {
-    if (node->plan->backward || node->op->effect) return false;
+    if (node->plan->backward) return false;
     if (node->op->alias) return node->in[0]->plan->twin != NULL;
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i]->plan->keep) return false;
     if (node->op->remake) return true;
-    if (!node->op->cheap) return false;
+    if (!node->op->cheap || node->op->effect) return false;
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] && !stands(node->in[i])) return false;
     return true;

@@ -369,6 +369,49 @@ static void test_memory_for_work(void **state) {
     assert_memory_equal(kept_grad, checked_grad, sizeof kept_grad);
 }
 
+// DEEP residual blocks: linear, norm, ReLU, linear, norm, the sum and ReLU. Returns the plan's
+// bytes; `out`: the first weight's gradient and the last running mean.
+static size_t blocks_bytes(bool keep_cheap, float out[2 * WIDE]) {
+    hd_weight w[2 * DEEP], mean[2 * DEEP], var[2 * DEEP];
+    hd_graph *g;
+    ok(hd_graph_new(&(hd_graph_opts){.training = true, .keep_cheap = keep_cheap}, &g));
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(ROWS, WIDE)), *h = x, *around = x;
+    for (int i = 0; i < 2 * DEEP; i++) {
+        make_weight(&w[i], (char[]){(char)('a' + i), 'w', 0}, SHAPE(WIDE, WIDE));
+        make_weight(&mean[i], (char[]){(char)('a' + i), 'm', 0}, SHAPE(WIDE));
+        make_weight(&var[i], (char[]){(char)('a' + i), 'v', 0}, SHAPE(WIDE));
+        h = hd_tensor_linear(h, hd_graph_weight(g, &w[i]), NULL, NULL, HD_ACT_NONE);
+        h = hd_tensor_batch_norm(h, NULL, NULL, hd_graph_state(g, &mean[i]),
+                                 hd_graph_state(g, &var[i]), 1e-3F, 0.1F, i % 2 ? around : NULL,
+                                 true);
+        if (i % 2) around = h;
+    }
+    hd_graph_grad(hd_tensor_mean_all(hd_tensor_square(h)));
+    ok(hd_graph_compile(g, NULL));
+    fill(x->data, ROWS * WIDE, 6);
+    ok(hd_graph_run(g, 0));
+    memcpy(out, w[0].grad, WIDE * sizeof *out);
+    memcpy(out + WIDE, mean[2 * DEEP - 1].data, WIDE * sizeof *out);
+    size_t bytes = hd_graph_bytes(g);
+    hd_graph_free(g);
+    for (int i = 0; i < 2 * DEEP; i++) {
+        hd_weight_clear(&w[i]);
+        hd_weight_clear(&mean[i]);
+        hd_weight_clear(&var[i]);
+    }
+    return bytes;
+}
+
+static void test_norms_made_again(void **state) {
+    (void)state;
+    float kept_values[2 * WIDE], made_values[2 * WIDE];
+    size_t kept = blocks_bytes(true, kept_values), made = blocks_bytes(false, made_values);
+    const size_t one = ROWS * WIDE * sizeof(float);
+    // Not kept: what comes out of each inner norm, and of every second block.
+    assert_true(made + (DEEP + DEEP / 2 - 3) * one <= kept);
+    assert_memory_equal(kept_values, made_values, sizeof kept_values);
+}
+
 static void test_accumulation(void **state) {
     (void)state;
     net once = {0}, twice = {0};
@@ -608,11 +651,12 @@ int main(void) {
         cmocka_unit_test(test_misuse),           cmocka_unit_test(test_misuse_of_each),
         cmocka_unit_test(test_bad_labels),       cmocka_unit_test(test_ways_agree),
         cmocka_unit_test(test_bf16_is_near),     cmocka_unit_test(test_memory_for_work),
-        cmocka_unit_test(test_accumulation),     cmocka_unit_test(test_forward_alone),
-        cmocka_unit_test(test_frozen),           cmocka_unit_test(test_finite),
-        cmocka_unit_test(test_memory_limit),     cmocka_unit_test(test_plan_is_sound),
-        cmocka_unit_test(test_fusion),           cmocka_unit_test(test_sparse_rows),
-        cmocka_unit_test(test_rows_stand_alone), cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_norms_made_again), cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
+        cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
