@@ -225,6 +225,7 @@ static heed_err run_lent(running *r, const json_t *job, json_t **result) {
     const hd_lender lender = {open_lent, close_lent, r};
     const hd_op *op;
     HD_TRY(find_job_op(job, &op));
+    if (op->scope != HD_SCOPE_WRITE) hd_child_give_way(call->settings); // who writes must get on
     hd_call inner = {.workspace = call->workspace,
                      .params = json_object_get(job, "params"),
                      .lang = strcmp(hd_json_text(job, "lang"), "zh") == 0 ? HEED_ZH : HEED_EN,

@@ -12,6 +12,10 @@
 // settings: every layer is in; "threads" is set anew.
 heed_err hd_child_settle(hd_settings *settings) HEED_CHECK;
 
+// For a job that keeps nobody waiting: from now on this thread, and those it makes, run on what
+// nothing else wants, unless jobs.priority says otherwise. No way back.
+void hd_child_give_way(const hd_settings *settings);
+
 // The passphrase that the parent lent (HD_JOB_SECRET_FD), once; wiped and released by the caller.
 heed_err hd_child_passphrase(hd_str *out) HEED_CHECK;
 

@@ -13,6 +13,7 @@
 static const char *const lang_choices[] = {"auto", "en", "zh", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const encrypt_choices[] = {"on", "off", NULL};
+static const char *const priority_choices[] = {"idle", "low", NULL};
 static const char *const text_choices[] = {"keep", "redact", "tokenize", NULL};
 static const char *const basis_choices[] = {"legitimate_interest", "consent", NULL};
 static const char *const format_choices[] = {"logfmt", "json", NULL};
@@ -168,6 +169,11 @@ const hd_setting hd_settings_rows[] = {
     {"jobs.threads", HD_SETTING_INT, "0", 0, 1024,
      .doc = HD_TEXT("threads of a job that a server runs; 0: half of the processors",
                     "服务器运行的任务所用的线程数；0 表示处理器的一半")},
+    {"jobs.priority", HD_SETTING_CHOICE, "idle", .choices = priority_choices,
+     .doc = HD_TEXT(
+         "what a job of a server gets of the processors: idle: what nothing else wants; "
+         "low: a small share always, where others keep the machine busy",
+         "服务器运行的任务的处理器份额：idle 只用空闲；low 始终占一小份，适合常年繁忙的机器")},
     {"jobs.memory", HD_SETTING_SIZE, "0", 0, 1024 * GIGABYTES,
      .doc = HD_TEXT("memory that a job of a server may use (4GB); 0: as memory.limit says",
                     "服务器运行的任务可用的内存（4GB）；0 表示按 memory.limit")},

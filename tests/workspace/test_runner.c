@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "api/start.h"
+#include "workspace/child.h"
 #include "workspace/runner.h"
 #include "workspace/workspace.h"
 
@@ -432,9 +435,33 @@ static void test_run_by_hand(void **state) {
     assert_int_equal(state_of(s, id), HD_JOB_QUEUED);
 }
 
+// Idle: behind everything else, whatever its niceness. On a thread, since there is no way back.
+static void *give_way(void *ctx) {
+    const char *priority = ctx;
+    hd_settings *settings;
+    must(hd_start_settings(&settings));
+    must(hd_settings_set_flag(settings, "jobs.priority", priority));
+    hd_child_give_way(settings);
+    hd_settings_free(settings);
+    return (void *)(intptr_t)sched_getscheduler(0);
+}
+
+static void test_priority(void **state) {
+    (void)state;
+    pthread_t thread;
+    void *policy;
+    assert_int_equal(pthread_create(&thread, NULL, give_way, (void *)(uintptr_t) "low"), 0);
+    pthread_join(thread, &policy);
+    assert_int_equal((intptr_t)policy, SCHED_OTHER);
+    assert_int_equal(pthread_create(&thread, NULL, give_way, (void *)(uintptr_t) "idle"), 0);
+    pthread_join(thread, &policy);
+    assert_int_equal((intptr_t)policy, SCHED_IDLE);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     heed = argv[1];
+    setenv("HEED_JOBS_PRIORITY", "low", 0); // other tests keep the processors busy
     unsetenv("HEED_LANG");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_progress_and_result, open_stage, close_stage),
@@ -452,6 +479,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_failing_operation, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(test_memory, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(test_run_by_hand, open_stage, close_stage),
+        cmocka_unit_test(test_priority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
