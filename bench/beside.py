@@ -50,7 +50,7 @@ def main():
         run = lambda *args: subprocess.run([heed, *args], check=True, capture_output=True, text=True).stdout
         run("init", shop)
         run("--workspace", shop, "import", "--preset", "sequence", str(data / "ml1m_seq.txt.gz"))
-        run("--workspace", shop, "train", "--methods", "markov", "--set", "train.tune=false")
+        run("--workspace", shop, "train", "--methods", "markov", "--setting", "train.tune=false")
         key = re.search(r"heed_[a-z0-9]+_[a-z0-9]+", run("--workspace", shop, "key", "create", "--name", "b", "--scope", "all", "--json"))[0]
         server = subprocess.Popen([heed, "--workspace", shop, "serve", "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
         try:

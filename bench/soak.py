@@ -42,8 +42,15 @@ def main():
         headers = {"Authorization": f"Bearer {key}"} if auth else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection.request(method, path, body=raw or (json.dumps(body) if body is not None else None), headers=headers)
-        answer = connection.getresponse()
+        data = raw or (json.dumps(body) if body is not None else None)
+        try:
+            connection.request(method, path, body=data, headers=headers)
+            answer = connection.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):  # idle for too long: the machine was asleep
+            connection.close()
+            counts["connected anew"] = counts.get("connected anew", 0) + 1
+            connection.request(method, path, body=data, headers=headers)
+            answer = connection.getresponse()
         answer.read()
         n += 1
         counts[answer.status] = counts.get(answer.status, 0) + 1
