@@ -33,6 +33,7 @@ static hd_recipe_opts opts_of(hd_call *call) {
         .seed = hd_call_int(call, "seed", -1),
         .seeds = hd_call_int(call, "seeds", 0),
         .threads = (size_t)hd_settings_int(call->settings, "threads"),
+        .memory_limit = (size_t)hd_settings_int(call->settings, "memory.limit"),
         .lang = call->lang,
         .progress = pass_progress,
         .ctx = call,

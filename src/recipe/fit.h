@@ -59,9 +59,10 @@ heed_err hd_fit_network(const hd_prepared *prepared, const hd_recipe_network *ne
                         const hd_fit_env *env, hd_fitted *out) HEED_CHECK;
 heed_err hd_fit_classic(const hd_prepared *prepared, const hd_recipe_classic *classic,
                         const hd_fit_env *env, hd_fitted *out) HEED_CHECK;
-// Builds a network on the samples without training it: whether its layers fit, and how many
-// parameters it has.
+// All that can be wrong with a network and found out without training it: whether its layers fit
+// the samples, what its training and its augmentation name, the file it begins from. *parameters:
+// how many it has.
 heed_err hd_check_network(const hd_prepared *prepared, const hd_recipe_network *network,
-                          size_t *parameters) HEED_CHECK;
+                          const hd_fit_env *env, size_t *parameters) HEED_CHECK;
 
 #endif

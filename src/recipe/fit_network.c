@@ -7,6 +7,9 @@
 
 #include "base/mem.h"
 #include "classic/classifier.h"
+#include "nn/loss.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
 #include "recipe/fit_own.h"
 
 const char *const hd_reading_words[] = {"softmax", "sigmoid", "shares", "values", NULL};
@@ -333,7 +336,7 @@ static heed_err fit(network_fit *f, hd_fitted *out) {
     HD_TRY(hd_watch_new(&f->watch));
     HD_TRY(train_opts(f));
     heed_err err = hd_net_train(*net, f->train, &f->opts, &out->report);
-    if (err == HEED_INPUT) {
+    if (err == HEED_INPUT || err == HEED_MEMORY) {
         hd_where_words place = hd_where_text(&f->network->train.where);
         err = hd_error_prefix(err, "%s", "%s", place.text);
     }
@@ -360,12 +363,44 @@ heed_err hd_fit_network(const hd_prepared *prepared, const hd_recipe_network *ne
     return err;
 }
 
-heed_err hd_check_network(const hd_prepared *prepared, const hd_recipe_network *network,
-                          size_t *parameters) {
+// ── Checking ──
+
+// What training names, before hours were spent on the networks before it.
+static heed_err check_train(network_fit *f) {
+    const hd_recipe_train *t = &f->network->train;
+    const hd_where where = t->where;
+    hd_loss loss;
+    hd_optimizer optimizer = {.n = 0};
+    hd_schedule schedule;
+    hd_where at = hd_where_key(&where, "loss");
+    if (t->loss) HD_TRY(hd_loss_read(t->loss, &at, &f->arena, &loss));
+    at = hd_where_key(&where, "optimizer");
+    if (t->optimizer) HD_TRY(hd_optimizer_read(t->optimizer, &at, &f->arena, &optimizer));
+    at = hd_where_key(&where, "schedule");
+    HD_TRY(hd_schedule_read(t->schedule, &at, &f->arena, &schedule));
+    at = hd_where_key(&where, "batch_schedule");
+    HD_TRY(hd_schedule_read(t->batch_schedule, &at, &f->arena, &schedule));
+    const char *path;
+    return t->start ? f->env->find(f->env->find_ctx, t->start, &f->arena, &path) : HEED_OK;
+}
+
+static heed_err check(network_fit *f, size_t *parameters) {
     hd_net *net = NULL;
-    plan ignored;
-    heed_err err = make_net(prepared, network, 1, &net, &ignored);
+    HD_TRY(check_train(f));
+    heed_err err = make_net(f->prepared, f->network, 1, &net, &f->plan);
     if (err == HEED_OK) *parameters = hd_weights_count(&net->weights, NULL);
     hd_net_free(net);
+    HD_TRY(err);
+    HD_TRY(hd_prepared_data(f->prepared, HD_PART_TRAIN, f->plan.truth, &f->train));
+    return augmented(f);
+}
+
+heed_err hd_check_network(const hd_prepared *prepared, const hd_recipe_network *network,
+                          const hd_fit_env *env, size_t *parameters) {
+    network_fit f = {.prepared = prepared, .network = network, .env = env};
+    hd_arena_init(&f.arena);
+    heed_err err = check(&f, parameters);
+    hd_data_free(f.train);
+    hd_arena_clear(&f.arena);
     return err;
 }

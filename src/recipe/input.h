@@ -105,6 +105,7 @@ typedef struct hd_input_kind {
     // The kind makes its targets (samples.targets, or in samples.data); else they are the target
     // column's.
     bool own_targets;
+    const char *label; // the target column where the recipe names none; NULL: it must
     // Reads raw rows. NULL: hd_input_read.
     heed_err (*open)(const void *options, const hd_input_env *env, hd_input_parts *out);
     heed_err (*fit)(const hd_input_fit *in, void **out);

@@ -216,14 +216,17 @@ static heed_err images_open(const void *options, const hd_input_env *env, hd_inp
 
 // ── Reading MNIST's files ──
 
-// Names of the classes: those given, else their numbers. (256), in the rows' arena.
+// Names of the classes: those given, NULL behind them; or their numbers, where none is. (256), in
+// the rows' arena.
 static heed_err class_names(const folder *f, const json_t *given, const char **out) {
     hd_where where = hd_where_key(&f->env->where, "classes");
     const char *const *names;
     size_t n;
     HD_TRY(hd_input_texts(given, &where, f->env->arena, &names, &n));
     for (size_t i = 0; i < 256; i++) {
-        out[i] = i < n ? hd_arena_strdup(&f->rows->arena, names[i])
+        out[i] = NULL;
+        if (n > 0 && i >= n) continue;
+        out[i] = n > 0 ? hd_arena_strdup(&f->rows->arena, names[i])
                        : hd_arena_printf(&f->rows->arena, "%zu", i);
         if (!out[i]) return HD_FAIL_MEMORY(0);
     }
@@ -250,6 +253,21 @@ static heed_err check_shape(const hd_rows_column *image, const hd_idx *x, const 
                    image->shape[1], image->shape[2]);
 }
 
+// Labels beyond the names that the recipe gives.
+static heed_err check_labels(const folder *f, const hd_idx *y, size_t n, const char *name,
+                             const char *const *classes) {
+    size_t known = 0, i = 0;
+    while (known < 256 && classes[known]) known++;
+    while (i < n && y->values[i] < known) i++;
+    if (i == n) return HEED_OK;
+    hd_where where = hd_where_key(&f->env->where, "classes");
+    hd_where_words place = hd_where_text(&where);
+    return HD_FAIL(HEED_INPUT,
+                   "%s: '%s': label %zu is %u, and %zu classes are named (0 to %zu): name them all",
+                   "%s：“%s”的第 %zu 个标签为 %u，而只命名了 %zu 个类别（0 到 %zu）：请全部命名",
+                   place.text, name, i + 1, (unsigned)y->values[i], known, known - 1);
+}
+
 static heed_err fill_pair(folder *f, const hd_idx *x, const hd_idx *y, const char *const *names,
                           const char *const *classes) {
     size_t n = x->dim[0], most = (size_t)f->env->common->rows, first = f->rows->n, file;
@@ -260,6 +278,7 @@ static heed_err fill_pair(folder *f, const hd_idx *x, const hd_idx *y, const cha
     hd_rows_column *image = hd_rows_find(f->rows, f->image);
     hd_rows_column *label = hd_rows_find(f->rows, f->label);
     HD_TRY(check_shape(image, x, names[0]));
+    HD_TRY(check_labels(f, y, n, names[1], classes));
     image->shape[0] = 1;
     image->shape[1] = x->dim[1];
     image->shape[2] = x->dim[2];
@@ -606,6 +625,7 @@ static heed_err images_augment(const void *fitted, const json_t *list, const hd_
                                                   .size = sizeof(images_options), \
                                                   .options = rows,                \
                                                   .doc = HD_TEXT(en, zh)},        \
+                                         .label = "label",                        \
                                          .open = opener,                          \
                                          .fit = images_fit,                       \
                                          .apply = images_apply,                   \

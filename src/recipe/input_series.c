@@ -351,12 +351,13 @@ static heed_err find_spans(const series *s, const hd_rows *rows, unsigned wanted
     size_t last = truth ? (rows->n >= s->horizon ? rows->n - s->horizon : 0) : rows->n;
     if (!truth) least = last; // of a request: what comes next
     if (rows->n < s->window || last < least) {
-        return HD_FAIL(
-            HEED_INPUT,
-            "%zu moments are too few for a window of %zu%s: give more rows, or a "
-            "shorter window or horizon",
-            "%zu 个时刻不足以构成长度为 %zu 的窗口%s：请提供更多行，或缩短窗口与预测长度", rows->n,
-            s->window, truth ? " (+)" : "");
+        size_t horizon = truth ? s->horizon : 0;
+        return HD_FAIL(HEED_INPUT,
+                       "%zu moments are too few for a window of %zu and a horizon of %zu: give "
+                       "more rows, or a shorter window or horizon",
+                       "%zu 个时刻不足以容纳长度为 %zu 的窗口和 %zu 步预测：请提供更多行，"
+                       "或缩短窗口与预测长度",
+                       rows->n, s->window, horizon);
     }
     size_t stride = wanted & HD_WANT_APART ? 1 : s->stride; // judged at every moment
     *out = (spans){least, (last - least) / stride + 1, stride};

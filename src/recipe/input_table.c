@@ -80,29 +80,50 @@ static bool is_unbounded(hd_slice cell) {
     return false;
 }
 
+static heed_err fail_stray(const hd_rows *from, const hd_rows_column *column, size_t row) {
+    hd_rows_words place = hd_rows_place(from, row);
+    hd_slice cell = column->cells[row];
+    int n = cell.n < 40 ? (int)cell.n : 40;
+    if (is_unbounded(cell)) {
+        return HD_FAIL(
+            HEED_INPUT,
+            "%1$s: column '%2$s': '%4$.*3$s' is not a finite number: mend the row, or say "
+            "that it means nothing: 'missing: [\"%4$.*3$s\"]'",
+            "%1$s：列“%2$s”：“%4$.*3$s”不是有限数值：请改正该行，或声明其为缺失：“missing: "
+            "[\"%4$.*3$s\"]”",
+            place.text, column->name, n, cell.p);
+    }
+    return HD_FAIL(
+        HEED_INPUT,
+        "%1$s: column '%2$s': '%4$.*3$s' is not a number, as nearly all of its cells "
+        "are: mend the row, say that it means nothing ('missing: [\"%4$.*3$s\"]'), or "
+        "that these are no numbers ('categories: [%2$s]')",
+        "%1$s：列“%2$s”：“%4$.*3$s”不是数值，而该列其余单元格几乎都是：请改正该行，或声明"
+        "其为缺失（“missing: [\"%4$.*3$s\"]”），或声明该列为类别（“categories: [%2$s]”）",
+        place.text, column->name, n, cell.p);
+}
+
 // Whether all cells that aren't missing are numbers. A column of numbers but for some NaN is no
-// column of categories: the row is told.
+// column of categories, nor is one where a cell among ten or more was written wrongly: the row is
+// told.
 static heed_err all_numbers(const hd_rows *from, const hd_rows_column *column, bool *out) {
-    size_t seen = 0, odd = 0, first = 0;
-    *out = false;
+    size_t numbers = 0, unbounded = 0, words = 0, first[2] = {0, 0};
     for (size_t i = 0; i < from->n; i++) {
         double value;
-        if (!column->cells[i].p) continue;
-        bool number = hd_slice_f64(column->cells[i], &value);
-        if (!number && !is_unbounded(column->cells[i])) return HEED_OK;
-        if (!number && odd++ == 0) first = i;
-        seen += number;
+        hd_slice cell = column->cells[i];
+        if (!cell.p) continue;
+        if (hd_slice_f64(cell, &value)) {
+            numbers++;
+        } else if (is_unbounded(cell)) {
+            if (unbounded++ == 0) first[0] = i;
+        } else if (words++ == 0) {
+            first[1] = i;
+        }
     }
-    *out = seen > 0;
-    if (odd == 0 || seen == 0) return HEED_OK;
-    hd_rows_words place = hd_rows_place(from, first);
-    hd_slice cell = column->cells[first];
-    return HD_FAIL(HEED_INPUT,
-                   "%1$s: column '%2$s': '%4$.*3$s' is not a finite number: mend the row, or say "
-                   "that it means nothing: 'missing: [\"%4$.*3$s\"]'",
-                   "%1$s：列“%2$s”：“%4$.*3$s”不是有限数值：请改正该行，或声明其为缺失：“missing: "
-                   "[\"%4$.*3$s\"]”",
-                   place.text, column->name, (int)cell.n, cell.p);
+    *out = numbers > 0 && words == 0;
+    if (numbers == 0 || words > numbers / 10) return HEED_OK;
+    if (words > 0) return fail_stray(from, column, first[1]);
+    return unbounded > 0 ? fail_stray(from, column, first[0]) : HEED_OK;
 }
 
 static heed_err choose_columns(const hd_input_fit *in, table *t) {

@@ -116,6 +116,21 @@ static heed_err fit_input(hd_prepared *p, hd_arena *arena) {
     return err;
 }
 
+// Whether every test row has a truth that the training rows know: told now, and not when all is
+// trained.
+static heed_err check_truth(const hd_prepared *p) {
+    const hd_rows *test = &p->parts.rows[HD_PART_TEST];
+    int32_t *labels = NULL;
+    float *values = NULL;
+    if (p->kind->own_targets || test->n == test->first) return HEED_OK;
+    heed_err err = p->target.task == HD_RECIPE_CLASSES
+                       ? hd_target_labels(&p->target, test, &labels)
+                       : hd_target_values(&p->target, test, &values);
+    hd_free(labels);
+    hd_free(values);
+    return err;
+}
+
 heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
                          unsigned wanted, hd_prepared *out) {
     hd_arena arena;
@@ -125,6 +140,7 @@ heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, siz
     hd_arena_init(&arena);
     heed_err err = hd_parts_split(recipe, raw, fold, &out->parts);
     if (err == HEED_OK) err = fit_input(out, &arena);
+    if (err == HEED_OK) err = check_truth(out);
     if (err == HEED_OK) err = hd_prepared_apply(out, HD_PART_TRAIN);
     if (err == HEED_OK) err = hd_prepared_apply(out, HD_PART_VALIDATION);
     hd_arena_clear(&arena);

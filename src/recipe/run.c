@@ -225,14 +225,11 @@ static bool is_models_own(heed_err err) {
     return err == HEED_INPUT || err == HEED_UNAVAILABLE || err == HEED_CORRUPT;
 }
 
-// A network that doesn't fit its data is a fault of the recipe, and found at once; what a training
-// makes of itself (it explodes, say) is a finding.
+// What a training makes of itself (it explodes, say) is a finding, and the others go on.
 static heed_err train_models(hd_run *run) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
-        size_t parameters;
         if (model->why.code != HEED_OK) continue;
-        if (model->network) HD_TRY(hd_check_network(&run->prepared, model->network, &parameters));
         heed_err err = train_model(run, model);
         run->step++;
         if (is_models_own(err) && run->n_models > 1) {
@@ -383,16 +380,35 @@ static heed_err run_once(hd_run *run) {
 
 // ── The whole ──
 
-static heed_err check_parameters(hd_run *run) {
+static heed_err check_parameters(const hd_run *run, size_t found) {
     int64_t expected = run->recipe->parameters;
-    size_t found = 0;
-    if (expected < 0 || run->recipe->n_networks == 0) return HEED_OK;
-    HD_TRY(hd_check_network(&run->prepared, &run->recipe->networks[0], &found));
-    if ((int64_t)found == expected) return HEED_OK;
+    if (expected < 0 || (int64_t)found == expected) return HEED_OK;
     hd_where where = hd_where_of(&run->recipe->spec, "expect.parameters");
     hd_where_words place = hd_where_text(&where);
     return HD_FAIL(HEED_INPUT, "%s: the network has %zu parameters, and %lld are expected",
                    "%s：网络有 %zu 个参数，而应为 %lld 个", place.text, found, (long long)expected);
+}
+
+static heed_err check_classic(hd_run *run, const hd_recipe_classic *classic) {
+    hd_choice choice;
+    const hd_spec_kinds *kinds = is_language(run) ? &hd_language_kinds : &hd_classic_kinds;
+    return hd_spec_read(kinds, classic->value, &classic->where, &run->arena, &choice);
+}
+
+// A fault of the recipe is told now, and not after the models before it were trained.
+static heed_err check_models(hd_run *run) {
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        hd_fit_env env;
+        if (model->classic) {
+            HD_TRY(check_classic(run, model->classic));
+            continue;
+        }
+        HD_TRY(fit_env(run, model, run->seed, false, &env));
+        HD_TRY(hd_check_network(&run->prepared, model->network, &env, &model->parameters));
+        if (i == 0) HD_TRY(check_parameters(run, model->parameters));
+    }
+    return HEED_OK;
 }
 
 static void list_models(hd_run *run) {
@@ -449,9 +465,14 @@ static void run_clear(hd_run *run) {
 static heed_err begin(hd_run *run) {
     size_t fold = run->recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
     HD_TRY(hd_pool_new(run->opts->threads, &run->pool));
-    HD_TRY(read_rows(run));
-    HD_TRY(prepare(run, fold));
-    return check_parameters(run);
+    heed_err err = read_rows(run);
+    if (err == HEED_OK) err = prepare(run, fold);
+    if (err == HEED_MEMORY) {
+        hd_where_words place = hd_where_text(&run->recipe->input.where);
+        err = hd_error_prefix(err, "%s", "%s", place.text);
+    }
+    HD_TRY(err);
+    return check_models(run);
 }
 
 static heed_err run_all(hd_run *run, json_t **report) {
@@ -487,28 +508,21 @@ heed_err hd_recipe_run(const hd_recipe *recipe, const hd_recipe_opts *opts, json
 
 // ── Checking ──
 
-static heed_err add_networks(hd_run *run, json_t *out) {
+static heed_err add_models(const hd_run *run, json_t *out) {
     json_t *networks = json_array(), *compare = json_array();
     heed_err err = hd_json_set(out, "networks", networks);
     heed_err other = hd_json_set(out, "compare", compare);
     if (err == HEED_OK) err = other;
-    for (size_t i = 0; err == HEED_OK && i < run->recipe->n_networks; i++) {
-        const hd_recipe_network *network = &run->recipe->networks[i];
-        size_t parameters = 0;
+    for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
+        const hd_run_model *model = &run->models[i];
         json_t *item = NULL;
-        err = hd_check_network(&run->prepared, network, &parameters);
-        if (err == HEED_OK)
-            err = hd_json_pack(&item, "{s:s, s:I}", "name", network->name, "parameters",
-                               (json_int_t)parameters);
+        if (model->classic) {
+            err = hd_json_append(compare, json_string(model->name));
+            continue;
+        }
+        err = hd_json_pack(&item, "{s:s, s:I}", "name", model->name, "parameters",
+                           (json_int_t)model->parameters);
         if (err == HEED_OK) err = hd_json_append(networks, item);
-    }
-    for (size_t i = 0; err == HEED_OK && i < run->recipe->n_classics; i++) {
-        hd_choice choice;
-        hd_where where = run->recipe->classics[i].where;
-        const hd_spec_kinds *kinds = is_language(run) ? &hd_language_kinds : &hd_classic_kinds;
-        err = hd_spec_read(kinds, run->recipe->classics[i].value, &where, &run->arena, &choice);
-        if (err == HEED_OK)
-            err = hd_json_append(compare, json_string(run->recipe->classics[i].name));
     }
     return err;
 }
@@ -527,7 +541,7 @@ static heed_err describe(hd_run *run, json_t **out) {
     for (size_t c = 0; err == HEED_OK && c < p->target.k && c < 1000; c++) {
         err = hd_json_append(classes, json_string(p->target.names[c]));
     }
-    return err == HEED_OK ? add_networks(run, *out) : err;
+    return err == HEED_OK ? add_models(run, *out) : err;
 }
 
 heed_err hd_recipe_check(const hd_recipe *recipe, const hd_recipe_opts *opts, json_t **out) {

@@ -221,18 +221,19 @@ void hd_target_unscale(const hd_target *t, float *values, size_t n) {
 
 // ── Both ──
 
-static heed_err no_target(const hd_recipe *recipe) {
-    hd_where_words place = hd_where_text(&recipe->input.where);
-    return HD_FAIL(HEED_INPUT, "%s: say which column is predicted: 'target: name'",
-                   "%s：请指明要预测的列：“target: 列名”", place.text);
-}
-
 static heed_err take_columns(const hd_recipe *recipe, hd_target *t) {
     const hd_input_common *common = recipe->input.common;
+    const hd_input_kind *kind = hd_recipe_input(recipe);
     const char *const *names;
     hd_where where = hd_where_key(&recipe->input.where, "target");
     HD_TRY(hd_input_texts(common->target, &where, &t->arena, &names, &t->n_columns));
-    if (t->n_columns == 0) return no_target(recipe);
+    if (t->n_columns == 0 && kind->label) {
+        names = &kind->label;
+        t->n_columns = 1;
+    }
+    if (t->n_columns == 0)
+        return HD_FAIL(HEED_INPUT, "say which column is predicted: 'target: name'",
+                       "请指明要预测的列：“target: 列名”");
     t->columns = hd_arena_calloc(&t->arena, t->n_columns, sizeof *t->columns);
     if (!t->columns) return HD_FAIL_MEMORY(0);
     for (size_t c = 0; c < t->n_columns; c++) {
@@ -245,9 +246,8 @@ static heed_err take_columns(const hd_recipe *recipe, hd_target *t) {
     }
     t->rename = json_incref((json_t *)(uintptr_t)common->rename);
     if (t->n_columns == 1 || t->task != HD_RECIPE_CLASSES) return HEED_OK;
-    hd_where_words place = hd_where_text(&where);
-    return HD_FAIL(HEED_INPUT, "%s: classes are read from one column, not %zu",
-                   "%s：类别只能取自一列，而不是 %zu 列", place.text, t->n_columns);
+    return HD_FAIL(HEED_INPUT, "classes are read from one column, not %zu",
+                   "类别只能取自一列，而不是 %zu 列", t->n_columns);
 }
 
 heed_err hd_target_fit(const hd_recipe *recipe, const hd_rows *rows, hd_target *out) {

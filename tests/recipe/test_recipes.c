@@ -195,11 +195,17 @@ static void serve_alike(const hd_prepared *p, const char *name) {
     p->kind->free(loaded);
 }
 
+static heed_err find_start(void *ctx, const char *name, hd_arena *arena, const char **out) {
+    const hd_input_env env = {.arena = arena, .ctx = ctx};
+    return find_file(&env, name, out);
+}
+
 // Each network is built on the samples; the first has the parameters that the recipe expects.
 static heed_err build_networks(const hd_prepared *p) {
+    const hd_fit_env env = {.find = find_start};
     for (size_t i = 0; i < p->recipe->n_networks; i++) {
         size_t parameters = 0;
-        HD_TRY(hd_check_network(p, &p->recipe->networks[i], &parameters));
+        HD_TRY(hd_check_network(p, &p->recipe->networks[i], &env, &parameters));
         if (i == 0 && p->recipe->parameters >= 0)
             assert_int_equal(parameters, p->recipe->parameters);
     }

@@ -347,7 +347,8 @@ static void test_bad(void **state) {
     put("inf.csv", "a,y\n1,x\n2,y\nNaN,x\n4,y\n5,x\n6,y\n7,x\n8,y\n9,x\n");
     put("gap.csv", "a,y\n1,x\n2,\n3,y\n");
     put("two.csv", "a,y\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n");
-    put("new.csv", "a,y\n1,x\nz,y\n3,q\n");
+    put("new.csv", "a,y\n1,x\nz,y\n3,x\n");
+    put("late.csv", "a,y\n1,x\n2,y\n3,q\n");
     put("empty.csv", "a,y\n");
 #define TABLE(options) "name: t\ntask: classes\ndata:\n  table: {" options "}\n"
 #define NET "network:\n  - linear: 2\n"
@@ -356,7 +357,7 @@ static void test_bad(void **state) {
     } cases[] = {
         {TABLE("train: no.csv, target: y") NET, "there is no 'no.csv', neither beside the recipe"},
         {TABLE("target: y") NET, "t.yaml:4: data.table: say which file to train on"},
-        {TABLE("train: two.csv") NET, "t.yaml:4: data.table: say which column is predicted"},
+        {TABLE("train: two.csv") NET, "t.yaml:4: data.table.target: say which column is predicted"},
         {TABLE("train: two.csv, target: z") NET,
          "t.yaml:4: data.table.target: there is no column 'z'"},
         {TABLE("train: one.csv, target: y") NET, "one class only in column 'y' ('x')"},
@@ -373,6 +374,12 @@ static void test_bad(void **state) {
         {TABLE("train: two.csv, target: y, drop: [a]") NET, "no column besides the target"},
         {TABLE("train: two.csv, test: new.csv, target: y") NET,
          "new.csv:3: column 'a': 'z' is not a number"},
+        {TABLE("train: two.csv, test: late.csv, target: y") NET,
+         "late.csv:4: class 'q' is in no training row"},
+        {TABLE("train: two.csv, target: y") NET "train: {optimizer: {sgdd: {rate: .1}}}\n",
+         "t.yaml:7: train.optimizer: there is no optimiser 'sgdd'; did you mean 'sgd'?"},
+        {TABLE("train: two.csv, target: y") NET "train: {start: no.safetensors}\n",
+         "there is no 'no.safetensors', neither beside the recipe"},
         {TABLE("train: two.csv, target: y") "network:\n  - linear: 3\n",
          "t.yaml:5: network: the network ends in 3 values a sample, and the data has 2 classes: end "
          "it with 'linear: 2'"},
