@@ -140,8 +140,8 @@ heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, siz
     hd_arena_init(&arena);
     heed_err err = hd_parts_split(recipe, raw, fold, &out->parts);
     if (err == HEED_OK) err = fit_input(out, &arena);
-    if (err == HEED_OK) err = check_truth(out);
     if (err == HEED_OK) err = hd_prepared_apply(out, HD_PART_TRAIN);
+    if (err == HEED_OK) err = check_truth(out);
     if (err == HEED_OK) err = hd_prepared_apply(out, HD_PART_VALIDATION);
     hd_arena_clear(&arena);
     if (err != HEED_OK) hd_prepared_clear(out);
