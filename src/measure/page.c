@@ -99,6 +99,7 @@ static void add_model_name(hd_str *out, const json_t *model) {
         hd_text words;
     } kinds[] = {{"network", HD_TEXT("network", "神经网络")},
                  {"classic", HD_TEXT("classical model", "经典模型")},
+                 {"blend", HD_TEXT("of several models", "由多个模型混合")},
                  {"baseline", HD_TEXT("baseline", "基线")}};
     const json_t *label = json_object_get(model, "label");
     if (label) {

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "nn/bucket.h"
@@ -305,7 +306,14 @@ heed_err hd_net_evaluate(hd_net *net, hd_data *data, const char *loss_text, cons
     return err;
 }
 
-static heed_err predict_all(hd_runner *r, hd_loader *loader, float **out, size_t *width) {
+static double wall(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static heed_err predict_all(hd_runner *r, hd_loader *loader, float **out, size_t *width,
+                            double *seconds) {
     size_t done = 0;
     for (;;) {
         hd_minibatch batch;
@@ -313,7 +321,9 @@ static heed_err predict_all(hd_runner *r, hd_loader *loader, float **out, size_t
         HD_TRY(hd_loader_next(loader, &batch));
         if (batch.n == 0) return HEED_OK;
         HD_TRY(hd_runner_get(r, &batch, &p));
+        double begun = wall();
         HD_TRY(hd_graph_run_forward(p->graph));
+        *seconds += wall() - begun;
         *width = p->out->count / batch.n;
         if (!*out && !(*out = hd_calloc(r->data->n, *width * sizeof **out))) {
             return HD_FAIL_MEMORY(r->data->n * *width * sizeof **out);
@@ -338,8 +348,8 @@ static bool stands_for(const hd_net *net, const hd_data *data) {
     return n > 0 && n == net->n_inputs;
 }
 
-heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
-                        size_t *width) {
+heed_err hd_net_predict_timed(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
+                              size_t *width, double *seconds) {
     hd_loader *loader = NULL;
     hd_pool *pool = NULL;
     hd_runner runner;
@@ -352,7 +362,7 @@ heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads
     hd_runner_init(&runner, net, data, pool, &program_opts);
     heed_err err = hd_loader_new(data, &opts, &loader);
     if (err == HEED_OK) err = hd_loader_begin(loader, 0, batch ? batch : 32, 0);
-    if (err == HEED_OK) err = predict_all(&runner, loader, out, width);
+    if (err == HEED_OK) err = predict_all(&runner, loader, out, width, seconds);
     hd_loader_free(loader);
     hd_runner_clear(&runner);
     hd_pool_free(pool);
@@ -361,4 +371,10 @@ heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads
         *out = NULL;
     }
     return err;
+}
+
+heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
+                        size_t *width) {
+    double ignored = 0;
+    return hd_net_predict_timed(net, data, batch, threads, out, width, &ignored);
 }

@@ -100,6 +100,9 @@ heed_err hd_net_evaluate(hd_net *net, hd_data *data, const char *loss, const cha
 // the network was built for (hd_net_prepare, a training, a file), many threads may call it.
 heed_err hd_net_predict(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
                         size_t *width) HEED_CHECK;
+// The same; *seconds grows by what the samples took, without what comes once (the programs).
+heed_err hd_net_predict_timed(hd_net *net, hd_data *data, size_t batch, size_t threads, float **out,
+                              size_t *width, double *seconds) HEED_CHECK;
 
 // A progress as one line for a terminal, without a newline.
 void hd_progress_line(const hd_progress *progress, heed_lang lang, char *out, size_t n);

@@ -19,7 +19,8 @@ typedef enum hd_reading {
     HD_READ_VALUES,
     HD_READINGS
 } hd_reading;
-extern const char *const hd_reading_words[]; // (HD_READINGS)
+extern const char *const hd_reading_words[];  // (HD_READINGS)
+hd_reading hd_reading_find(const char *word); // HD_READINGS: none
 
 typedef struct hd_fit_env {
     uint64_t seed;
@@ -33,17 +34,24 @@ typedef struct hd_fit_env {
     void *find_ctx;
 } hd_fit_env;
 
+// One of three, and what mends its probabilities.
 typedef struct hd_scorer {
     hd_net *net;
-    hd_reading reading;
-    struct hd_classic *classic;  // in place of a network
+    hd_reading reading;          // of a network
+    struct hd_classic *classic;  // or a classical model
+    struct hd_blended *blended;  // or several of them (recipe/blended.h)
     hd_calibration *calibration; // NULL: none
 } hd_scorer;
 void hd_scorer_clear(hd_scorer *scorer);
+// HD_WANT_INPUTS, HD_WANT_FEATURES, or both: what samples must have.
+unsigned hd_scorer_wants(const hd_scorer *scorer);
 
 // (n, k) of samples; *out: for hd_free. HEED_CORRUPT when the model isn't one for that target.
 heed_err hd_scorer_run(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
                        size_t threads, float **out) HEED_CHECK;
+// The same; *seconds grows by what the rows took, without what comes once (compiling a network).
+heed_err hd_scorer_time(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                        size_t threads, float **out, double *seconds) HEED_CHECK;
 
 typedef struct hd_fitted {
     hd_scorer scorer;

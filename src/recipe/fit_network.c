@@ -4,15 +4,23 @@
 // labels and gives logits of a softmax; bce takes a 1 among zeros (or one value, of two classes)
 // and gives logits of sigmoids; mse on classes takes a 1 among zeros and gives shares.
 #include <math.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "classic/classifier.h"
 #include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "recipe/blended.h"
 #include "recipe/fit_own.h"
 
 const char *const hd_reading_words[] = {"softmax", "sigmoid", "shares", "values", NULL};
+
+hd_reading hd_reading_find(const char *word) {
+    int r = 0;
+    while (r < HD_READINGS && strcmp(word, hd_reading_words[r]) != 0) r++;
+    return (hd_reading)r;
+}
 
 // ── Texts for the training loop ──
 
@@ -183,33 +191,59 @@ static heed_err read_outputs(const hd_scorer *scorer, const hd_target *target, c
 }
 
 static heed_err run_network(const hd_scorer *scorer, const hd_target *target,
-                            const hd_samples *samples, size_t threads, float **out) {
+                            const hd_samples *samples, size_t threads, float **out,
+                            double *seconds) {
     hd_data *data;
     float *y = NULL;
     size_t width = 0;
     HD_TRY(hd_samples_data(samples, &data));
-    heed_err err = hd_net_predict(scorer->net, data, 256, threads, &y, &width);
+    heed_err err = hd_net_predict_timed(scorer->net, data, 256, threads, &y, &width, seconds);
     if (err == HEED_OK) err = read_outputs(scorer, target, y, samples->n, width, out);
     hd_free(y);
     hd_data_free(data);
     return err;
 }
 
-heed_err hd_scorer_run(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
-                       size_t threads, float **out) {
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static heed_err run_classic(const hd_scorer *scorer, const hd_target *target,
+                            const hd_samples *samples, size_t threads, float **out,
+                            double *seconds) {
+    double begun = now();
+    heed_err err = hd_run_classic(scorer, target, samples, threads, out);
+    *seconds += now() - begun;
+    return err;
+}
+
+heed_err hd_scorer_time(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                        size_t threads, float **out, double *seconds) {
     *out = NULL;
-    if (scorer->net) {
-        HD_TRY(run_network(scorer, target, samples, threads, out));
-    } else {
-        HD_TRY(hd_run_classic(scorer, target, samples, threads, out));
-    }
+    HD_TRY((scorer->net       ? run_network
+            : scorer->blended ? hd_run_blended
+                              : run_classic)(scorer, target, samples, threads, out, seconds));
     if (scorer->calibration) hd_calibration_apply(scorer->calibration, *out, samples->n);
     return HEED_OK;
+}
+
+heed_err hd_scorer_run(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                       size_t threads, float **out) {
+    double ignored = 0;
+    return hd_scorer_time(scorer, target, samples, threads, out, &ignored);
+}
+
+unsigned hd_scorer_wants(const hd_scorer *scorer) {
+    if (scorer->blended) return hd_blended_wants(scorer->blended);
+    return scorer->net ? HD_WANT_INPUTS : HD_WANT_FEATURES;
 }
 
 void hd_scorer_clear(hd_scorer *scorer) {
     hd_net_free(scorer->net);
     hd_classic_free(scorer->classic);
+    hd_blended_free(scorer->blended);
     hd_calibration_free(scorer->calibration);
     *scorer = (hd_scorer){.net = NULL};
 }

@@ -86,29 +86,102 @@ heed_err hd_run_judge(hd_run *run) {
 }
 
 // ── The choice ──
+//
+// `main: best` takes what has the best figure on validation rows, unless a simpler kind of model is
+// within one standard error of it (Breiman et al. 1984): then the rows don't say that the costlier
+// one is better, and it would be chosen for their noise. Simple: classical models, then networks,
+// then a blend of them.
 
-heed_err hd_run_choose(hd_run *run) {
-    bool best = strcmp(run->recipe->main, "best") == 0, higher = true;
-    const char *figure = hd_evaluation_main(task_of(run));
-    double found = NAN;
-    if (task_of(run) != HD_TASK_LANGUAGE)
-        HD_TRY(hd_evaluation_higher(task_of(run), figure, &higher));
+enum { KINDS = 3 };
+
+static bool is_baseline(const hd_run_model *model) {
+    return strcmp(model->name, "majority") == 0 || strcmp(model->name, "mean") == 0;
+}
+
+const char *hd_run_kind(const hd_run_model *model) {
+    return model->blend         ? "blend"
+           : model->network     ? "network"
+           : is_baseline(model) ? "baseline"
+                                : "classic";
+}
+
+static size_t rank_of(const hd_run_model *model) {
+    return model->blend ? 2 : model->network ? 1 : 0;
+}
+
+typedef struct candidate {
+    hd_run_model *model; // NULL: none of this kind
+    double value;
+} candidate;
+
+static heed_err value_of(const hd_run *run, const hd_run_model *model, const char *figure,
+                         double *out) {
+    *out = 0;
+    if (model->validation.n == 0) return HEED_OK;
+    hd_predictions p = hd_run_predictions(run, HD_PART_VALIDATION, &model->validation);
+    return hd_evaluation_figure(&p, figure, out);
+}
+
+// The best of each kind.
+static heed_err find_best(hd_run *run, const char *figure, bool higher, candidate best[KINDS]) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
-        double value = 0;
-        if (model->lm) continue; // counts beside networks, and isn't kept
-        if (!best && strcmp(model->name, run->recipe->main) == 0) {
+        candidate *c = &best[rank_of(model)];
+        double value;
+        if (model->lm || model->why.code != HEED_OK) continue; // what counts isn't kept
+        HD_TRY(value_of(run, model, figure, &value));
+        if (!c->model || (higher ? value > c->value : value < c->value))
+            *c = (candidate){model, value};
+    }
+    return HEED_OK;
+}
+
+// Whether the difference to the better one is within its standard error.
+static heed_err is_near(const hd_run *run, const hd_run_model *model, const hd_run_model *better,
+                        const char *figure, bool *out) {
+    static const double errors_wide = 2 * 1.959963984540054; // of a 95% interval
+    hd_paired paired;
+    *out = false;
+    if (model->validation.n == 0 || task_of(run) == HD_TASK_LANGUAGE) return HEED_OK;
+    hd_evaluation_opts opts = evaluation_opts(run);
+    opts.block = run->prepared.samples[HD_PART_VALIDATION].block;
+    hd_predictions one = hd_run_predictions(run, HD_PART_VALIDATION, &model->validation);
+    hd_predictions other = hd_run_predictions(run, HD_PART_VALIDATION, &better->validation);
+    HD_TRY(hd_paired_compare(&one, &other, figure, &opts, &paired));
+    *out = fabs(paired.difference) <= (paired.high - paired.low) / errors_wide;
+    return HEED_OK;
+}
+
+static heed_err choose_best(hd_run *run) {
+    const char *figure = hd_evaluation_main(task_of(run));
+    bool higher = true, near = false;
+    candidate kinds[KINDS] = {{NULL, 0}}, best = {NULL, 0};
+    if (task_of(run) != HD_TASK_LANGUAGE)
+        HD_TRY(hd_evaluation_higher(task_of(run), figure, &higher));
+    HD_TRY(find_best(run, figure, higher, kinds));
+    for (size_t k = 0; k < KINDS; k++) {
+        if (!kinds[k].model) continue;
+        if (!best.model || (higher ? kinds[k].value > best.value : kinds[k].value < best.value))
+            best = kinds[k];
+    }
+    run->main = best.model;
+    for (size_t k = 0; run->main && k < rank_of(best.model) && !near; k++) {
+        if (!kinds[k].model) continue;
+        HD_TRY(is_near(run, kinds[k].model, best.model, figure, &near));
+        if (near) run->main = kinds[k].model;
+    }
+    return HEED_OK;
+}
+
+heed_err hd_run_choose(hd_run *run) {
+    if (strcmp(run->recipe->main, "best") == 0) {
+        HD_TRY(choose_best(run));
+    } else {
+        for (size_t i = 0; i < run->n_models; i++) {
+            hd_run_model *model = &run->models[i];
+            if (model->lm || strcmp(model->name, run->recipe->main) != 0) continue;
             run->main = model;
             return model->why.code == HEED_OK ? HEED_OK : hd_error_restore(&model->why);
-        }
-        if (!best || model->why.code != HEED_OK) continue;
-        if (model->validation.n > 0) {
-            hd_predictions p = hd_run_predictions(run, HD_PART_VALIDATION, &model->validation);
-            HD_TRY(hd_evaluation_figure(&p, figure, &value));
-        }
-        if (!run->main || (higher ? value > found : value < found)) {
-            run->main = model;
-            found = value;
         }
     }
     if (run->main) return HEED_OK;

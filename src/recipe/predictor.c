@@ -10,13 +10,16 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "classic/classifier.h"
+#include "recipe/blended.h"
+#include "recipe/save.h"
 
 enum { MOST_BYTES = 1 << 30 };
 
 // ── Preparation to and from JSON ──
 
 heed_err hd_predictor_preparation(const hd_prepared *p, const hd_scorer *scorer, json_t **out) {
-    json_t *fitted = NULL, *target = NULL, *calibration = NULL;
+    json_t *fitted = NULL, *target = NULL, *calibration = NULL, *blend = NULL;
+    *out = NULL;
     heed_err err = p->kind->to_json(p->fitted, &fitted);
     if (err == HEED_OK) err = hd_target_json(&p->target, &target);
     if (err == HEED_OK && scorer->calibration)
@@ -25,13 +28,15 @@ heed_err hd_predictor_preparation(const hd_prepared *p, const hd_scorer *scorer,
         err = hd_json_pack(out, "{s:s, s:s, s:O, s:O, s:s}", "format", HD_MODEL_FORMAT, "input",
                            p->kind->kind.name, "fitted", fitted, "target", target, "reading",
                            scorer->net ? hd_reading_words[scorer->reading] : "scores");
+    if (err == HEED_OK && scorer->blended) err = hd_blended_json(scorer->blended, &blend);
     const json_t *missing = ((const hd_input_common *)p->recipe->input.common)->missing;
-    bool made = err == HEED_OK;
+    if (err == HEED_OK && blend) err = hd_json_set(*out, "blend", json_incref(blend));
     if (err == HEED_OK && calibration)
         err = hd_json_set(*out, "calibration", json_incref(calibration));
     if (err == HEED_OK && missing)
         err = hd_json_set(*out, "missing", json_incref((json_t *)(uintptr_t)missing));
-    if (err != HEED_OK && made) hd_json_drop(out);
+    if (err != HEED_OK && *out) hd_json_drop(out);
+    json_decref(blend);
     json_decref(fitted);
     json_decref(target);
     json_decref(calibration);
@@ -57,9 +62,8 @@ static heed_err read_preparation(hd_predictor *m, const json_t *json, const char
     if (!m->kind) return damaged(path);
     HD_TRY(hd_target_from_json(json_object_get(json, "target"), path, &m->target));
     HD_TRY(m->kind->from_json(json_object_get(json, "fitted"), path, &m->fitted));
-    for (int r = 0; r < HD_READINGS; r++) {
-        if (strcmp(reading, hd_reading_words[r]) == 0) m->scorer.reading = (hd_reading)r;
-    }
+    hd_reading found = hd_reading_find(reading);
+    if (found != HD_READINGS) m->scorer.reading = found;
     m->missing = json_incref(json_object_get(json, "missing"));
     if (!calibration) return HEED_OK;
     HD_TRY(hd_calibration_load(calibration, &m->scorer.calibration));
@@ -81,18 +85,26 @@ static heed_err read_json(const char *folder, const char *name, hd_arena *arena,
     return err;
 }
 
-static heed_err read_scorer(hd_predictor *m, const char *folder, hd_arena *arena) {
-    const char *path = hd_fs_join(arena, folder, HD_MODEL_NET);
+heed_err hd_scorer_read(const char *path, bool net, hd_scorer *out) {
     hd_str bytes;
-    if (!path) return HD_FAIL_MEMORY(0);
-    if (hd_fs_exists(path)) return hd_net_open(path, &m->scorer.net);
-    path = hd_fs_join(arena, folder, HD_MODEL_CLASSIC);
-    if (!path) return HD_FAIL_MEMORY(0);
+    if (net) return hd_net_open(path, &out->net);
     hd_str_init(&bytes);
     heed_err err = hd_fs_read(path, MOST_BYTES, &bytes);
-    if (err == HEED_OK) err = hd_classic_load(bytes.data, bytes.len, &m->scorer.classic);
+    if (err == HEED_OK) err = hd_classic_load(bytes.data, bytes.len, &out->classic);
     hd_str_clear(&bytes);
     return err;
+}
+
+static heed_err read_scorer(hd_predictor *m, const json_t *preparation, const char *file,
+                            const char *folder, hd_arena *arena) {
+    const json_t *blend = json_object_get(preparation, "blend");
+    if (blend) return hd_blended_read(blend, file, folder, &m->target, &m->scorer.blended);
+    const char *path = hd_fs_join(arena, folder, HD_MODEL_NET);
+    if (!path) return HD_FAIL_MEMORY(0);
+    if (hd_fs_exists(path)) return hd_scorer_read(path, true, &m->scorer);
+    path = hd_fs_join(arena, folder, HD_MODEL_CLASSIC);
+    if (!path) return HD_FAIL_MEMORY(0);
+    return hd_scorer_read(path, false, &m->scorer);
 }
 
 static heed_err open_model(hd_predictor *m, const char *folder, hd_arena *arena) {
@@ -101,9 +113,9 @@ static heed_err open_model(hd_predictor *m, const char *folder, hd_arena *arena)
     HD_TRY(read_json(folder, HD_MODEL_MANIFEST, arena, &m->manifest, &path));
     HD_TRY(read_json(folder, HD_MODEL_PREPARATION, arena, &preparation, &path));
     heed_err err = read_preparation(m, preparation, path);
+    if (err == HEED_OK) err = read_scorer(m, preparation, path, folder, arena);
     json_decref(preparation);
-    HD_TRY(err);
-    return read_scorer(m, folder, arena);
+    return err;
 }
 
 heed_err hd_predictor_open(const char *folder, hd_predictor **out) {
@@ -162,8 +174,7 @@ heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t thr
                        "语言模型用于生成文本，不能逐行预测");
     }
     if (rows->n == rows->first) return HEED_OK;
-    HD_TRY(m->kind->apply(m->fitted, rows, m->scorer.net ? HD_WANT_INPUTS : HD_WANT_FEATURES,
-                          &samples));
+    HD_TRY(m->kind->apply(m->fitted, rows, hd_scorer_wants(&m->scorer), &samples));
     heed_err err = hd_scorer_run(&m->scorer, &m->target, &samples, threads, &out->scores);
     if (err == HEED_OK) {
         out->n = samples.n;

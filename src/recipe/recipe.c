@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "classic/classifier.h"
 
 enum { MOST_BYTES = 1 << 20 };
 
@@ -18,7 +19,7 @@ enum { MOST_BYTES = 1 << 20 };
 typedef struct top_keys {
     const char *name, *main, *calibrate, *scale_target;
     const json_t *title, *about, *data, *prepare, *features, *augment, *network, *train, *compare,
-        *variants, *expect, *label, *sample;
+        *blend, *variants, *expect, *label, *sample;
     int64_t seeds, seed;
     int task;
 } top_keys;
@@ -62,9 +63,12 @@ static const hd_option top_rows[] = {
     KEY(calibrate, TEXT, "temperature, platt or isotonic: fitted on the validation rows",
         "temperature、platt 或 isotonic：在验证集上拟合"),
     KEY(compare, JSON, "classical models in the same leaderboard", "同一排行榜中的经典模型"),
+    KEY(blend, JSON, "models whose predictions are averaged into one more, 'blend'",
+        "把哪些模型的预测加权平均成另一个模型 blend"),
     KEY(variants, JSON, "other networks in the same leaderboard", "同一排行榜中的其他网络"),
-    KEY(main, TEXT, "the model that is registered: network, a variant, a classical one, or best",
-        "注册哪个模型：network、某个变体、某个经典模型，或 best"),
+    KEY(main, TEXT,
+        "the model that is registered: network, a variant, a classical one, blend, or best",
+        "注册哪个模型：network、某个变体、某个经典模型、blend，或 best"),
     KEY(expect, JSON, "what must hold: {parameters: 43}", "必须成立的：{parameters: 43}"),
     KEY(scale_target, TEXT, "of values: none (default) or standard",
         "数值目标：none（默认）或 standard"),
@@ -354,42 +358,57 @@ static heed_err read_networks(hd_recipe *r, const top_keys *top) {
 
 // ── Classical models ──
 
+// `svm`, `{svm: {C: 1}}`, or under a name of its own `{ratios: {svm: {C: 1, ratios: .1}}}`.
+static heed_err read_classic(hd_recipe *r, const json_t *item, const hd_where *where) {
+    const char *name = json_string_value(item), *kind;
+    hd_recipe_classic *out = &r->classics[r->n_classics];
+    hd_where_words place = hd_where_text(where);
+    if (!name && json_object_size(item) == 1)
+        name = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)item));
+    if (!name) {
+        return HD_FAIL(HEED_INPUT, "%s: a model is its name, or its name with options",
+                       "%s：模型应为名称，或名称加选项", place.text);
+    }
+    *out = (hd_recipe_classic){name, item, *where};
+    const json_t *value = json_object_get(item, name);
+    if (hd_spec_find(&hd_classic_kinds, name) || json_object_size(value) != 1) return HEED_OK;
+    kind = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)value));
+    if (!hd_spec_find(&hd_classic_kinds, kind)) return HEED_OK;
+    *out = (hd_recipe_classic){name, value, hd_where_key(where, name)};
+    return check_name(r, out->where.path, name);
+}
+
 static heed_err read_compare(hd_recipe *r, const json_t *list) {
     hd_where where = hd_where_of(&r->spec, "compare");
+    hd_where_words place = hd_where_text(&where);
     if (list && !json_is_array(list)) {
-        hd_where_words place = hd_where_text(&where);
         return HD_FAIL(HEED_INPUT, "%s: must be a list: [majority, logistic]",
                        "%s：应为列表：[majority, logistic]", place.text);
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *item = json_array_get(list, i);
-        const char *name = json_string_value(item);
         hd_where at = hd_where_at(&where, i);
-        if (!name && json_object_size(item) == 1)
-            name = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)item));
-        hd_where_words place = hd_where_text(&at);
-        if (!name) {
-            return HD_FAIL(HEED_INPUT, "%s: a model is its name, or its name with options",
-                           "%s：模型应为名称，或名称加选项", place.text);
+        place = hd_where_text(&at);
+        if (r->n_classics == HD_RECIPE_MODELS) {
+            return HD_FAIL(HEED_INPUT, "%s: more than %d models", "%s：超过 %d 个模型", place.text,
+                           HD_RECIPE_MODELS);
         }
+        HD_TRY(read_classic(r, json_array_get(list, i), &at));
+        const char *name = r->classics[r->n_classics].name;
         for (size_t c = 0; c < r->n_classics; c++) {
             if (strcmp(r->classics[c].name, name) == 0) {
                 return HD_FAIL(HEED_INPUT, "%s: '%s' stands there twice", "%s：“%s”出现了两次",
                                place.text, name);
             }
         }
-        if (r->n_classics == HD_RECIPE_MODELS) {
-            return HD_FAIL(HEED_INPUT, "%s: more than %d models", "%s：超过 %d 个模型", place.text,
-                           HD_RECIPE_MODELS);
-        }
-        r->classics[r->n_classics++] = (hd_recipe_classic){name, item, at};
+        r->n_classics++;
     }
     return HEED_OK;
 }
 
 typedef struct model_walk {
     const hd_recipe *r;
-    size_t next;
+    const char *const *more; // (n_more)
+    size_t n_more, next;
 } model_walk;
 
 static const char *next_model(void *ctx) {
@@ -398,22 +417,72 @@ static const char *next_model(void *ctx) {
     if (i < walk->r->n_networks) return walk->r->networks[i].name;
     i -= walk->r->n_networks;
     if (i < walk->r->n_classics) return walk->r->classics[i].name;
-    return i == walk->r->n_classics ? "best" : NULL;
+    if (i - walk->r->n_classics >= walk->n_more) return NULL;
+    return walk->more[i - walk->r->n_classics];
+}
+
+// Whether a name is one of the recipe's models, or of a few more words.
+static heed_err need_model(const hd_recipe *r, const char *name, const char *const *more,
+                           size_t n_more, const hd_where *where) {
+    model_walk walk = {.r = r, .more = more, .n_more = n_more};
+    for (const char *one; (one = next_model(&walk));) {
+        if (strcmp(one, name) == 0) return HEED_OK;
+    }
+    walk.next = 0;
+    const char *near = hd_nearest(name, next_model, &walk);
+    hd_where_words place = hd_where_text(where);
+    return HD_FAIL(HEED_INPUT, "%s: the recipe has no model '%s'%s%s%s",
+                   "%s：配方中没有模型“%s”%s%s%s", place.text, name, near ? " (" : "",
+                   near ? near : "", near ? "?)" : "");
+}
+
+// ── The blend ──
+
+static heed_err add_to_blend(hd_recipe *r, const json_t *item, const hd_where *where) {
+    const char *name = json_string_value(item);
+    hd_where_words place = hd_where_text(where);
+    if (!name) {
+        return HD_FAIL(HEED_INPUT, "%s: must be the name of a model", "%s：应为模型名称",
+                       place.text);
+    }
+    HD_TRY(need_model(r, name, NULL, 0, where));
+    for (size_t i = 0; i < r->blend.n; i++) {
+        if (strcmp(r->blend.names[i], name) == 0) {
+            return HD_FAIL(HEED_INPUT, "%s: '%s' stands there twice", "%s：“%s”出现了两次",
+                           place.text, name);
+        }
+    }
+    r->blend.names[r->blend.n++] = name;
+    return HEED_OK;
+}
+
+static heed_err read_blend(hd_recipe *r, const json_t *list) {
+    hd_where where = r->blend.where = hd_where_of(&r->spec, HD_BLEND_NAME);
+    hd_where_words place = hd_where_text(&where);
+    size_t n = json_array_size(list);
+    if (!list) return HEED_OK;
+    if (n < 2 || n > HD_RECIPE_MODELS || r->task == HD_RECIPE_LANGUAGE) {
+        return HD_FAIL(HEED_INPUT,
+                       "%s: must be a list of two or more models of classes or of values: "
+                       "[network, svm]",
+                       "%s：应为两个或更多分类或数值模型的列表：[network, svm]", place.text);
+    }
+    if (need_model(r, HD_BLEND_NAME, NULL, 0, &where) == HEED_OK) {
+        return HD_FAIL(HEED_INPUT, "%s: another model has this name; rename it",
+                       "%s：另一个模型已用此名称；请改名", place.text);
+    }
+    for (size_t i = 0; i < n; i++) {
+        hd_where at = hd_where_at(&where, i);
+        HD_TRY(add_to_blend(r, json_array_get(list, i), &at));
+    }
+    return HEED_OK;
 }
 
 static heed_err check_main(hd_recipe *r) {
-    model_walk walk = {r, 0};
-    if (!r->main) r->main = r->n_networks > 0 ? r->networks[0].name : "best";
-    for (const char *name; (name = next_model(&walk));) {
-        if (strcmp(name, r->main) == 0) return HEED_OK;
-    }
-    walk.next = 0;
-    const char *near = hd_nearest(r->main, next_model, &walk);
+    static const char *const words[] = {"best", HD_BLEND_NAME};
     hd_where where = hd_where_of(&r->spec, "main");
-    hd_where_words place = hd_where_text(&where);
-    return HD_FAIL(HEED_INPUT, "%s: the recipe has no model '%s'%s%s%s",
-                   "%s：配方中没有模型“%s”%s%s%s", place.text, r->main, near ? " (" : "",
-                   near ? near : "", near ? "?)" : "");
+    if (!r->main) r->main = r->n_networks > 0 ? r->networks[0].name : "best";
+    return need_model(r, r->main, words, r->blend.n > 0 ? 2 : 1, &where);
 }
 
 // ── The whole ──
@@ -448,6 +517,7 @@ static heed_err read_root(hd_recipe *r) {
         return HD_FAIL(HEED_INPUT, "%s: there is nothing to train: add 'network:' or 'compare:'",
                        "%s：没有要训练的模型：请加入“network:”或“compare:”", r->spec.name);
     }
+    HD_TRY(read_blend(r, top.blend));
     return check_main(r);
 }
 

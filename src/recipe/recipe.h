@@ -53,6 +53,14 @@ typedef struct hd_recipe_classic {
     hd_where where;
 } hd_recipe_classic;
 
+// A model made of others' predictions.
+typedef struct hd_recipe_blend {
+    const char *names[HD_RECIPE_MODELS];
+    size_t n; // 0: the recipe has none
+    hd_where where;
+} hd_recipe_blend;
+#define HD_BLEND_NAME "blend"
+
 typedef struct hd_recipe {
     hd_spec spec;
     hd_arena arena;
@@ -67,8 +75,9 @@ typedef struct hd_recipe {
     size_t n_networks;
     hd_recipe_classic classics[HD_RECIPE_MODELS];
     size_t n_classics;
+    hd_recipe_blend blend;
     const char *calibrate; // NULL: none
-    const char *main;      // "network", a variant's name, a classical one's, or "best"
+    const char *main;      // "network", a variant's name, a classical one's, "blend", or "best"
     const char *scale_target;
     int64_t parameters; // expected of the network; −1: not said
     int64_t seeds;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "classic/classifier.h"
+#include "recipe/blended.h"
 #include "recipe/diagnose.h"
 #include "recipe/language.h"
 
@@ -168,11 +169,6 @@ static heed_err seeds_json(const hd_run *run, const hd_run_model *model, json_t 
     return HEED_OK;
 }
 
-static const char *kind_of(const hd_run_model *model) {
-    bool base = strcmp(model->name, "majority") == 0 || strcmp(model->name, "mean") == 0;
-    return model->network ? "network" : base ? "baseline" : "classic";
-}
-
 static heed_err add_label(const hd_run_model *model, json_t *out) {
     json_t *both = NULL;
     if (model->label) return set_words(out, "label", model->label, model->name);
@@ -180,6 +176,10 @@ static heed_err add_label(const hd_run_model *model, json_t *out) {
         const hd_text label = HD_TEXT("network", "神经网络");
         if (strcmp(model->name, "network") != 0) return HEED_OK;
         HD_TRY(hd_both_languages(label, &both));
+        return hd_json_set(out, "label", both);
+    }
+    if (model->blend) {
+        HD_TRY(hd_both_languages((hd_text)HD_TEXT("blend", "混合"), &both));
         return hd_json_set(out, "label", both);
     }
     const hd_spec_kind *kind = hd_spec_find(&hd_classic_kinds, model->name);
@@ -202,6 +202,11 @@ static heed_err add_cost(const hd_run_model *model, json_t *out) {
 static heed_err add_settings(const hd_run_model *model, json_t *out) {
     json_t *settings = json_object();
     HD_TRY(hd_json_set(out, "settings", settings));
+    if (model->blend) {
+        json_t *blend = NULL;
+        HD_TRY(hd_blended_json(model->fitted.scorer.blended, &blend));
+        return hd_json_set(settings, "blend", blend);
+    }
     if (!model->network) {
         return hd_json_set(settings, "model",
                            json_incref((json_t *)(uintptr_t)model->classic->value));
@@ -221,7 +226,7 @@ static heed_err add_settings(const hd_run_model *model, json_t *out) {
 
 static heed_err model_json(const hd_run *run, const hd_run_model *model, json_t *out) {
     HD_TRY(hd_json_set(out, "name", json_string(model->name)));
-    HD_TRY(hd_json_set(out, "kind", json_string(kind_of(model))));
+    HD_TRY(hd_json_set(out, "kind", json_string(hd_run_kind(model))));
     HD_TRY(add_label(model, out));
     if (model->why.code != HEED_OK) {
         json_t *why = NULL;

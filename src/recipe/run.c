@@ -11,19 +11,13 @@
 #include "recipe/run.h"
 
 #include <math.h>
-#include <time.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "classic/classifier.h"
+#include "recipe/blended.h"
 #include "recipe/language.h"
 #include "text/ngram_lm.h"
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 // ── Files ──
 
@@ -155,9 +149,33 @@ static heed_err fit_env(hd_run *run, const hd_run_model *model, uint64_t seed, b
     return out->run ? HEED_OK : HD_FAIL_MEMORY(0);
 }
 
+static size_t model_at(const hd_run *run, const char *name) {
+    size_t i = 0;
+    while (strcmp(run->models[i].name, name) != 0) i++;
+    return i;
+}
+
+// others: (n_models) of another seed, NULL: the run's own.
+static heed_err fit_blend(hd_run *run, const hd_recipe_blend *blend, const hd_fitted *others,
+                          hd_fitted *out) {
+    hd_blend_part parts[HD_RECIPE_MODELS];
+    for (size_t i = 0; i < blend->n; i++) {
+        size_t at = model_at(run, blend->names[i]);
+        const hd_run_model *model = &run->models[at];
+        if (model->why.code != HEED_OK) {
+            return HD_FAIL(HEED_INPUT, "'%s', a part of the blend, failed",
+                           "混合的组成部分“%s”训练失败", model->name);
+        }
+        bool other = others && model->network;
+        parts[i] = (hd_blend_part){model->name, other ? &others[at] : &model->fitted};
+    }
+    return hd_fit_blend(&run->prepared, parts, blend->n, run->opts->threads, out);
+}
+
 static heed_err fit_model(hd_run *run, const hd_run_model *model, uint64_t seed, bool curves,
                           hd_fitted *out) {
     hd_fit_env env;
+    if (model->blend) return fit_blend(run, model->blend, NULL, out);
     HD_TRY(fit_env(run, model, seed, curves, &env));
     if (model->network) return hd_fit_network(&run->prepared, model->network, &env, out);
     return hd_fit_classic(&run->prepared, model->classic, &env, out);
@@ -247,9 +265,9 @@ static heed_err test_model(hd_run *run, hd_run_model *model) {
     float *scores;
     size_t n = run->prepared.samples[HD_PART_TEST].n;
     if (n == 0 || is_language(run)) return HEED_OK;
-    double begun = seconds();
-    HD_TRY(score_part(run, &model->fitted.scorer, HD_PART_TEST, &scores));
-    model->predict_seconds += seconds() - begun;
+    HD_TRY(hd_scorer_time(&model->fitted.scorer, &run->prepared.target,
+                          &run->prepared.samples[HD_PART_TEST], run->opts->threads, &scores,
+                          &model->predict_seconds));
     model->predicted += n;
     heed_err err = add_scores(&model->test, scores, n, run->prepared.target.k);
     hd_free(scores);
@@ -279,35 +297,49 @@ static heed_err add_figures(hd_run *run, hd_run_model *model, const hd_scores *t
     return HEED_OK;
 }
 
-static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed) {
-    hd_fitted fitted = {.gradients = NULL};
-    hd_scores test = {.n = 0};
+// others: where the network that was trained stays, for the blend.
+static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed, hd_fitted *others) {
+    hd_fitted *fitted = &others[model - run->models];
+    hd_scores test = {.n = run->prepared.samples[HD_PART_TEST].n};
     float *scores = NULL;
     HD_TRY(check_stop(run));
-    heed_err err = fit_model(run, model, seed, false, &fitted);
-    if (err == HEED_OK) err = calibrate(run, model, &fitted);
-    if (err == HEED_OK) err = score_part(run, &fitted.scorer, HD_PART_TEST, &scores);
+    heed_err err = model->blend ? fit_blend(run, model->blend, others, fitted)
+                                : fit_model(run, model, seed, false, fitted);
+    if (err == HEED_OK) err = calibrate(run, model, fitted);
+    if (err == HEED_OK) err = score_part(run, &fitted->scorer, HD_PART_TEST, &scores);
     test.at = scores;
-    test.n = run->prepared.samples[HD_PART_TEST].n;
     if (err == HEED_OK) err = add_figures(run, model, &test);
     hd_free(scores);
-    hd_fitted_clear(&fitted);
+    run->step++;
     return err;
 }
 
-// Networks are trained from other seeds too: what differs is told, the first one's model is kept.
+// Whether another seed makes another model.
+static bool varies(const hd_run_model *model) {
+    return (model->network || model->blend) && model->why.code == HEED_OK;
+}
+
+static heed_err one_more_seed(hd_run *run, uint64_t seed) {
+    hd_fitted *others = hd_calloc(run->n_models, sizeof *others);
+    heed_err err = others ? HEED_OK : HD_FAIL_MEMORY(run->n_models * sizeof *others);
+    for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
+        if (varies(&run->models[i])) err = another_seed(run, &run->models[i], seed, others);
+    }
+    for (size_t i = run->n_models; others && i-- > 0;) hd_fitted_clear(&others[i]);
+    hd_free(others);
+    return err;
+}
+
+// Networks, and the blend with them, are trained from other seeds too: what differs is told, the
+// first one's model is kept.
 static heed_err more_seeds(hd_run *run) {
     if (run->n[HD_PART_TEST] == 0 || is_language(run) || run->recipe->split.folds > 0)
         return HEED_OK;
     for (size_t i = 0; i < run->n_models; i++) {
-        hd_run_model *model = &run->models[i];
-        if (!model->network || model->why.code != HEED_OK) continue;
-        HD_TRY(add_figures(run, model, &model->test));
-        for (size_t s = 1; s < run->seeds; s++) {
-            HD_TRY(another_seed(run, model, run->seed + s));
-            run->step++;
-        }
+        if (varies(&run->models[i]))
+            HD_TRY(add_figures(run, &run->models[i], &run->models[i].test));
     }
+    for (size_t s = 1; s < run->seeds; s++) HD_TRY(one_more_seed(run, run->seed + s));
     return HEED_OK;
 }
 
@@ -316,7 +348,8 @@ static heed_err more_seeds(hd_run *run) {
 static unsigned wanted(const hd_run *run) {
     unsigned all = is_language(run) ? HD_WANT_INPUTS : 0;
     for (size_t i = 0; i < run->n_models; i++) {
-        all |= run->models[i].network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
+        const hd_run_model *model = &run->models[i];
+        if (!model->blend) all |= model->network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
     }
     return all;
 }
@@ -351,13 +384,19 @@ static const hd_run_model *shown_model(const hd_run *run) {
     return run->main ? run->main : &run->models[0];
 }
 
-// The chosen model, trained on all rows: what is registered.
-static heed_err train_whole(hd_run *run) {
-    HD_TRY(prepare(run, HD_NO_FOLD));
-    hd_run_model *model = run->main;
+static heed_err train_again(hd_run *run, hd_run_model *model) {
     hd_fitted_clear(&model->fitted);
     run->doing = model->name;
-    HD_TRY(fit_model(run, model, run->seed, true, &model->fitted));
+    return fit_model(run, model, run->seed, true, &model->fitted);
+}
+
+// The chosen model, trained on all rows: what is registered.
+static heed_err train_whole(hd_run *run) {
+    hd_run_model *model = run->main;
+    HD_TRY(prepare(run, HD_NO_FOLD));
+    for (size_t i = 0; model->blend && i < model->blend->n; i++)
+        HD_TRY(train_again(run, &run->models[model_at(run, model->blend->names[i])]));
+    HD_TRY(train_again(run, model));
     return calibrate(run, model, &model->fitted);
 }
 
@@ -422,9 +461,13 @@ static void list_models(hd_run *run) {
         run->models[run->n_models++] =
             (hd_run_model){.name = recipe->classics[i].name, .classic = &recipe->classics[i]};
     }
+    if (recipe->blend.n > 0) // last: its parts are trained before
+        run->models[run->n_models++] =
+            (hd_run_model){.name = HD_BLEND_NAME, .blend = &recipe->blend};
     size_t parts = recipe->split.folds > 0 ? (size_t)recipe->split.folds : 1;
+    size_t varying = recipe->n_networks + (recipe->blend.n > 0);
     run->steps = parts * run->n_models + (recipe->split.folds > 0) +
-                 (run->seeds > 1 ? (run->seeds - 1) * recipe->n_networks : 0);
+                 (run->seeds > 1 ? (run->seeds - 1) * varying : 0);
 }
 
 static void run_init(hd_run *run, const hd_recipe *recipe, const hd_recipe_opts *opts) {

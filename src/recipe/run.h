@@ -3,6 +3,7 @@
 // A recipe from its rows to a folder:
 //
 //     model.safetensors | model.bin   what was learned: a network, or a classical model
+//     part-1.safetensors, part-2.bin  the parts of a blend, in place of it
 //     preparation.json                what makes samples of rows, and names of answers
 //     recipe.json                     the recipe as it was in force
 //     manifest.json                   what it is

@@ -20,8 +20,9 @@ typedef struct hd_scores {
 typedef struct hd_run_model {
     const char *name;
     const json_t *label;
-    const hd_recipe_network *network; // one of the two
+    const hd_recipe_network *network; // one of the three
     const hd_recipe_classic *classic;
+    const hd_recipe_blend *blend;
     hd_fitted fitted; // of the whole training, or of the last fold
     hd_scores validation, test;
     size_t parameters, bytes, memory;
@@ -47,7 +48,7 @@ typedef struct hd_run {
     hd_prepared prepared; // of the whole training, or of the fold at hand
     bool is_prepared;
     size_t fold; // that it is prepared for
-    hd_run_model models[2 * HD_RECIPE_MODELS];
+    hd_run_model models[2 * HD_RECIPE_MODELS + 1];
     size_t n_models;
     hd_run_model *main; // NULL: not chosen yet
     // The truth of the test rows, over folds one behind the other, and of validation rows.
@@ -71,6 +72,8 @@ heed_err hd_run_judge(hd_run *run) HEED_CHECK;                   // evaluations,
 heed_err hd_run_choose(hd_run *run) HEED_CHECK;                  // run->main, by validation rows
 // Adds the worst mistakes of a model on the test rows at hand, whose scores are the last n.
 heed_err hd_run_worst(hd_run *run, const hd_run_model *model, size_t n) HEED_CHECK;
+
+const char *hd_run_kind(const hd_run_model *model); // baseline, classic, network, blend
 
 // ── report.c ──
 heed_err hd_both_languages(hd_text text, json_t **out) HEED_CHECK; // {en, zh}

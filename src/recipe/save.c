@@ -8,6 +8,8 @@
 #include "measure/page.h"
 #include "recipe/predictor.h"
 #include "recipe/run_own.h"
+#include "recipe/save.h"
+#include "recipe/blended.h"
 
 static heed_err path_in(const hd_run *run, const char *name, hd_arena *arena, char **out) {
     *out = hd_fs_join(arena, run->folder, name);
@@ -88,20 +90,22 @@ static heed_err write_predictions(hd_run *run) {
 
 // ── The model ──
 
-static heed_err write_model(hd_run *run) {
-    const hd_scorer *scorer = &run->main->fitted.scorer;
-    char *path;
+heed_err hd_scorer_write(const hd_scorer *scorer, const char *path) {
     hd_str bytes;
-    if (scorer->net) {
-        HD_TRY(path_in(run, HD_MODEL_NET, &run->arena, &path));
-        return hd_net_save(scorer->net, path);
-    }
-    HD_TRY(path_in(run, HD_MODEL_CLASSIC, &run->arena, &path));
+    if (scorer->net) return hd_net_save(scorer->net, path);
     hd_str_init(&bytes);
     heed_err err = hd_classic_save(scorer->classic, &bytes);
     if (err == HEED_OK) err = hd_fs_write(path, bytes.data, bytes.len, 0644);
     hd_str_clear(&bytes);
     return err;
+}
+
+static heed_err write_model(hd_run *run) {
+    const hd_scorer *scorer = &run->main->fitted.scorer;
+    char *path;
+    if (scorer->blended) return hd_blended_write(scorer->blended, run->folder);
+    HD_TRY(path_in(run, scorer->net ? HD_MODEL_NET : HD_MODEL_CLASSIC, &run->arena, &path));
+    return hd_scorer_write(scorer, path);
 }
 
 static heed_err write_preparation(hd_run *run) {
@@ -120,8 +124,8 @@ static heed_err write_manifest(hd_run *run, const json_t *report) {
         HEED_VERSION_TEXT, "format", HD_MODEL_FORMAT, "task", "recipe", "method", run->recipe->name,
         "version", run->opts->version, "created", json_object_get(report, "created"), "data_hash",
         json_object_get(json_object_get(report, "data"), "hash"), "model", main->name, "kind",
-        main->network ? "network" : "classic", "parameters", (json_int_t)main->fitted.parameters,
-        "bytes", (json_int_t)main->fitted.bytes, "seed", (json_int_t)run->seed));
+        hd_run_kind(main), "parameters", (json_int_t)main->fitted.parameters, "bytes",
+        (json_int_t)main->fitted.bytes, "seed", (json_int_t)run->seed));
     heed_err err = HEED_OK;
     const json_t *title = run->recipe->title;
     if (title) err = hd_json_set(manifest, "title", json_incref((json_t *)(uintptr_t)title));

@@ -188,10 +188,23 @@ static void counts_are_as_scikit_learn_predicts_them(void **state) {
                                     1e-5,
                                     {0.999750044, 0.000249956, 0, 0.229116896, 0.770883101, 3e-09,
                                      0.999959021, 4.0979e-05, 0, 0.865978639, 0.134021361, 0}};
+    // Each class's fit on features times its own ratios (1/(1 + e^−wᵀx), divided by their sum).
+    static const expected ratios[] = {
+        {"svm: {C: .01, ratios: 1}",
+         1e-3,
+         {0.632328055, 0.238327363, 0.129344582, 0.273721856, 0.379703634, 0.346574510, 0.655734870,
+          0.183011321, 0.161253809, 0.498625821, 0.284514777, 0.216859401}},
+        {"logistic: {ratios: 1}",
+         2e-3,
+         {0.957258052, 0.042430678, 0.000311270, 0.070227997, 0.579806007, 0.349965996, 0.981554043,
+          0.017841330, 0.000604627, 0.846932669, 0.139123082, 0.013944249}},
+    };
     make(&d, ROWS, 3, 5, true);
     make(&asked, 4, 3, 78, true);
     hd_classic_data data = classes_of(&d, 3);
+    for (size_t i = 0; i < 2; i++) check(&ratios[i], &data, &asked.rows);
     data.x = &d.sparse; // auto: counts
+    for (size_t i = 0; i < 2; i++) check(&ratios[i], &data, &asked.sparse);
     check(&counts, &data, &asked.sparse);
     check(&counts, &data, &asked.rows);
     check(&normal, &data, &asked.sparse);

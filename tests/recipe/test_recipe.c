@@ -55,6 +55,19 @@ static void test_read(void **state) {
     hd_recipe_free(r);
 }
 
+static void test_named(void **state) {
+    (void)state;
+    hd_recipe *r = sound(HEAD NETWORK "compare: [svm, {wide: {svm: {C: 9}}}]\n"
+                                      "blend: [wide, network]\nmain: blend\n",
+                         NULL);
+    assert_string_equal(r->classics[1].name, "wide");
+    assert_non_null(json_object_get(r->classics[1].value, "svm"));
+    assert_int_equal(r->blend.n, 2);
+    assert_string_equal(r->blend.names[0], "wide");
+    assert_string_equal(r->main, "blend");
+    hd_recipe_free(r);
+}
+
 static void test_changes(void **state) {
     (void)state;
     hd_recipe *r = sound(HEAD NETWORK "train: {epochs: 7}\n", "train.epochs=3");
@@ -98,6 +111,18 @@ static void test_bad(void **state) {
          "m.yaml:5: data.split.validation: 2 is out of range", "超出范围"},
         {HEAD NETWORK "main: nework\n", NULL,
          "m.yaml:7: main: the recipe has no model 'nework' (network?)", "没有模型“nework”"},
+        {HEAD NETWORK "blend: [network, svn]\ncompare: [svm]\n", NULL,
+         "m.yaml:7: blend.1: the recipe has no model 'svn' (svm?)", "没有模型“svn”"},
+        {HEAD NETWORK "blend: [network]\n", NULL, "m.yaml:7: blend: must be a list of two or more",
+         "两个或更多"},
+        {HEAD NETWORK "compare: [svm]\nblend: [svm, network, svm]\n", NULL,
+         "m.yaml:8: blend.2: 'svm' stands there twice", "出现了两次"},
+        {HEAD NETWORK "compare: [{blend: {svm: {C: 1}}}]\nblend: [network, network]\n", NULL,
+         "another model has this name", "已用此名称"},
+        {HEAD NETWORK "blend: [network, {svm: 1}]\n", NULL, "must be the name of a model",
+         "应为模型名称"},
+        {HEAD NETWORK "main: blend\n", NULL, "the recipe has no model 'blend'", "没有模型“blend”"},
+        {HEAD NETWORK "compare: [{\"a/b\": {svm: {C: 1}}}]\n", NULL, "a name is up to", "名称应为"},
         {HEAD NETWORK "compare: [svm, svm]\n", NULL, "'svm' stands there twice", "出现了两次"},
         {HEAD NETWORK "compare: svm\n", NULL, "m.yaml:7: compare: must be a list", "应为列表"},
         {HEAD NETWORK "variants: {a: {train: {}}}\n", NULL,
@@ -143,10 +168,8 @@ static int adopt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_read), cmocka_unit_test(test_named),  cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_bad),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, adopt, NULL);
 }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A part that came out without weight stands in the list and is asked nothing: neither kept in a
+// folder nor counted in size or time.
+#include "recipe/blended.h"
+
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "classic/classifier.h"
+#include "recipe/fit_own.h"
+#include "recipe/save.h"
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static hd_task task_of(const hd_target *target) {
+    return target->task == HD_RECIPE_CLASSES ? HD_TASK_CLASSES : HD_TASK_VALUES;
+}
+
+void hd_blended_free(hd_blended *b) {
+    if (!b) return;
+    for (size_t j = 0; j < b->blend.m; j++) {
+        hd_free(b->names[j]);
+        if (b->own) hd_scorer_clear(&b->parts[j]);
+    }
+    hd_free(b);
+}
+
+unsigned hd_blended_wants(const hd_blended *b) {
+    unsigned all = 0;
+    for (size_t j = 0; j < b->blend.m; j++)
+        if (b->blend.weights[j] > 0) all |= hd_scorer_wants(&b->parts[j]);
+    return all;
+}
+
+// ── Scores ──
+
+typedef struct said {
+    float *at[HD_RECIPE_MODELS]; // NULL: not asked
+} said;
+
+static void said_clear(said *s) {
+    for (size_t j = 0; j < HD_RECIPE_MODELS; j++) hd_free(s->at[j]);
+}
+
+heed_err hd_run_blended(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
+                        size_t threads, float **out, double *seconds) {
+    const hd_blended *b = scorer->blended;
+    heed_err err = HEED_OK;
+    said each = {.at = {NULL}};
+    const float *at[HD_RECIPE_MODELS];
+    float *mixed = hd_calloc(samples->n * target->k + 1, sizeof *mixed);
+    if (!mixed) HD_TRY_OUT(HD_FAIL_MEMORY(samples->n * target->k * sizeof *mixed));
+    for (size_t j = 0; j < b->blend.m; j++) {
+        if (b->blend.weights[j] > 0)
+            HD_TRY_OUT(
+                hd_scorer_time(&b->parts[j], target, samples, threads, &each.at[j], seconds));
+        at[j] = each.at[j];
+    }
+    double begun = seconds_now();
+    hd_blend_mix(&b->blend, at, samples->n, target->k, mixed);
+    *seconds += seconds_now() - begun;
+    *out = mixed;
+    mixed = NULL;
+out:
+    hd_free(mixed);
+    said_clear(&each);
+    return err;
+}
+
+// ── Fitting ──
+
+static heed_err learn_weights(const hd_prepared *p, size_t n, size_t threads, hd_blended *b) {
+    const hd_samples *samples = &p->samples[HD_PART_VALIDATION];
+    hd_predictions each[HD_RECIPE_MODELS];
+    said scores = {.at = {NULL}};
+    heed_err err = HEED_OK;
+    for (size_t j = 0; j < n; j++) {
+        if (samples->n > 0)
+            HD_TRY_OUT(hd_scorer_run(&b->parts[j], &p->target, samples, threads, &scores.at[j]));
+        each[j] = (hd_predictions){.task = task_of(&p->target),
+                                   .n = samples->n,
+                                   .k = p->target.k,
+                                   .scores = scores.at[j],
+                                   .labels = p->labels[HD_PART_VALIDATION],
+                                   .targets = p->values[HD_PART_VALIDATION]};
+    }
+    HD_TRY_OUT(hd_blend_fit(each, n, &b->blend));
+out:
+    said_clear(&scores);
+    return err;
+}
+
+static heed_err fit(const hd_prepared *p, const hd_blend_part *parts, size_t n, size_t threads,
+                    hd_fitted *out) {
+    hd_blended *b = out->scorer.blended;
+    for (; b->blend.m < n; b->blend.m++) {
+        size_t j = b->blend.m;
+        b->parts[j] = parts[j].fitted->scorer;
+        b->parts[j].calibration = NULL;
+        b->names[j] = hd_strdup(parts[j].name);
+        if (!b->names[j]) return HD_FAIL_MEMORY(0);
+    }
+    double begun = seconds_now();
+    HD_TRY(learn_weights(p, n, threads, b));
+    out->seconds = seconds_now() - begun;
+    for (size_t j = 0; j < n; j++) {
+        const hd_fitted *part = parts[j].fitted;
+        out->seconds += part->seconds; // also of those that turned out to add nothing
+        if (part->memory > out->memory) out->memory = part->memory;
+        if (b->blend.weights[j] <= 0) continue;
+        out->parameters += part->parameters;
+        out->bytes += part->bytes;
+    }
+    return HEED_OK;
+}
+
+heed_err hd_fit_blend(const hd_prepared *p, const hd_blend_part *parts, size_t n, size_t threads,
+                      hd_fitted *out) {
+    *out = (hd_fitted){.gradients = NULL};
+    out->scorer.blended = hd_calloc(1, sizeof *out->scorer.blended);
+    if (!out->scorer.blended) return HD_FAIL_MEMORY(sizeof *out->scorer.blended);
+    heed_err err = fit(p, parts, n, threads, out);
+    if (err != HEED_OK) hd_fitted_clear(out);
+    return err;
+}
+
+// ── To and from a folder ──
+
+static void file_of(const hd_scorer *part, size_t j, char out[48]) {
+    hd_snprintf(out, 48, "part-%zu.%s", j + 1, part->net ? "safetensors" : "bin");
+}
+
+static heed_err part_json(const hd_blended *b, size_t j, json_t *list) {
+    json_t *one = NULL;
+    char file[48];
+    HD_TRY(hd_json_pack(&one, "{s:s, s:f}", "name", b->names[j], "weight", b->blend.weights[j]));
+    HD_TRY(hd_json_append(list, one));
+    if (b->blend.weights[j] <= 0) return HEED_OK;
+    file_of(&b->parts[j], j, file);
+    HD_TRY(hd_json_set(one, "file", json_string(file)));
+    if (!b->parts[j].net) return HEED_OK;
+    return hd_json_set(one, "reading", json_string(hd_reading_words[b->parts[j].reading]));
+}
+
+heed_err hd_blended_json(const hd_blended *b, json_t **out) {
+    json_t *parts = json_array();
+    HD_TRY(hd_json_pack(out, "{s:f, s:o}", "sharp", b->blend.sharp, "parts", parts));
+    heed_err err = HEED_OK;
+    for (size_t j = 0; err == HEED_OK && j < b->blend.m; j++) err = part_json(b, j, parts);
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}
+
+heed_err hd_blended_write(const hd_blended *b, const char *folder) {
+    heed_err err = HEED_OK;
+    hd_arena arena;
+    char file[48];
+    hd_arena_init(&arena);
+    for (size_t j = 0; err == HEED_OK && j < b->blend.m; j++) {
+        if (b->blend.weights[j] <= 0) continue;
+        file_of(&b->parts[j], j, file);
+        const char *path = hd_fs_join(&arena, folder, file);
+        err = path ? hd_scorer_write(&b->parts[j], path) : HD_FAIL_MEMORY(0);
+    }
+    hd_arena_clear(&arena);
+    return err;
+}
+
+static heed_err damaged(const char *name) {
+    return HD_FAIL(HEED_CORRUPT, "%s: the blend is damaged; train it again",
+                   "%s：混合模型已损坏；请重新训练", name);
+}
+
+static heed_err read_part(const json_t *one, const char *name, const char *folder, hd_arena *arena,
+                          hd_blended *b) {
+    size_t j = b->blend.m++;
+    const char *given = json_string_value(json_object_get(one, "name"));
+    const json_t *weight = json_object_get(one, "weight");
+    const char *reading = json_string_value(json_object_get(one, "reading"));
+    if (!given || !json_is_number(weight)) return damaged(name);
+    b->names[j] = hd_strdup(given);
+    if (!b->names[j]) return HD_FAIL_MEMORY(0);
+    b->blend.weights[j] = json_number_value(weight);
+    if (!(b->blend.weights[j] > 0)) return HEED_OK;
+    // A part's file is named by its place: no path of a file that was tampered with is followed.
+    char file[48];
+    b->parts[j].reading = reading ? hd_reading_find(reading) : HD_READINGS;
+    if (reading && b->parts[j].reading == HD_READINGS) return damaged(name);
+    hd_snprintf(file, sizeof file, "part-%zu.%s", j + 1, reading ? "safetensors" : "bin");
+    const char *path = hd_fs_join(arena, folder, file);
+    return path ? hd_scorer_read(path, reading != NULL, &b->parts[j]) : HD_FAIL_MEMORY(0);
+}
+
+static heed_err read_parts(const json_t *json, const char *name, const char *folder,
+                           hd_arena *arena, const hd_target *target, hd_blended *b) {
+    const json_t *parts = json_object_get(json, "parts"), *sharp = json_object_get(json, "sharp");
+    size_t n = json_array_size(parts);
+    if (n < 2 || n > HD_RECIPE_MODELS || !json_is_number(sharp)) return damaged(name);
+    b->own = true;
+    b->blend.task = task_of(target);
+    b->blend.sharp = json_number_value(sharp);
+    for (size_t j = 0; j < n; j++)
+        HD_TRY(read_part(json_array_get(parts, j), name, folder, arena, b));
+    return hd_blend_sound(&b->blend) ? HEED_OK : damaged(name);
+}
+
+heed_err hd_blended_read(const json_t *json, const char *name, const char *folder,
+                         const hd_target *target, hd_blended **out) {
+    hd_arena arena;
+    hd_blended *b = hd_calloc(1, sizeof *b);
+    if (!b) return HD_FAIL_MEMORY(sizeof *b);
+    hd_arena_init(&arena);
+    heed_err err = read_parts(json, name, folder, &arena, target, b);
+    hd_arena_clear(&arena);
+    if (err == HEED_OK)
+        *out = b;
+    else
+        hd_blended_free(b);
+    return err;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A model made of others: what a run makes, keeps, and says again of the same rows; and the choice
+// among models of several kinds.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "heed/error.h"
+#include "recipe/predictor.h"
+#include "recipe/run_own.h"
+
+enum { ROWS = 240 };
+static char folder[64];
+static json_t *rows_asked; // the file's rows, as a request has them
+
+static const char *path_of(const char *name) {
+    static char paths[4][128];
+    static int next;
+    char *path = paths[next++ % 4];
+    hd_snprintf(path, 128, "%s/%s", folder, name);
+    return path;
+}
+
+static void must(heed_err err) {
+    if (err != HEED_OK) fail_msg("%s", heed_error_message(HEED_EN));
+}
+
+// Who is old and in Rome leaves, and who is young and elsewhere.
+static int set_up(void **state) {
+    (void)state;
+    hd_str text;
+    hd_rng rng = hd_rng_make(3, 0);
+    snprintf(folder, sizeof folder, "/tmp/heed-blend-XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    rows_asked = json_array();
+    hd_str_init(&text);
+    hd_str_add(&text, "age,city,height,left\n");
+    for (size_t i = 0; i < ROWS; i++) {
+        double age = floor(20 + 40 * hd_rng_uniform(&rng));
+        bool rome = hd_rng_below(&rng, 2) == 0, left = (age > 40) == rome;
+        if (hd_rng_below(&rng, 8) == 0) left = !left;
+        hd_str_addf(&text, "%.0f,%s,%.0f,%s\n", age, rome ? "Rome" : "Bonn", 2 * age + rome,
+                    left ? "yes" : "no");
+        json_array_append_new(rows_asked,
+                              json_pack("{s:f, s:s}", "age", age, "city", rome ? "Rome" : "Bonn"));
+    }
+    heed_err err = hd_fs_write(path_of("people.csv"), text.data, text.len, 0644);
+    hd_str_clear(&text);
+    return err == HEED_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    json_decref(rows_asked);
+    return hd_fs_remove(folder);
+}
+
+#define LEAVE                                                                             \
+    "name: leave\ntask: classes\ndata:\n"                                                 \
+    "  table: {train: people.csv, target: left, drop: [height]}\n"                        \
+    "network:\n  - linear: {out: 12, act: relu}\n  - linear: 1\n"                         \
+    "train: {epochs: 12, optimizer: {adam: {rate: .02}}}\ncompare: [majority, logistic, " \
+    "tree]\nblend: [network, logistic, tree, majority]\n"
+#define HEIGHT                                                             \
+    "name: tall\ntask: values\ndata:\n"                                    \
+    "  table: {train: people.csv, target: height, drop: [left]}\n"         \
+    "network: [{linear: 1}]\nscale_target: standard\ntrain: {epochs: 9}\n" \
+    "compare: [mean, linear]\nblend: [network, linear, mean]\nmain: blend\n"
+
+static heed_err run_text(const char *text, size_t threads, const char *out, json_t **report) {
+    hd_recipe *r;
+    *report = NULL;
+    HD_TRY(hd_recipe_read(text, strlen(text), "t.yaml", NULL, 0, &r));
+    r->folder = folder;
+    const hd_recipe_opts opts = {.out = out, .seed = -1, .threads = threads};
+    heed_err err = hd_recipe_run(r, &opts, report);
+    hd_recipe_free(r);
+    return err;
+}
+
+static json_t *run(const char *text, size_t threads, const char *out) {
+    json_t *report;
+    must(run_text(text, threads, out, &report));
+    return report;
+}
+
+static const json_t *model_of(const json_t *report, const char *name) {
+    size_t i;
+    json_t *model;
+    json_array_foreach(json_object_get(report, "models"), i, model) {
+        if (strcmp(json_string_value(json_object_get(model, "name")), name) == 0) return model;
+    }
+    return NULL;
+}
+
+static const json_t *parts_of(const json_t *report) {
+    const json_t *settings = json_object_get(model_of(report, "blend"), "settings");
+    return json_object_get(json_object_get(settings, "blend"), "parts");
+}
+
+// Every test row's scores stand in predictions.jsonl; the folder read again says the same, to the
+// last bit.
+static void says_the_same(const char *out) {
+    hd_predictor *model;
+    hd_rows rows;
+    hd_answer answer;
+    char path[200], place[64];
+    json_error_t why;
+    size_t seen = 0;
+    must(hd_predictor_open(out, &model));
+    must(hd_rows_json(rows_asked, "rows", &rows));
+    must(hd_predictor_run(model, &rows, 1, &answer));
+    assert_int_equal(answer.n, ROWS);
+    hd_snprintf(path, sizeof path, "%s/predictions.jsonl", out);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (json_t *line; (line = json_loadf(file, JSON_DISABLE_EOF_CHECK, &why)); seen++) {
+        const json_t *scores = json_object_get(json_object_get(line, "scores"), "blend");
+        hd_snprintf(place, sizeof place, "%s", json_string_value(json_object_get(line, "row")));
+        size_t row = strtoul(strchr(place, ':') + 1, NULL, 10) - 2;
+        for (size_t c = 0; c < answer.k; c++) {
+            double then = json_number_value(json_array_get(scores, c));
+            double now = hd_json_decimal(answer.scores[row * answer.k + c]);
+            assert_true(then >= now && then <= now);
+        }
+        json_decref(line);
+    }
+    assert_true(seen >= ROWS / 5);
+    fclose(file);
+    hd_answer_clear(&answer);
+    hd_rows_clear(&rows);
+    hd_predictor_close(model);
+}
+
+static void a_blend_says_in_serving_what_it_said_in_training(void **state) {
+    (void)state;
+    const char *out = path_of("leave");
+    json_t *report = run(LEAVE "main: blend\nseeds: 2\ncalibrate: temperature\n", 1, out);
+    const json_t *blend = model_of(report, "blend"), *parts = parts_of(report);
+    double sum = 0;
+    size_t i, bytes = 0;
+    json_t *part;
+    assert_int_equal(json_array_size(parts), 4);
+    json_array_foreach(parts, i, part) {
+        double weight = json_number_value(json_object_get(part, "weight"));
+        const char *name = json_string_value(json_object_get(part, "name"));
+        assert_true(weight >= 0);
+        assert_int_equal(weight > 0, json_object_get(part, "file") != NULL);
+        sum += weight;
+        if (weight > 0)
+            bytes += (size_t)json_integer_value(json_object_get(model_of(report, name), "bytes"));
+    }
+    assert_true(fabs(sum - 1) < 1e-12);
+    assert_int_equal(json_integer_value(json_object_get(blend, "bytes")), bytes);
+    assert_string_equal(json_string_value(json_object_get(blend, "kind")), "blend");
+    assert_non_null(json_object_get(blend, "versus"));
+    const json_t *seeds = json_object_get(json_object_get(blend, "seeds"), "accuracy");
+    assert_int_equal(json_array_size(json_object_get(seeds, "each")), 2);
+    says_the_same(out);
+    json_decref(report);
+}
+
+static void values_are_blended_too(void **state) {
+    (void)state;
+    const char *out = path_of("tall");
+    json_t *report = run(HEIGHT, 1, out);
+    double error = json_number_value(
+        json_object_get(json_object_get(model_of(report, "blend"), "evaluation"), "mse"));
+    double mean = json_number_value(
+        json_object_get(json_object_get(model_of(report, "mean"), "evaluation"), "mse"));
+    assert_true(error < mean / 10);
+    says_the_same(out);
+    json_decref(report);
+}
+
+// With folds the parts are trained again on all rows, and the blend's weights learned again.
+static void folds_end_in_a_blend_of_all_rows(void **state) {
+    (void)state;
+    const char *out = path_of("folds");
+    char text[1024];
+    hd_predictor *model;
+    hd_snprintf(text, sizeof text, "%s%s", LEAVE, "main: blend\n");
+    char *at = strstr(text, "network:");
+    char with[1200];
+    hd_snprintf(with, sizeof with, "%.*s  split: {folds: 3}\n%s", (int)(at - text), text, at);
+    json_decref(run(with, 1, out));
+    must(hd_predictor_open(out, &model));
+    hd_predictor_close(model);
+}
+
+static void threads_change_nothing(void **state) {
+    (void)state;
+    json_t *one = run(LEAVE, 1, path_of("one")), *two = run(LEAVE, 2, path_of("two"));
+    assert_true(json_equal(parts_of(one), parts_of(two)));
+    assert_true(json_equal(json_object_get(model_of(one, "blend"), "evaluation"),
+                           json_object_get(model_of(two, "blend"), "evaluation")));
+    json_decref(one);
+    json_decref(two);
+}
+
+static void a_blend_needs_all_its_parts(void **state) {
+    (void)state;
+    json_t *report = run("name: leave\ntask: classes\ndata:\n"
+                         "  table: {train: people.csv, target: left, drop: [height]}\n"
+                         "compare: [tree, logistic, {boosting: {rounds: 0.5}}]\n"
+                         "blend: [logistic, boosting]\nmain: tree\n",
+                         1, path_of("failed"));
+    const json_t *error = json_object_get(model_of(report, "blend"), "error");
+    assert_non_null(strstr(json_string_value(json_object_get(error, "en")), "boosting"));
+    json_decref(report);
+}
+
+static void put(const char *name, const char *text) {
+    char path[200];
+    hd_snprintf(path, sizeof path, "%s/%s", path_of("hurt"), name);
+    must(hd_fs_write(path, text, strlen(text), 0644));
+}
+
+// What is read back is checked.
+static void damage_is_noticed(void **state) {
+    (void)state;
+    static const char *const changes[][2] = {{"\"sharp\": ", "\"sharp\": -"},
+                                             {"\"sharp\": ", "\"blunt\": "},
+                                             {"\"weight\": 0.", "\"weight\": 1."},
+                                             {"\"weight\": 0.", "\"weight\": -0."},
+                                             {"\"reading\": \"sigmoid\",", "\"reading\": \"tea\","},
+                                             {"\"parts\"", "\"pieces\""}};
+    hd_str text;
+    hd_predictor *model;
+    json_decref(run(LEAVE "main: blend\n", 1, path_of("hurt")));
+    hd_str_init(&text);
+    must(hd_fs_read(path_of("hurt/preparation.json"), 0, &text));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        hd_str bad;
+        const char *whole = hd_str_get(&text), *blend = strstr(whole, "\"blend\"");
+        const char *at = strstr(blend, changes[i][0]);
+        if (!at) continue;
+        hd_str_init(&bad);
+        hd_str_addn(&bad, whole, (size_t)(at - whole));
+        hd_str_add(&bad, changes[i][1]);
+        hd_str_add(&bad, at + strlen(changes[i][0]));
+        put("preparation.json", hd_str_get(&bad));
+        hd_str_clear(&bad);
+        assert_int_equal(hd_predictor_open(path_of("hurt"), &model), HEED_CORRUPT);
+    }
+    put("preparation.json", hd_str_get(&text));
+    hd_str_clear(&text);
+    must(hd_predictor_open(path_of("hurt"), &model));
+    hd_predictor_close(model);
+    put("part-2.bin", "nothing");
+    assert_int_equal(hd_predictor_open(path_of("hurt"), &model), HEED_CORRUPT);
+}
+
+static heed_err short_run(void) {
+    json_t *report = NULL;
+    hd_predictor *model = NULL;
+    heed_err err = run_text("name: leave\ntask: classes\ndata:\n"
+                            "  table: {train: people.csv, target: left, rows: 30, drop: "
+                            "[height]}\nnetwork: [{linear: 1}]\ntrain: {steps: 1}\n"
+                            "compare: [majority, naive_bayes]\n"
+                            "blend: [network, naive_bayes]\nmain: blend\nseeds: 2\n",
+                            1, path_of("starved"), &report);
+    json_decref(report);
+    HD_TRY(err);
+    HD_TRY(hd_predictor_open(path_of("starved"), &model));
+    hd_predictor_close(model);
+    return HEED_OK;
+}
+
+static void memory_that_fails_is_said(void **state) {
+    (void)state;
+    must(short_run());
+    (void)hd_mem_calls();
+    must(short_run());
+    uint64_t calls = hd_mem_calls(), step = calls / 150 + 1;
+    for (uint64_t n = 1; n < calls; n += step) {
+        hd_mem_fail_at(n, true);
+        heed_err err = short_run();
+        hd_mem_fail_at(0, false);
+        assert_true(err == HEED_MEMORY || err == HEED_OK);
+    }
+}
+
+// ── The choice ──
+
+enum { JUDGED = 400 };
+
+// A model that is right on so many of the validation rows, beginning with row `from`.
+static void judge_as(hd_run_model *model, float *scores, size_t from, size_t right) {
+    for (size_t i = 0; i < JUDGED; i++) {
+        bool is = (i + JUDGED - from) % JUDGED < right;
+        scores[2 * i] = is ? .9F : .1F;
+        scores[2 * i + 1] = is ? .1F : .9F;
+    }
+    model->validation = (hd_scores){.at = scores, .n = JUDGED};
+}
+
+static const char *chosen(size_t logistic, size_t tree, size_t network, size_t blend) {
+    static float scores[4][2 * JUDGED];
+    static int32_t labels[JUDGED];
+    static hd_run run;
+    static const hd_recipe_network net = {.name = "network"};
+    static const hd_recipe_classic classic = {.name = "logistic"};
+    static const hd_recipe_blend mixed = {.n = 2};
+    hd_recipe recipe = {.task = HD_RECIPE_CLASSES, .main = "best"};
+    run = (hd_run){.recipe = &recipe, .seed = 1, .n_models = 4};
+    run.prepared.target.k = 2;
+    run.labels[HD_PART_VALIDATION] = labels;
+    run.models[0] = (hd_run_model){.name = "network", .network = &net};
+    run.models[1] = (hd_run_model){.name = "logistic", .classic = &classic};
+    run.models[2] = (hd_run_model){.name = "tree", .classic = &classic};
+    run.models[3] = (hd_run_model){.name = "blend", .blend = &mixed};
+    judge_as(&run.models[0], scores[0], 40, network);
+    judge_as(&run.models[1], scores[1], 0, logistic);
+    judge_as(&run.models[2], scores[2], 0, tree);
+    judge_as(&run.models[3], scores[3], 20, blend);
+    must(hd_run_choose(&run));
+    return run.main->name;
+}
+
+static void a_simpler_kind_is_taken_when_the_rows_do_not_tell(void **state) {
+    (void)state;
+    assert_string_equal(chosen(300, 290, 302, 301), "logistic"); // within the noise
+    assert_string_equal(chosen(290, 300, 302, 301), "tree");     // the better of its kind
+    assert_string_equal(chosen(300, 290, 350, 353), "network");  // so is the blend's lead
+    assert_string_equal(chosen(300, 290, 310, 399), "blend");
+    assert_string_equal(chosen(300, 300, 300, 300), "logistic");
+    assert_string_equal(chosen(390, 300, 350, 380), "logistic");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blend_says_in_serving_what_it_said_in_training),
+        cmocka_unit_test(values_are_blended_too),
+        cmocka_unit_test(folds_end_in_a_blend_of_all_rows),
+        cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(a_blend_needs_all_its_parts),
+        cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(memory_that_fails_is_said),
+        cmocka_unit_test(a_simpler_kind_is_taken_when_the_rows_do_not_tell),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
