@@ -13,14 +13,22 @@
 #include "kernel/kernels.h"
 #include "kernel/norm_path.h"
 
-enum { PIECE = 16384 }; // values of a piece: the second cache holds what the next pass reads
+enum {
+    PIECES = 64,    // about so many, if they come out
+    LEAST = 16384,  // values of a piece: less isn't worth a chunk,
+    MOST = 1 << 17, // more makes its sums too coarse
+    TOGETHER = 16   // channels whose pieces are put together at once
+};
 
 typedef struct pieces {
     size_t rows, per_image, count; // rows each; pieces
 } pieces;
 
 static pieces cut(size_t n, size_t rows, size_t c) {
-    pieces p = {.rows = c > 0 && c < PIECE ? PIECE / c : 1};
+    size_t values = n * rows * c / PIECES;
+    if (values < LEAST) values = LEAST;
+    if (values > MOST) values = MOST;
+    pieces p = {.rows = c > 0 && c < values ? values / c : 1};
     p.per_image = (rows + p.rows - 1) / p.rows;
     p.count = n * p.per_image;
     return p;
@@ -89,24 +97,52 @@ static heed_err affine_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
-// The mean and the sum of squares around it of channels [c0, c1) of an image.
-static void moments(const job *j, size_t image, size_t c0, size_t c1, double *mean, double *m2) {
-    const size_t c = align(j->norm->c);
-    double count = 0, m = 0, s = 0;
+// What the pieces are put together into: of each (image, channel), in the room of coefficients that
+// the forward doesn't use.
+static double *channel_means(const job *j) {
+    return (double *)(void *)j->p[2];
+}
+static double *channel_squares(const job *j) {
+    return (double *)(void *)j->means;
+}
+
+// chunk: (image, TOGETHER channels): their means and sums of squares around them.
+static heed_err moments_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const size_t c = align(j->norm->c), blocks = c / TOGETHER, image = chunk / blocks;
+    const size_t c0 = chunk % blocks * TOGETHER;
+    const size_t width = j->norm->c - c0 < TOGETHER ? j->norm->c - c0 : TOGETHER;
+    double m[TOGETHER] = {0}, s[TOGETHER] = {0}, count = 0;
     for (size_t i = image * j->cut.per_image; i < (image + 1) * j->cut.per_image; i++) {
         const piece p = piece_at(j, i);
-        const float *sums = j->sums + i * 2 * c;
-        const double n = (double)p.rows;
-        for (size_t k = c0; k < c1; k++) {
-            const double s1 = (double)sums[k], first = (double)j->x[p.at + k];
-            const double delta = first + s1 / n - m, square = (double)sums[c + k] - s1 * s1 / n;
-            const double all = count + n;
-            m += delta * n / all;
-            s += (square > 0 || isnan(square) ? square : 0) + delta * delta * (count * n / all);
-            count = all;
+        const float *sums = j->sums + i * 2 * c + c0, *first = j->x + p.at + c0;
+        const double n = (double)p.rows, all = count + n, part = n / all, both = count * part;
+        for (size_t k = 0; k < width; k++) {
+            const double mean = (double)sums[k] / n;
+            const double delta = (double)first[k] + mean - m[k];
+            const double square = (double)sums[c + k] - (double)sums[k] * mean;
+            m[k] += delta * part;
+            s[k] += (square < 0 ? 0 : square) + delta * delta * both; // (NaN passes)
         }
+        count = all;
     }
-    *mean = m, *m2 = s;
+    memcpy(channel_means(j) + image * c + c0, m, sizeof m);
+    memcpy(channel_squares(j) + image * c + c0, s, sizeof s);
+    return HEED_OK;
+}
+
+// The mean and the sum of squares around it of channels [c0, c1) of an image.
+static void moments(const job *j, size_t image, size_t c0, size_t c1, double *mean, double *m2) {
+    const double *m = channel_means(j) + image * align(j->norm->c);
+    const double *s = channel_squares(j) + image * align(j->norm->c);
+    const double n = (double)j->norm->rows;
+    double count = 0;
+    *mean = *m2 = 0;
+    for (size_t k = c0; k < c1 && n > 0; k++, count += n) {
+        const double delta = m[k] - *mean, part = n / (count + n);
+        *mean += delta * part;
+        *m2 += s[k] + delta * delta * count * part;
+    }
 }
 
 // y = a·x + b for channels of one group.
@@ -125,6 +161,7 @@ heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, con
     job j = job_make(norm, workspace);
     j.x = x, j.residual = residual, j.y = y;
     HD_TRY(hd_pool_run(pool, j.cut.count, sums_chunk, &j));
+    HD_TRY(hd_pool_run(pool, norm->n * (align(norm->c) / TOGETHER), moments_chunk, &j));
     const size_t width = norm->c / norm->groups;
     for (size_t i = 0; i < norm->n * norm->groups; i++) {
         const size_t image = i / norm->groups, c0 = i % norm->groups * width;
@@ -181,16 +218,20 @@ static heed_err back_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
-// Adds the pieces of an image up; the first piece's place holds the result.
-static void back_totals(const job *j, size_t image) {
-    const size_t c = align(j->norm->c);
-    float *to = j->sums + image * j->cut.per_image * 2 * c;
-    for (size_t k = 0; k < 2 * c; k++) {
-        if (k % c >= j->norm->c) continue;
-        double sum = 0;
-        for (size_t i = 0; i < j->cut.per_image; i++) sum += (double)to[i * 2 * c + k];
-        to[k] = (float)sum;
-    }
+// chunk: (image, TOGETHER of its sums). Adds the pieces up; the first piece's place holds the
+// result.
+static heed_err back_totals_chunk(void *ctx, size_t chunk) {
+    const job *j = ctx;
+    const size_t c = align(j->norm->c), blocks = 2 * c / TOGETHER, image = chunk / blocks;
+    const size_t at = chunk % blocks * TOGETHER;
+    const size_t left = at % c < j->norm->c ? j->norm->c - at % c : 0;
+    const size_t width = left < TOGETHER ? left : TOGETHER;
+    float *to = j->sums + image * j->cut.per_image * 2 * c + at;
+    double sum[TOGETHER] = {0};
+    for (size_t i = 0; i < j->cut.per_image; i++)
+        for (size_t k = 0; k < width; k++) sum[k] += (double)to[i * 2 * c + k];
+    for (size_t k = 0; k < width; k++) to[k] = (float)sum[k];
+    return HEED_OK;
 }
 
 // dx = a·dz − q·(x − mean) + k of one group, from its channels' sums.
@@ -250,7 +291,8 @@ heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const 
         mask[1][image * c + k] = j.p[1][image * c + k];
     }
     HD_TRY(hd_pool_run(pool, j.cut.count, back_sums_chunk, &j));
-    for (size_t i = 0; i < norm->n && norm->rows > 0; i++) back_totals(&j, i);
+    if (norm->rows > 0)
+        HD_TRY(hd_pool_run(pool, norm->n * (2 * align(norm->c) / TOGETHER), back_totals_chunk, &j));
     back_weights(&j, scale, out.dgamma, out.dbeta);
     if (!out.dx) return HEED_OK;
     for (size_t i = 0; i < norm->n * norm->groups && norm->rows > 0; i++) {

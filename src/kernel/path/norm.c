@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The loops of kernel/norm_path.h. By columns: a vector of columns goes down the rows, four vectors
-// (or four rows of one) at a time so that additions overlap. By rows: four vectors of sums, added
-// up in one order.
+// The loops of kernel/norm_path.h. By columns: four rows at a time from end to end, as memory gives
+// them, into sums that stay in the first cache (a vector of columns down all rows waits for each
+// line). By rows: four vectors of sums, added up in one order.
 #include "kernel/norm_path.h"
+
+#include <string.h>
 
 #include "kernel/path/simd.h"
 
@@ -25,59 +27,36 @@ static inline size_t lanes_left(size_t c, size_t at) {
 
 // ── by columns ──
 
-// Four whole vectors of columns.
-HD_INLINE void sums_wide(size_t rows, size_t c, const float *x, float *s1, float *s2) {
-    vf a[W], b[W], first[W];
+// Up to four rows of one vector of columns; s1 and s2 are added to.
+HD_INLINE void sums_at(size_t rows, size_t c, size_t left, const float *x, vf first, float *s1,
+                       float *s2) {
+    vf a[W], b[W];
     UNROLL for (size_t v = 0; v < W; v++) {
-        a[v] = b[v] = vf_zero();
-        first[v] = vf_load(x + v * VF);
-    }
-    for (size_t r = 0; r < rows; r++, x += c) {
-        UNROLL for (size_t v = 0; v < W; v++) {
-            vf d = vf_sub(vf_load(x + v * VF), first[v]);
-            a[v] = vf_add(a[v], d);
-            b[v] = vf_fma(d, d, b[v]);
+        if (v >= rows) {
+            a[v] = b[v] = vf_zero();
+            continue;
         }
+        a[v] = vf_sub(load(x + v * c, left), first);
+        b[v] = vf_mul(a[v], a[v]);
     }
-    UNROLL for (size_t v = 0; v < W; v++) {
-        vf_store(s1 + v * VF, a[v]);
-        vf_store(s2 + v * VF, b[v]);
-    }
+    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
+    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
 }
 
-// One vector of columns, four rows at a time.
-HD_INLINE void sums_narrow(size_t rows, size_t c, size_t left, const float *x, float *s1,
-                           float *s2) {
-    const vf first = load(x, left);
-    vf a[W], b[W];
-    UNROLL for (size_t v = 0; v < W; v++) a[v] = b[v] = vf_zero();
-    size_t r = 0;
-    for (; r + W <= rows; r += W) {
-        UNROLL for (size_t v = 0; v < W; v++) {
-            vf d = vf_sub(load(x + (r + v) * c, left), first);
-            a[v] = vf_add(a[v], d);
-            b[v] = vf_fma(d, d, b[v]);
-        }
-    }
-    for (; r < rows; r++) {
-        vf d = vf_sub(load(x + r * c, left), first);
-        a[0] = vf_add(a[0], d);
-        b[0] = vf_fma(d, d, b[0]);
-    }
-    store(s1, vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])), left);
-    store(s2, vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3])), left);
+HD_INLINE void sums_rows(size_t rows, size_t c, const float *x, const float *first, float *s1,
+                         float *s2) {
+    size_t i = 0;
+    for (; i + VF <= c; i += VF) sums_at(rows, c, VF, x + i, vf_load(first + i), s1 + i, s2 + i);
+    if (i < c) sums_at(rows, c, c - i, x + i, load(first + i, c - i), s1 + i, s2 + i);
 }
 
 static void sums(size_t rows, size_t c, const float *x, float *s1, float *s2) {
-    size_t at = 0;
-    for (; at + W * VF <= c; at += W * VF) sums_wide(rows, c, x + at, s1 + at, s2 + at);
-    for (; at < c; at += VF) {
-        const size_t left = lanes_left(c, at);
-        if (left == VF)
-            sums_narrow(rows, c, VF, x + at, s1 + at, s2 + at);
-        else
-            sums_narrow(rows, c, left, x + at, s1 + at, s2 + at);
-    }
+    const float *first = x;
+    memset(s1, 0, c * sizeof *s1);
+    memset(s2, 0, c * sizeof *s2);
+    size_t r = 0;
+    for (; r + W <= rows; r += W) sums_rows(W, c, x + r * c, first, s1, s2);
+    if (r < rows) sums_rows(rows - r, c, x + r * c, first, s1, s2);
 }
 
 HD_INLINE void affine_at(const float *x, const float *a, const float *b, const float *residual,
@@ -121,32 +100,42 @@ HD_INLINE vf passing(const int kind, const hd_norm_mask *mask, size_t row_at, si
     return vf_select(vf_le(y, vf_zero()), vf_zero(), dy); // (NaN passes)
 }
 
-// One vector of columns, four rows at a time.
-HD_INLINE void back_sums_at(const int kind, size_t rows, size_t c, size_t at, size_t left,
-                            const float *x, const float *dy, const hd_norm_mask *mask,
+// Up to four rows of one vector of columns; s1 and s2 are added to.
+HD_INLINE void back_sums_at(const int kind, size_t rows, size_t row, size_t c, size_t at,
+                            size_t left, const float *x, const float *dy, const hd_norm_mask *mask,
                             const float *mean, float *s1, float *s2) {
     const vf m = load(mean + at, left);
     vf a[W], b[W];
-    UNROLL for (size_t v = 0; v < W; v++) a[v] = b[v] = vf_zero();
-    for (size_t r = 0; r < rows; r += W) {
-        UNROLL for (size_t v = 0; v < W; v++) {
-            if (r + v >= rows) break;
-            const size_t row = (r + v) * c;
-            vf xv = load(x + row + at, left);
-            vf d = passing(kind, mask, row, at, xv, load(dy + row + at, left), left);
-            a[v] = vf_add(a[v], d);
-            b[v] = vf_fma(d, vf_sub(xv, m), b[v]);
+    UNROLL for (size_t v = 0; v < W; v++, row += c) {
+        if (v >= rows) {
+            a[v] = b[v] = vf_zero();
+            continue;
         }
+        vf xv = load(x + row + at, left);
+        a[v] = passing(kind, mask, row, at, xv, load(dy + row + at, left), left);
+        b[v] = vf_mul(a[v], vf_sub(xv, m));
     }
-    store(s1 + at, vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])), left);
-    store(s2 + at, vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3])), left);
+    s1 += at, s2 += at;
+    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
+    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
+}
+
+HD_INLINE void back_sums_rows(const int kind, size_t rows, size_t row, size_t c, const float *x,
+                              const float *dy, const hd_norm_mask *mask, const float *mean,
+                              float *s1, float *s2) {
+    size_t at = 0;
+    for (; at + VF <= c; at += VF)
+        back_sums_at(kind, rows, row, c, at, VF, x, dy, mask, mean, s1, s2);
+    if (at < c) back_sums_at(kind, rows, row, c, at, c - at, x, dy, mask, mean, s1, s2);
 }
 
 HD_INLINE void back_sums_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
                             const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
-    size_t at = 0;
-    for (; at + VF <= c; at += VF) back_sums_at(kind, rows, c, at, VF, x, dy, mask, mean, s1, s2);
-    if (at < c) back_sums_at(kind, rows, c, at, c - at, x, dy, mask, mean, s1, s2);
+    memset(s1, 0, c * sizeof *s1);
+    memset(s2, 0, c * sizeof *s2);
+    size_t r = 0;
+    for (; r + W <= rows; r += W) back_sums_rows(kind, W, r * c, c, x, dy, mask, mean, s1, s2);
+    if (r < rows) back_sums_rows(kind, rows - r, r * c, c, x, dy, mask, mean, s1, s2);
 }
 
 static void back_sums(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
