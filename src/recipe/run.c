@@ -443,6 +443,7 @@ static heed_err check_models(hd_run *run) {
             HD_TRY(check_classic(run, model->classic));
             continue;
         }
+        if (!model->network) continue;
         HD_TRY(fit_env(run, model, run->seed, false, &env));
         HD_TRY(hd_check_network(&run->prepared, model->network, &env, &model->parameters));
         if (i == 0) HD_TRY(check_parameters(run, model->parameters));
@@ -559,7 +560,7 @@ static heed_err add_models(const hd_run *run, json_t *out) {
     for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
         const hd_run_model *model = &run->models[i];
         json_t *item = NULL;
-        if (model->classic) {
+        if (!model->network) {
             err = hd_json_append(compare, json_string(model->name));
             continue;
         }
