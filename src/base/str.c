@@ -297,6 +297,16 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m) {
     return above[m];
 }
 
+// Whether a is what b begins with: a word that was cut short is one mistake, however much is
+// missing.
+static bool is_cut(const char *a, size_t n, const char *b, size_t m) {
+    enum { LEAST = 3 };
+    if (n < LEAST || n >= m) return false;
+    for (size_t i = 0; i < n; i++)
+        if (lower(a[i]) != lower(b[i])) return false;
+    return true;
+}
+
 const char *hd_nearest(const char *word, const char *(*next)(void *ctx), void *ctx) {
     size_t n = strlen(word);
     if (n > WORD_MAX) return NULL;
@@ -305,7 +315,7 @@ const char *hd_nearest(const char *word, const char *(*next)(void *ctx), void *c
     for (const char *candidate = next(ctx); candidate; candidate = next(ctx)) {
         size_t m = strlen(candidate);
         if (m > WORD_MAX) continue;
-        size_t d = distance(word, n, candidate, m);
+        size_t d = is_cut(word, n, candidate, m) ? 1 : distance(word, n, candidate, m);
         if (d < best_distance) {
             best = candidate;
             best_distance = d;

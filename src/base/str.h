@@ -63,7 +63,8 @@ int hd_vsnprintf(char *out, size_t n, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
 // The candidate nearest to `word` by edit distance, or NULL when none is near (distance > 1 +
-// length/3): for "did you mean". `next` yields candidates until NULL.
+// length/3): for "did you mean". A candidate that begins with the word is at distance 1. `next`
+// yields candidates until NULL.
 const char *hd_nearest(const char *word, const char *(*next)(void *ctx), void *ctx);
 
 #endif

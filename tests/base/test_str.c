@@ -219,6 +219,9 @@ static void test_nearest(void **state) {
     assert_string_equal(nearest("tarin"), "train"); // one swap
     assert_string_equal(nearest("RECOMEND"), "recommend");
     assert_string_equal(nearest("evla"), "eval");
+    assert_string_equal(nearest("rec"), "recommend"); // cut short
+    assert_string_equal(nearest("EXP"), "export");
+    assert_null(nearest("re"));
     assert_null(nearest("zzz"));
     assert_null(nearest("x"));
     char longest[300];
