@@ -28,6 +28,7 @@ enum {
 typedef struct wgrad {
     const hd_conv *conv;
     bool depthwise, narrow;
+    bool turned; // x and dy have changed places: the lanes' gradients lie (c, o)
     hd_conv_axis h, w;
     hd_conv_units units;
     size_t in, out;        // channels per group
@@ -121,7 +122,7 @@ static void wgrad_init(wgrad *g, const hd_conv *v) {
 // Floats of a lane's own gradient; a single lane writes into dw (depthwise: in another order).
 static size_t partial_floats(const wgrad *g) {
     if (g->half) return g->o32 * g->conv->kh * g->taps_w * g->c32;
-    return g->lanes > 1 || g->depthwise ? hd_round_up(g->values, 16) : 0;
+    return g->lanes > 1 || g->depthwise || g->turned ? hd_round_up(g->values, 16) : 0;
 }
 
 static size_t wgrad_lay(wgrad *g, char *memory, size_t threads) {
@@ -374,7 +375,7 @@ static heed_err sum_chunk(void *ctx, size_t chunk) {
         size_t at = g->depthwise ? i % g->filter * g->conv->c + i / g->filter : i;
         float sum = g->partial[at];
         for (size_t l = 1; l < g->lanes; l++) sum += g->partial[l * partial_floats(g) + at];
-        g->dw[i] = sum;
+        g->dw[g->turned ? i % g->filter * g->out + i / g->filter : i] = sum;
     }
     return HEED_OK;
 }
@@ -392,20 +393,40 @@ static hd_gemm product(const hd_conv *v) {
                      .precision = v->precision};
 }
 
+// Many places for a small gradient: as a product one thread would have it all, part after part of
+// the places. As lanes all have some, and nothing is packed.
+enum { MANY_PLACES = 4096 };
+static bool as_product(const hd_conv *v) {
+    const bool many = v->n * v->out_h * v->out_w >= MANY_PLACES;
+    return hd_conv_is_product(v) && (v->precision == HD_PRECISE_BF16 || !many);
+}
+
+// A block's vectors lie along x: the larger of the two stands there, when a place is its own
+// window.
+static hd_conv turn(const hd_conv *v, bool *turned) {
+    hd_conv t = *v;
+    *turned = hd_conv_is_product(v) && v->o > v->c;
+    if (*turned) t.c = v->o, t.o = v->c;
+    return t;
+}
+
 size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
     const hd_gemm one = product(conv);
-    if (hd_conv_is_product(conv)) return hd_gemm_workspace(&one, threads);
+    if (as_product(conv)) return hd_gemm_workspace(&one, threads);
     if (hd_conv_has_few(conv) && conv->n > 0)
         return hd_conv_few_workspace(conv, HD_CONV_DW, threads);
     wgrad g;
-    wgrad_init(&g, conv);
+    bool turned;
+    const hd_conv as = turn(conv, &turned);
+    wgrad_init(&g, &as);
+    g.turned = turned;
     return wgrad_lay(&g, NULL, threads);
 }
 
 heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
                     void *workspace) {
     HD_TRY(hd_isa_ready());
-    if (hd_conv_is_product(conv)) {
+    if (as_product(conv)) {
         hd_gemm one = product(conv);
         one.a = dy, one.b = x, one.c = dw;
         return hd_gemm_run(pool, &one, workspace);
@@ -413,9 +434,12 @@ heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const fl
     if (hd_conv_has_few(conv) && conv->n > 0)
         return hd_conv_few_run(pool, conv, HD_CONV_DW, dy, x, (hd_conv_end){0}, dw, workspace);
     wgrad g;
-    wgrad_init(&g, conv);
+    bool turned;
+    const hd_conv as = turn(conv, &turned);
+    wgrad_init(&g, &as);
+    g.turned = turned;
     wgrad_lay(&g, workspace, hd_pool_threads(pool));
-    g.x = x, g.dy = dy, g.dw = dw;
+    g.x = turned ? dy : x, g.dy = turned ? x : dy, g.dw = dw;
     if (g.values == 0) return HEED_OK;
     if (g.units.count == 0) {
         memset(dw, 0, g.values * sizeof *dw);
