@@ -19,6 +19,7 @@ enum {
     MOST_LAYERS = 24,
     MOST_WORST = 60,
     MOST_FIELDS = 40,
+    MOST_VALUES = 12,
     MOST_FORECASTS = 24,
     MOST_SAMPLES = 24,
     MOST_NOTES = 40
@@ -107,12 +108,12 @@ static void add_model_name(hd_str *out, const json_t *model) {
     } else {
         hd_page_escape(out, text_of(model, "name"));
     }
+    const char *name = text_of(model, "name");
+    bool same = !label || strcmp(text_of(label, "en"), name) == 0;
+    bool said = same && strcmp(name, text_of(model, "kind")) == 0;
     hd_str_add(out, "<small>");
-    if (label) {
-        hd_page_escape(out, text_of(model, "name"));
-        hd_str_add(out, " · ");
-    }
-    bool said = !label && strcmp(text_of(model, "name"), text_of(model, "kind")) == 0;
+    if (!same) hd_page_escape(out, name);
+    if (!same) hd_str_add(out, " · ");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !said; i++) {
         if (strcmp(text_of(model, "kind"), kinds[i].kind) == 0) hd_page_words(out, kinds[i].words);
     }
@@ -223,8 +224,8 @@ static void add_leader(hd_str *out, const json_t *model, const columns *c, bool 
     add_cost(out, model, "parameters", hd_page_count);
     add_cost(out, model, "bytes", hd_page_bytes);
     add_cost(out, model, "memory_bytes", hd_page_bytes);
-    add_cost(out, model, "fit_seconds", hd_page_number);
-    add_cost(out, model, "predict_ms_per_1000", hd_page_number);
+    add_cost(out, model, "fit_seconds", hd_page_brief);
+    add_cost(out, model, "predict_ms_per_1000", hd_page_brief);
     hd_str_add(out, "</tr>\n");
 }
 
@@ -284,6 +285,7 @@ static void add_leaderboard(hd_str *out, const json_t *report) {
 
 static void add_diagnosis(hd_str *out, const json_t *report) {
     const json_t *list = json_object_get(report, "diagnosis");
+    bool several = json_object_size(json_object_get(report, "curves")) > 1;
     if (json_array_size(list) == 0) return;
     hd_page_heading(out, 2, WORDS("Diagnosis of the training", "训练诊断"));
     for (size_t i = 0; i < json_array_size(list) && i < MOST_NOTES; i++) {
@@ -293,6 +295,8 @@ static void add_diagnosis(hd_str *out, const json_t *report) {
                     strcmp(level, "ok") == 0     ? " ok"
                     : strcmp(level, "warn") == 0 ? " warn"
                                                  : "");
+        if (several) hd_page_escape(out, text_of(one, "model"));
+        if (several) hd_page_words(out, WORDS(": ", "："));
         hd_page_both(out, json_object_get(one, "what"));
         hd_str_add(out, "</b></p>");
         if (json_object_get(one, "why")) {
@@ -300,7 +304,7 @@ static void add_diagnosis(hd_str *out, const json_t *report) {
             hd_page_both(out, json_object_get(one, "why"));
             hd_str_add(out, "</p>");
         }
-        if (json_object_get(one, "try")) {
+        if (json_object_get(one, "try") && strcmp(level, "ok") != 0) {
             hd_str_add(out, "<p class=\"soft\">");
             hd_page_words(out, WORDS("Try: ", "可以尝试："));
             hd_page_both(out, json_object_get(one, "try"));
@@ -485,7 +489,7 @@ static void add_forecast(hd_str *out, const json_t *one) {
         hd_plot_line(&plot, xs, said, 1, true);
         hd_plot_end(&plot);
         hd_legend_begin(out);
-        hd_legend_words(out, 7, false, WORDS("before", "历史"));
+        if (past > 0) hd_legend_words(out, 7, false, WORDS("before", "历史"));
         hd_legend_words(out, 0, false, WORDS("truth", "真实值"));
         hd_legend_words(out, 1, true, WORDS("forecast", "预测值"));
         const json_t *times = json_object_get(one, "times");
@@ -530,7 +534,13 @@ static bool safe_image(const char *uri) {
 }
 
 static void add_value(hd_str *out, const json_t *value) {
-    if (json_is_string(value)) {
+    if (json_is_array(value)) {
+        for (size_t i = 0; i < json_array_size(value) && i < MOST_VALUES; i++) {
+            hd_str_add(out, i ? ", " : "");
+            hd_page_number(out, json_number_value(json_array_get(value, i)));
+        }
+        hd_str_add(out, json_array_size(value) > MOST_VALUES ? ", …" : "");
+    } else if (json_is_string(value)) {
         hd_page_escape(out, json_string_value(value));
     } else if (json_is_number(value)) {
         hd_page_number(out, json_number_value(value));
@@ -645,12 +655,13 @@ static void add_rows(hd_str *out, const json_t *data) {
 
 static void add_files(hd_str *out, const json_t *files) {
     if (json_array_size(files) == 0) return;
+    bool hashed = json_object_get(json_array_get(files, 0), "hash") != NULL;
     hd_str_add(out, "<div class=\"scroll\"><table><thead><tr><th>");
     hd_page_words(out, WORDS("file", "文件"));
     hd_str_add(out, "</th><th class=\"n\">");
     hd_page_words(out, WORDS("rows", "行数"));
-    hd_str_add(out, "</th><th>");
-    hd_page_words(out, WORDS("hash", "哈希"));
+    if (hashed) hd_str_add(out, "</th><th>");
+    if (hashed) hd_page_words(out, WORDS("hash", "哈希"));
     hd_str_add(out, "</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < json_array_size(files) && i < MOST_MODELS; i++) {
         const json_t *file = json_array_get(files, i);
@@ -658,18 +669,18 @@ static void add_files(hd_str *out, const json_t *files) {
         hd_page_escape(out, text_of(file, "name"));
         hd_str_add(out, "</td><td class=\"n\">");
         hd_page_count(out, hd_page_get(file, "rows"));
-        hd_str_add(out, "</td><td><code>");
-        hd_page_escape(out, text_of(file, "hash"));
-        hd_str_add(out, "</code></td></tr>\n");
+        if (hashed) hd_str_add(out, "</td><td><code>");
+        if (hashed) hd_page_escape(out, text_of(file, "hash"));
+        hd_str_add(out, hashed ? "</code></td></tr>\n" : "</td></tr>\n");
     }
     hd_str_add(out, "</tbody></table></div>\n");
 }
 
-static void add_classes(hd_str *out, const json_t *classes) {
+static void add_classes(hd_str *out, const json_t *classes, bool values) {
     size_t n = json_array_size(classes);
     if (n == 0) return;
     hd_str_add(out, "<p>");
-    hd_page_words(out, WORDS("Classes: ", "类别："));
+    hd_page_words(out, values ? WORDS("Outputs: ", "输出：") : WORDS("Classes: ", "类别："));
     for (size_t i = 0; i < n && i < 2 * MOST_MODELS; i++) {
         const char *name = json_string_value(json_array_get(classes, i));
         hd_str_add(out, i ? ", " : "");
@@ -684,7 +695,8 @@ static void add_data(hd_str *out, const json_t *report) {
     if (!data) return;
     hd_page_heading(out, 2, WORDS("Data", "数据"));
     add_rows(out, data);
-    add_classes(out, json_object_get(data, "classes"));
+    add_classes(out, json_object_get(data, "classes"),
+                strcmp(text_of(report, "task"), "values") == 0);
     add_files(out, json_object_get(data, "files"));
     if (json_array_size(notes) == 0) return;
     hd_str_add(out, "<ul>\n");

@@ -24,6 +24,7 @@ void hd_page_number(hd_str *out, double value);
 void hd_page_share(hd_str *out, double value); // four decimals
 void hd_page_count(hd_str *out, double value);
 void hd_page_bytes(hd_str *out, double value);
+void hd_page_brief(hd_str *out, double value); // three digits: "0.0123", "1,481"; tiny: "< 0.001"
 double hd_page_get(const json_t *object, const char *key); // NaN: there is none
 
 // A figure by its name in an evaluation, for readers. NULL past the end, or no such name.

@@ -10,7 +10,7 @@
 enum {
     WIDTH = 440,
     HEIGHT = 290,
-    LEFT = 58,
+    LEFT = 64,
     TOP = 30,
     RIGHT = 14,
     BOTTOM = 44,
@@ -76,13 +76,15 @@ static void tick_text(hd_str *out, double value) {
     double size = fabs(value);
     if (size < 1e-300) value = 0;
     bool plain = value == 0 || (size >= 1e-3 && size < 1e5);
-    hd_snprintf(text, sizeof text, plain ? "%.4g" : "%.2g", value);
+    hd_snprintf(text, sizeof text, plain ? "%.4g" : "%.1e", value);
     char *e = strchr(text, 'e');
     if (!e) {
         hd_str_add(out, text);
         return;
     }
-    hd_str_addn(out, text, (size_t)(e - text));
+    size_t lead = (size_t)(e - text);
+    if (lead > 2 && memcmp(e - 2, ".0", 2) == 0) lead -= 2;
+    hd_str_addn(out, text, lead);
     hd_str_add(out, e[1] == '-' ? "e-" : "e");
     const char *digits = e + 2 + strspn(e + 2, "0");
     hd_str_add(out, *digits ? digits : "0");

@@ -126,6 +126,16 @@ void hd_page_count(hd_str *out, double value) {
     }
 }
 
+void hd_page_brief(hd_str *out, double value) {
+    char text[40];
+    if (!(fabs(value) < 99.95)) {
+        hd_page_count(out, value);
+        return;
+    }
+    hd_snprintf(text, sizeof text, "%.3g", value);
+    hd_page_escape(out, value > 0 && value < .001 ? "< 0.001" : text);
+}
+
 void hd_page_bytes(hd_str *out, double value) {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
     size_t unit = 0;

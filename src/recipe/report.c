@@ -357,6 +357,44 @@ static heed_err fill_curves(hd_run *run, json_t *curves, json_t *gradients) {
     return add_gradients(run, gradients);
 }
 
+// ── Forecasts ──
+
+static heed_err values_json(const float *values, size_t k, json_t **out) {
+    *out = json_array();
+    if (!*out) return HD_FAIL_MEMORY(0);
+    for (size_t i = 0; i < k; i++) {
+        HD_TRY(hd_json_append(*out, hd_json_real(hd_json_decimal(values[i]))));
+    }
+    return HEED_OK;
+}
+
+static heed_err add_forecast(const hd_run *run, size_t i, json_t *list) {
+    const size_t k = run->prepared.target.k;
+    json_t *one = json_object(), *truth = NULL, *said = NULL;
+    HD_TRY(hd_json_append(list, one));
+    HD_TRY(hd_json_set(one, "name", json_string(run->places[i])));
+    heed_err err = values_json(run->values[HD_PART_TEST] + i * k, k, &truth);
+    HD_TRY(hd_json_set(one, "truth", truth));
+    HD_TRY(err);
+    err = values_json(run->main->test.at + i * k, k, &said);
+    HD_TRY(hd_json_set(one, "predicted", said));
+    return err;
+}
+
+// Of series that are forecast some steps ahead: a few windows from first to last, as they were
+// said and as they came.
+static heed_err add_forecasts(const hd_run *run, json_t *out) {
+    enum { SHOWN = 4 };
+    size_t n = run->main->test.n, k = run->prepared.target.k;
+    if (!run->prepared.kind->own_targets || run->recipe->task != HD_RECIPE_VALUES || k < 2 ||
+        n < SHOWN || n != run->n[HD_PART_TEST])
+        return HEED_OK;
+    json_t *list = json_array();
+    HD_TRY(hd_json_set(out, "forecast", list));
+    for (size_t i = 0; i < SHOWN; i++) HD_TRY(add_forecast(run, i * (n - 1) / (SHOWN - 1), list));
+    return HEED_OK;
+}
+
 // ── The whole ──
 
 static hd_task task_of(const hd_run *run) {
@@ -400,6 +438,7 @@ static heed_err fill(hd_run *run, json_t *out) {
         if (!model->curves) continue;
         HD_TRY(hd_diagnose(model->name, model->curves, model->fitted.gradients, diagnosis));
     }
+    HD_TRY(add_forecasts(run, out));
     if (run->samples) HD_TRY(hd_json_set(out, "samples", json_incref(run->samples)));
     return run->worst ? hd_json_set(out, "worst", json_incref(run->worst)) : HEED_OK;
 }

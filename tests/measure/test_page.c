@@ -290,6 +290,31 @@ static void reports_of_every_kind_are_whole(void **state) {
     }
 }
 
+// Several outputs are listed; several networks' diagnoses say whose they are; times are short.
+static void small_things_can_be_read(void **state) {
+    (void)state;
+    json_t *report =
+        parse("{\"task\": \"values\", \"data\": {\"classes\": [\"a\"], \"files\": [{\"name\": "
+              "\"f\"}]}, \"curves\": {\"one\": {}, \"two\": {}}, \"diagnosis\": [{\"level\": "
+              "\"ok\", \"model\": \"two\", \"what\": \"sound\", \"try\": \"nothing\"}], "
+              "\"worst\": [{\"truth\": [1.5, 2], \"predicted\": [3, 4]}], \"models\": [{\"name\": "
+              "\"network\", \"kind\": \"network\", \"label\": {\"en\": \"network\", \"zh\": "
+              "\"网络\"}, \"fit_seconds\": 2.7e-06, \"predict_ms_per_1000\": 1480.7, "
+              "\"evaluation\": {\"mse\": 1}}]}");
+    hd_str page = page_of(report, NULL);
+    assert_non_null(strstr(page.data, "1.5, 2</b>"));
+    assert_non_null(strstr(page.data, "3, 4<"));
+    assert_non_null(strstr(page.data, "Outputs: "));
+    assert_non_null(strstr(page.data, "<b>two"));
+    assert_null(strstr(page.data, "nothing"));
+    assert_null(strstr(page.data, "hash"));
+    assert_non_null(strstr(page.data, "&lt; 0.001"));
+    assert_non_null(strstr(page.data, "1,481"));
+    assert_non_null(strstr(page.data, "网络</span><small></small>"));
+    hd_str_clear(&page);
+    json_decref(report);
+}
+
 static void the_page_opens_in_the_reports_language(void **state) {
     (void)state;
     json_t *report = parse("{\"lang\": \"zh\", \"recipe\": \"x\"}");
@@ -440,6 +465,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_told),
         cmocka_unit_test(reports_of_every_kind_are_whole),
+        cmocka_unit_test(small_things_can_be_read),
         cmocka_unit_test(the_page_opens_in_the_reports_language),
         cmocka_unit_test(hostile_texts_are_harmless),
         cmocka_unit_test(mangled_reports_give_a_page),

@@ -104,6 +104,34 @@ static const char *class_of(const json_t *said, size_t i) {
     return json_string_value(json_object_get(json_array_get(said, i), "class"));
 }
 
+static void put(const char *name, const char *text);
+
+// A series' report has some of its forecasts, beside what came.
+static void test_forecasts(void **state) {
+    (void)state;
+    hd_str rows;
+    hd_str_init(&rows);
+    hd_str_add(&rows, "load\n");
+    for (int i = 0; i < 80; i++) hd_str_addf(&rows, "%d.5\n", i % 6);
+    must(hd_str_check(&rows));
+    put("load.csv", rows.data);
+    hd_str_clear(&rows);
+    json_t *report =
+        run_text("name: t\ntask: values\ndata:\n  series: {train: load.csv, window: 6, "
+                 "horizon: 3}\nnetwork: [flatten, {linear: 3}]\ntrain: {epochs: 2}\n"
+                 "compare: [{seasonal: {lag: 6}}]\nmain: seasonal\n",
+                 path_of("series"));
+    const json_t *list = json_object_get(report, "forecast");
+    assert_int_equal(json_array_size(list), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *one = json_array_get(list, i), *truth = json_object_get(one, "truth");
+        assert_int_equal(json_array_size(truth), 3);
+        assert_true(json_equal(truth, json_object_get(one, "predicted"))); // it comes every six
+        assert_non_null(strstr(json_string_value(json_object_get(one, "name")), "load.csv:"));
+    }
+    json_decref(report);
+}
+
 // What was predicted of test rows stands in predictions.jsonl: the model read again must say the
 // same of the same rows.
 static void test_iris(void **state) {
@@ -496,11 +524,12 @@ static int begin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_iris),        cmocka_unit_test(test_folds),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_language),    cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_many_askers), cmocka_unit_test(test_not_ours),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_forecasts), cmocka_unit_test(test_iris),
+        cmocka_unit_test(test_folds),     cmocka_unit_test(test_values),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_language),
+        cmocka_unit_test(test_bad),       cmocka_unit_test(test_many_askers),
+        cmocka_unit_test(test_not_ours),  cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, begin, tear_down);
 }
