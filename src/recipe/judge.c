@@ -44,11 +44,12 @@ static hd_evaluation_opts evaluation_opts(const hd_run *run) {
 
 // ── Figures and comparisons ──
 
+// The recipe's, or the first of these that it compares with.
 static hd_run_model *baseline_of(hd_run *run) {
-    static const char *const names[] = {"logistic",    "linear",   "svm",
-                                        "naive_bayes", "majority", "mean"};
+    const char *const names[] = {run->recipe->baseline, "logistic", "linear", "svm",
+                                 "naive_bayes",         "majority", "mean"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        for (size_t m = 0; m < run->n_models; m++) {
+        for (size_t m = 0; names[i] && m < run->n_models; m++) {
             hd_run_model *model = &run->models[m];
             if (strcmp(model->name, names[i]) == 0 && model->test.n > 0) return model;
         }

@@ -17,7 +17,7 @@ enum { MOST_BYTES = 1 << 20 };
 // ── Tables ──
 
 typedef struct top_keys {
-    const char *name, *main, *calibrate, *scale_target;
+    const char *name, *main, *baseline, *calibrate, *scale_target;
     const json_t *title, *about, *data, *prepare, *features, *augment, *network, *train, *compare,
         *blend, *variants, *expect, *label, *sample;
     int64_t seeds, seed;
@@ -69,6 +69,8 @@ static const hd_option top_rows[] = {
     KEY(main, TEXT,
         "the model that is registered: network, a variant, a classical one, blend, or best",
         "注册哪个模型：network、某个变体、某个经典模型、blend，或 best"),
+    KEY(baseline, TEXT, "the model that the others are compared with, row by row",
+        "其他模型逐行与之比较的模型"),
     KEY(expect, JSON, "what must hold: {parameters: 43}", "必须成立的：{parameters: 43}"),
     KEY(scale_target, TEXT, "of values: none (default) or standard",
         "数值目标：none（默认）或 standard"),
@@ -482,7 +484,9 @@ static heed_err check_main(hd_recipe *r) {
     static const char *const words[] = {"best", HD_BLEND_NAME};
     hd_where where = hd_where_of(&r->spec, "main");
     if (!r->main) r->main = r->n_networks > 0 ? r->networks[0].name : "best";
-    return need_model(r, r->main, words, r->blend.n > 0 ? 2 : 1, &where);
+    HD_TRY(need_model(r, r->main, words, r->blend.n > 0 ? 2 : 1, &where));
+    where = hd_where_of(&r->spec, "baseline");
+    return r->baseline ? need_model(r, r->baseline, NULL, 0, &where) : HEED_OK;
 }
 
 // ── The whole ──
@@ -505,6 +509,7 @@ static heed_err read_root(hd_recipe *r) {
     r->calibrate = top.calibrate && strcmp(top.calibrate, "none") != 0 ? top.calibrate : NULL;
     r->scale_target = top.scale_target;
     r->main = top.main;
+    r->baseline = top.baseline;
     r->parameters = expect.parameters;
     r->seeds = top.seeds;
     r->seed = top.seed;

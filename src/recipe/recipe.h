@@ -78,6 +78,7 @@ typedef struct hd_recipe {
     hd_recipe_blend blend;
     const char *calibrate; // NULL: none
     const char *main;      // "network", a variant's name, a classical one's, "blend", or "best"
+    const char *baseline;  // what the others are compared with; NULL: the linear one
     const char *scale_target;
     int64_t parameters; // expected of the network; −1: not said
     int64_t seeds;

@@ -111,6 +111,8 @@ static void test_bad(void **state) {
          "m.yaml:5: data.split.validation: 2 is out of range", "超出范围"},
         {HEAD NETWORK "main: nework\n", NULL,
          "m.yaml:7: main: the recipe has no model 'nework' (network?)", "没有模型“nework”"},
+        {HEAD NETWORK "compare: [svm, majority]\nbaseline: majorty\n", NULL,
+         "m.yaml:8: baseline: the recipe has no model 'majorty' (majority?)", "没有模型“majorty”"},
         {HEAD NETWORK "blend: [network, svn]\ncompare: [svm]\n", NULL,
          "m.yaml:7: blend.1: the recipe has no model 'svn' (svm?)", "没有模型“svn”"},
         {HEAD NETWORK "blend: [network]\n", NULL, "m.yaml:7: blend: must be a list of two or more",

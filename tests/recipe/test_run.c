@@ -119,8 +119,12 @@ static void test_forecasts(void **state) {
     json_t *report =
         run_text("name: t\ntask: values\ndata:\n  series: {train: load.csv, window: 6, "
                  "horizon: 3}\nnetwork: [flatten, {linear: 3}]\ntrain: {epochs: 2}\n"
-                 "compare: [{seasonal: {lag: 6}}]\nmain: seasonal\n",
+                 "compare: [mean, {seasonal: {lag: 6}}]\nmain: seasonal\nbaseline: "
+                 "seasonal\n",
                  path_of("series"));
+    const json_t *versus = json_object_get(model_of(report, "network"), "versus");
+    assert_string_equal(json_string_value(json_object_get(versus, "baseline")), "seasonal");
+    assert_null(json_object_get(model_of(report, "seasonal"), "versus"));
     const json_t *list = json_object_get(report, "forecast");
     assert_int_equal(json_array_size(list), 4);
     for (size_t i = 0; i < 4; i++) {
