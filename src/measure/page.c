@@ -357,16 +357,57 @@ static void add_metrics(hd_str *out, const json_t *xs, const json_t *metrics) {
     }
 }
 
+static size_t count_numbers(const json_t *list) {
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) n += json_is_number(json_array_get(list, i));
+    return n;
+}
+
+// Each `each` numbers as their mean, where the last of them stood; null elsewhere. NULL: no memory.
+static json_t *means_of(const json_t *list, size_t each) {
+    json_t *out = json_array();
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; out && i < json_array_size(list); i++) {
+        const json_t *value = json_array_get(list, i);
+        if (json_is_number(value)) sum += json_number_value(value);
+        n += json_is_number(value);
+        bool full = n == each;
+        json_t *mean = full ? json_real(sum / (double)each) : json_null();
+        if (full) n = 0;
+        if (full) sum = 0;
+        if (!mean || json_array_append_new(out, mean) != 0) {
+            json_decref(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+// The loss of single steps hides the validation's line: of many, means are drawn.
+static void add_losses(hd_str *out, const json_t *xs, const json_t *curves) {
+    enum { LEGIBLE = 200 };
+    const json_t *train = json_object_get(curves, "train_loss");
+    size_t each = count_numbers(train) / LEGIBLE;
+    json_t *means = each > 1 ? means_of(train, each) : NULL;
+    char en[64], zh[64];
+    hd_snprintf(en, sizeof en, "training, means of %zu points", each);
+    hd_snprintf(zh, sizeof zh, "训练（每 %zu 点取平均）", each);
+    if (each > 1 && !means) out->failed = true;
+    const series losses[] = {
+        {means ? means : train, means ? WORDS(en, zh) : WORDS("training", "训练")},
+        {json_object_get(curves, "validation_loss"), WORDS("validation", "验证")}};
+    add_series(out, xs, losses, 2, WORDS("Loss", "损失"), WORDS("loss", "损失"), true);
+    json_decref(means);
+}
+
 static void add_curve_set(hd_str *out, const char *name, const json_t *curves) {
     const json_t *xs = json_object_get(curves, "steps");
-    const series losses[] = {
-        {json_object_get(curves, "train_loss"), WORDS("training", "训练")},
-        {json_object_get(curves, "validation_loss"), WORDS("validation", "验证")}};
     const series rate = {json_object_get(curves, "rate"), WORDS("rate", "学习率")};
     hd_str_add(out, "<h3>");
     hd_page_escape(out, name);
     hd_str_add(out, "</h3>\n<div class=\"plots\">\n");
-    add_series(out, xs, losses, 2, WORDS("Loss", "损失"), WORDS("loss", "损失"), true);
+    add_losses(out, xs, curves);
     add_metrics(out, xs, json_object_get(curves, "metrics"));
     add_series(out, xs, &rate, 1, WORDS("Learning rate", "学习率"), WORDS("rate", "学习率"), true);
     hd_str_add(out, "</div>\n");

@@ -178,14 +178,17 @@ static bool point_at(const hd_plot *p, const json_t *xs, const json_t *ys, size_
 }
 
 void hd_plot_line(hd_plot *p, const json_t *xs, const json_t *ys, int colour, bool dashed) {
-    size_t n = json_array_size(ys), step = n / MOST_POINTS + 1;
-    bool open = false, alone = n == 1;
+    size_t n = json_array_size(ys), measured = 0, seen = 0;
+    for (size_t i = 0; i < n; i++) measured += json_is_number(json_array_get(ys, i));
+    size_t step = measured / MOST_POINTS + 1;
+    bool open = false, alone = measured == 1;
     double x = 0, y = 0;
     if (n == 0) return;
     hd_str_addf(p->out, "<path class=\"line k%d%s\" d=\"", colour % COLOURS, dashed ? " dash" : "");
-    for (size_t i = 0; i < n; i += step) {
-        if (i + step >= n) i = n - 1;                  // the last one always
-        if (!point_at(p, xs, ys, i, &x, &y)) continue; // not measured there: the line goes on
+    for (size_t i = 0; i < n; i++) {
+        if (!json_is_number(json_array_get(ys, i))) continue; // not measured: the line goes on
+        if (seen++ % step != 0 && seen < measured) continue;  // the last one always
+        if (!point_at(p, xs, ys, i, &x, &y)) continue;
         hd_str_addf(p->out, "%c%.1f %.1f", open ? 'L' : 'M', place_x(p, x), place_y(p, y));
         open = true;
     }

@@ -17,7 +17,7 @@ typedef struct series {
 
 typedef struct case_file {
     const char *model;
-    series train, validation, norm;
+    series train, validation, norm, rate;
     const json_t *layers; // of the watch; NULL: none
     double train_figure;  // of no use: NaN
     json_t *out;
@@ -148,10 +148,18 @@ static heed_err underfitting(const case_file *c, bool *found) {
                                   "并确认这些列确实能预测目标")});
 }
 
-// Still learning: over the last quarter the validation loss fell by more than 5%.
+// The rate was led down to where nothing moves any more.
+static bool annealed(const case_file *c) {
+    double most = 0;
+    for (size_t i = 0; i < c->rate.n; i++) most = fmax(most, c->rate.at[i]);
+    return c->rate.n > 0 && c->rate.at[c->rate.n - 1] < .05 * most;
+}
+
+// Still learning: over the last quarter the validation loss fell by more than 5%, and not because
+// a schedule let the rate run out, which makes every loss fall at the end.
 static heed_err unfinished(const case_file *c, bool *found) {
     const series *v = c->validation.n >= 8 ? &c->validation : &c->train;
-    if (v->n < 8) return HEED_OK;
+    if (v->n < 8 || annealed(c)) return HEED_OK;
     double before = mean_of(v, v->n / 2, v->n * 3 / 4), after = mean_of(v, v->n * 3 / 4, v->n);
     *found = before > 0 && after < .95 * before;
     if (!*found) return HEED_OK;
@@ -166,12 +174,14 @@ static heed_err unfinished(const case_file *c, bool *found) {
 }
 
 // Too high a rate: neighbouring points of the training loss differ by more than a half of its
-// level, and it doesn't fall.
+// level, it doesn't fall, and it isn't small beside where it began, where single hard rows make it
+// jump.
 static heed_err rate_high(const case_file *c, bool *found) {
     if (c->train.n < 20) return HEED_OK;
     double rough = roughness(&c->train);
     double before = mean_of(&c->train, c->train.n / 2, c->train.n * 3 / 4);
-    *found = rough > .5 && late_mean(&c->train) > .8 * before;
+    double late = late_mean(&c->train);
+    *found = rough > .5 && late > .8 * before && late > .2 * early_mean(&c->train);
     if (!*found) return HEED_OK;
     char en[200], zh[200];
     hd_snprintf(en, sizeof en, "the training loss jumps by %.0f%% of its level from point to point",
@@ -313,9 +323,11 @@ heed_err hd_diagnose(const char *model, const json_t *curves, const json_t *grad
     if (err == HEED_OK)
         err = read_series(json_object_get(curves, "validation_loss"), &c.validation);
     if (err == HEED_OK) err = read_series(json_object_get(curves, "gradient_norm"), &c.norm);
+    if (err == HEED_OK) err = read_series(json_object_get(curves, "rate"), &c.rate);
     if (err == HEED_OK) err = judge(&c);
     hd_free(c.train.at);
     hd_free(c.validation.at);
     hd_free(c.norm.at);
+    hd_free(c.rate.at);
     return err;
 }

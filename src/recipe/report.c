@@ -63,6 +63,7 @@ static heed_err add_files(const hd_run *run, json_t *list) {
         for (size_t f = 0; f < rows->n_files; f++) {
             json_t *file = NULL;
             size_t n = 0;
+            if (!rows->files[f][0]) continue; // where rows from nowhere stand
             for (size_t i = 0; i < rows->n; i++) {
                 n += rows->place[i] != 0 && (rows->place[i] >> 32) == f;
             }

@@ -315,6 +315,28 @@ static void small_things_can_be_read(void **state) {
     json_decref(report);
 }
 
+// Of many steps means are drawn, and no validation is left out between them.
+static void long_curves_are_legible(void **state) {
+    (void)state;
+    json_t *steps = json_array(), *train = json_array(), *validation = json_array();
+    for (int i = 0; i < 4000; i++) {
+        json_array_append_new(steps, json_integer(i + 1));
+        json_array_append_new(train, json_real(i % 2 ? 1 : 3));
+        json_array_append_new(validation, i % 1001 == 7 ? json_real(2 + i) : json_null());
+    }
+    json_t *report = json_pack("{s:{s:{s:o, s:o, s:o}}}", "curves", "net", "steps", steps,
+                               "train_loss", train, "validation_loss", validation);
+    hd_str page = page_of(report, NULL);
+    assert_non_null(strstr(page.data, "training, means of 20 points"));
+    const char *dashed = strstr(page.data, "class=\"line k1 dash\"");
+    assert_non_null(dashed);
+    size_t points = 0;
+    for (const char *c = dashed; *c && *c != '>'; c++) points += *c == 'M' || *c == 'L';
+    assert_int_equal(points, 4);
+    hd_str_clear(&page);
+    json_decref(report);
+}
+
 static void the_page_opens_in_the_reports_language(void **state) {
     (void)state;
     json_t *report = parse("{\"lang\": \"zh\", \"recipe\": \"x\"}");
@@ -465,6 +487,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_told),
         cmocka_unit_test(reports_of_every_kind_are_whole),
+        cmocka_unit_test(long_curves_are_legible),
         cmocka_unit_test(small_things_can_be_read),
         cmocka_unit_test(the_page_opens_in_the_reports_language),
         cmocka_unit_test(hostile_texts_are_harmless),

@@ -71,6 +71,30 @@ static double bursting(double t) {
     return t > .7 && t < .72 ? 900 : 1;
 }
 
+static double led_down(double t) {
+    return 1.01 - t;
+}
+static double noise_near_zero(double t) {
+    return t < .1 ? 2 : jumping(t) / 20;
+}
+
+// What falls because its rate runs out isn't unfinished; what jumps near zero isn't too fast.
+static void test_annealed(void **state) {
+    (void)state;
+    json_t *out = json_array();
+    json_t *curves =
+        json_pack("{s:o, s:o, s:o}", "train_loss", series(falling_slowly, 100), "validation_loss",
+                  series(falling_slowly, 20), "rate", series(led_down, 100));
+    assert_int_equal(hd_diagnose("net", curves, NULL, out), HEED_OK);
+    assert_false(says(out, "still learning"));
+    assert_true(says(out, "sound"));
+    json_decref(curves);
+    json_decref(out);
+    out = judged(noise_near_zero, NULL, calm, NULL);
+    assert_false(says(out, "rate is too high"));
+    json_decref(out);
+}
+
 static void test_curves(void **state) {
     (void)state;
     static const struct {
@@ -201,9 +225,9 @@ static int adopt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_curves),    cmocka_unit_test(test_dead_units),
-        cmocka_unit_test(test_vanishing), cmocka_unit_test(test_watch_is_quiet),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_annealed),       cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_dead_units),     cmocka_unit_test(test_vanishing),
+        cmocka_unit_test(test_watch_is_quiet), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, adopt, NULL);
 }
