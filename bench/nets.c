@@ -6,7 +6,8 @@
 //     bench_nets NET [f32|bf16] [THREADS] [SECONDS] [LOSSES]
 //
 // One line of JSON. With LOSSES the weights come from the counter-based generator, as in nets.py,
-// and that many first losses are printed.
+// and that many first losses are printed. BENCH_PLAN=1: the plan of a step with the time of each
+// operator, on stderr.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/time.h"
 #include "kernel/cpu.h"
 #include "nn/train.h"
 
@@ -189,6 +191,7 @@ static const net_case cases[] = {
 
 typedef struct timing {
     double last, times[MAX_TIMES], losses[64];
+    double last_cpu, cpu[MAX_TIMES]; // of this thread
     size_t n, n_losses;
     double until; // seconds of the clock
     size_t wanted;
@@ -213,8 +216,12 @@ static bool on_step(void *ctx, const hd_progress *p) {
     }
     // Steps of seconds need fewer to be warm, and to be told.
     const bool slow = at - t->last > 1;
-    if ((p->step > 3 || (slow && p->step > 1)) && t->n < MAX_TIMES) t->times[t->n++] = at - t->last;
+    if ((p->step > 3 || (slow && p->step > 1)) && t->n < MAX_TIMES) {
+        t->cpu[t->n] = hd_time_thread() - t->last_cpu;
+        t->times[t->n++] = at - t->last;
+    }
     t->last = now();
+    t->last_cpu = hd_time_thread();
     return t->n < (slow ? 3 : 5) || at < t->until;
 }
 
@@ -286,6 +293,7 @@ static heed_err run(const net_case *c, bool bf16, size_t threads, double seconds
     heed_err err;
     hd_net *net = NULL;
     hd_data *data = NULL;
+    hd_str plan = {0};
     HD_TRY_OUT(make_data(c, &data));
     HD_TRY_OUT(hd_net_new(c->layers, c->name, 1, &net));
     HD_TRY_OUT(hd_net_prepare(net, data->fields, data->n_fields));
@@ -306,9 +314,12 @@ static heed_err run(const net_case *c, bool bf16, size_t threads, double seconds
                           .report_every = 1,
                           .ahead = -1,
                           .progress = on_step,
-                          .ctx = t};
+                          .ctx = t,
+                          .plan = getenv("BENCH_PLAN") ? &plan : NULL};
     HD_TRY_OUT(hd_net_train(net, data, &opts, report));
+    if (plan.data) fputs(plan.data, stderr);
 out:
+    hd_str_clear(&plan);
     hd_net_free(net);
     hd_data_free(data);
     return err;
@@ -340,11 +351,13 @@ int main(int argc, char **argv) {
         return 0;
     }
     qsort(t.times, t.n, sizeof *t.times, by_value);
+    qsort(t.cpu, t.n, sizeof *t.cpu, by_value);
     double median = t.times[t.n / 2];
     size_t states = strncmp(c->optimizer, "sgd", 3) == 0 ? 3 : 4;
     printf(
-        ", \"step_ms\": %.4f, \"best_ms\": %.4f, \"samples_per_s\": %.1f, \"steps\": %zu, \"workspace_mib\": %.1f, \"gflop\": %.4f}\n",
-        median * 1e3, t.times[0] * 1e3, (double)c->batch / median, t.n,
+        ", \"step_ms\": %.4f, \"best_ms\": %.4f, \"cpu_ms\": %.4f, \"best_cpu_ms\": %.4f, \"samples_per_s\": %.1f, \"steps\": %zu, \"workspace_mib\": %.1f, \"gflop\": %.4f}\n",
+        median * 1e3, t.times[0] * 1e3, t.cpu[t.n / 2] * 1e3, t.cpu[0] * 1e3,
+        (double)c->batch / median, t.n,
         ((double)report.bytes - (double)(report.parameters * states * sizeof(float))) / 1048576,
         report.flops / 1e9);
     return 0;

@@ -25,6 +25,12 @@ int64_t hd_time_monotonic(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+double hd_time_thread(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 // ── Dates ──
 
 static void civil_from_ms(int64_t local, hd_civil *out) {

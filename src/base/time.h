@@ -25,6 +25,7 @@ typedef struct hd_civil {
 
 hd_time hd_time_now(void); // wall clock; HEED_NOW (an ISO time) overrides it, for tests and demos
 int64_t hd_time_monotonic(void); // milliseconds from some start: for durations
+double hd_time_thread(void);     // seconds that the processor spent on the calling thread
 
 // A time zone: "UTC", "+08:00", or an IANA name ("Asia/Shanghai") read from the system's zone
 // files.

@@ -97,33 +97,35 @@ static heed_err pack_panels(void *ctx, size_t i) {
     return HEED_OK;
 }
 
-enum { A_ROWS = 64, A_COLUMNS = 128 }; // that a chunk packs ahead
+enum { A_ROWS = 96, A_COLUMNS = 128 }; // that a chunk packs ahead; a multiple of every mr
+
+// Rows from `i` on, of k from k0 + `k` on: of this round's part of A.
+static void pack_a_part(const run *r, size_t i, size_t rows, size_t k, size_t ks) {
+    const hd_gemm_plan *p = &r->plan;
+    hd_pack_from from = from_a(&p->g, 0, i, r->k0 + k);
+    p->engine->pack_a(rows, ks, &from, p->g.a_col != 1,
+                      r->a + (i * k_ahead(p) + k * p->mr) * p->engine->a_element, k_ahead(p));
+}
 
 static heed_err pack_rows(void *ctx, size_t chunk) {
     const run *r = ctx;
-    const hd_gemm_plan *p = &r->plan;
-    size_t i = chunk * A_ROWS;
-    hd_pack_from from = from_a(&p->g, 0, i, 0);
-    p->engine->pack_a(least(A_ROWS, p->g.m - i), p->g.k, &from, false,
-                      r->a + i * p->k_pad * p->engine->a_element, p->k_pad);
+    const size_t i = chunk * A_ROWS;
+    pack_a_part(r, i, least(A_ROWS, r->plan.g.m - i), 0, r->k1 - r->k0);
     return HEED_OK;
 }
 
 // The same where A lies across: a part of k, all rows, so that memory is read in its order.
 static heed_err pack_columns(void *ctx, size_t chunk) {
     const run *r = ctx;
-    const hd_gemm_plan *p = &r->plan;
-    size_t k = chunk * A_COLUMNS;
-    hd_pack_from from = from_a(&p->g, 0, 0, k);
-    p->engine->pack_a(p->g.m, least(A_COLUMNS, p->g.k - k), &from, true,
-                      r->a + k * p->mr * p->engine->a_element, p->k_pad);
+    const size_t k = chunk * A_COLUMNS;
+    pack_a_part(r, 0, r->plan.g.m, k, least(A_COLUMNS, r->k1 - r->k0 - k));
     return HEED_OK;
 }
 
 static heed_err pack_a_ahead(hd_pool *pool, run *r) {
     const hd_gemm *g = &r->plan.g;
     if (g->a_col == 1) return hd_pool_run(pool, ceil_div(g->m, A_ROWS), pack_rows, r);
-    return hd_pool_run(pool, ceil_div(g->k, A_COLUMNS), pack_columns, r);
+    return hd_pool_run(pool, ceil_div(r->k1 - r->k0, A_COLUMNS), pack_columns, r);
 }
 
 // ── One chunk ──
@@ -132,7 +134,7 @@ typedef struct block {
     const run *run;
     size_t t, m0, m1, n0, n1, k0, k1; // what of C and of k
     const char *a;                    // its rows from m0 on
-    size_t a_row, a_step;             // elements between rows, bytes between row blocks
+    size_t a_row, a_step;             // elements between rows; bytes between row blocks
     char *slot;
 } block;
 
@@ -141,20 +143,22 @@ static void locate_a(block *b) {
     const hd_gemm_plan *p = &r->plan;
     size_t element = p->engine->a_element, k = b->k1 - b->k0;
     if (p->a_ahead) {
-        b->a = r->a + (b->m0 * p->k_pad + b->k0 * p->mr) * element;
-        b->a_row = p->k_pad;
+        b->a = r->a + (b->m0 * k_ahead(p) + (b->k0 - r->k0) * p->mr) * element;
+        b->a_row = HD_PACKED;
+        b->a_step = p->mr * k_ahead(p) * element;
     } else if (p->pack_a) {
         size_t k_pad = ceil_div(k, p->engine->k_unit) * p->engine->k_unit;
         hd_pack_from from = from_a(&p->g, b->t, b->m0, b->k0);
         p->engine->pack_a(b->m1 - b->m0, k, &from, p->g.a_col != 1, b->slot, k_pad);
         b->a = b->slot;
-        b->a_row = k_pad;
+        b->a_row = HD_PACKED;
+        b->a_step = p->mr * k_pad * element;
     } else {
         b->a = (const char *)((const float *)p->g.a + b->t * p->g.a_batch + b->m0 * p->g.a_row +
                               b->k0);
         b->a_row = p->g.a_row;
+        b->a_step = p->mr * b->a_row * element;
     }
-    b->a_step = p->mr * b->a_row * element;
 }
 
 // The panel at column j, packed or where it lies; *row: elements between its rows.
@@ -311,9 +315,9 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     r.slots = r.b + up(p->b_bytes);
     r.slot = up(p->slot_a) + up(p->slot_b);
     r.m_count = ceil_div(g->m, p->m_step);
-    if (p->a_ahead) HD_TRY(pack_a_ahead(pool, &r));
     for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {
         r.k1 = least(g->k, r.k0 + p->k_super);
+        if (p->a_ahead) HD_TRY(pack_a_ahead(pool, &r));
         for (r.n0 = 0; r.n0 < g->n; r.n0 += p->super) HD_TRY(run_round(pool, &r));
     }
     return HEED_OK;

@@ -9,6 +9,10 @@
 
 static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b,
                  size_t b_row, float *c, size_t c_row, bool accumulate) {
+    if (a_row == HD_PACKED) {
+        hd_kernels_get()->tile->packed(m, n, k, a, b, b_row, c, c_row, accumulate);
+        return;
+    }
     const float *rows[HD_TILE_MR_MAX];
     for (size_t i = 0; i < m; i++) rows[i] = (const float *)a + i * a_row;
     hd_kernels_get()->tile->rows(m, n, 1, k, rows, b, b_row, c, c_row, accumulate);
@@ -16,11 +20,18 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
 
 static void pack_a(size_t m, size_t k, const hd_pack_from *from, bool across, void *out,
                    size_t out_k) {
-    const hd_pack_kernels *pack = hd_kernels_get()->pack;
-    if (across)
-        pack->transpose(k, m, from, out, out_k, k);
-    else
-        pack->copy(m, k, from, out, out_k, k);
+    const hd_kernels *kernels = hd_kernels_get();
+    const size_t mr = kernels->tile->mr;
+    if (across) {
+        kernels->pack->blocks(k, m, from, mr, out, out_k);
+        return;
+    }
+    float *to = out;
+    for (size_t i = 0; i < m; i += mr, to += out_k * mr) {
+        hd_pack_from rows = *from;
+        rows.data = (const char *)from->data + i * from->row * hd_dtype_size(from->type);
+        kernels->pack->transpose(m - i < mr ? m - i : mr, k, &rows, to, mr, mr);
+    }
 }
 
 static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool across, void *out) {
@@ -36,7 +47,8 @@ static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool across, vo
 const hd_engine hd_engine_f32 = {
     .kc = 512,
     .k_unit = 1,
-    .ahead = 4 << 20,
+    .k_across = 512,
+    .ahead = 1 << 20,
     .group = 32,
     .a_element = sizeof(float),
     .b_element = sizeof(float),

@@ -19,10 +19,9 @@
 
 // A chunk is worth handing out from about this many multiplications (some 10 µs).
 static const double CHUNK_WORK = 1e6;
-enum { ROWS_MAX = 256 };         // of A that a chunk packs at once
-enum { K_AHEAD_MAX = 1024 };     // of k
-enum { A_AHEAD_MAX = 64 << 20 }; // bytes of A packed ahead
-enum { STREAM_MIN = 4 << 20 };   // bytes of C that won't be found in a cache again
+enum { ROWS_MAX = 256 };       // of A that a chunk packs at once
+enum { K_AHEAD_MAX = 1024 };   // of k
+enum { STREAM_MIN = 4 << 20 }; // bytes of C that won't be found in a cache again
 
 static size_t ceil_div(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -81,8 +80,9 @@ static void cut_small(hd_gemm_plan *p, double work) {
 // Cuts for many rows: B packed ahead.
 static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
-    if (p->b_mode == HD_B_AHEAD && g->k > K_AHEAD_MAX)
-        p->k_super = clamp((double)(K_AHEAD_MAX / p->k_step), 1, g->k) * p->k_step;
+    const size_t k_most = g->a_col == 1 ? K_AHEAD_MAX : p->engine->k_across;
+    if (p->b_mode == HD_B_AHEAD && g->k > k_most)
+        p->k_super = clamp((double)(k_most / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
     size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
     size_t panels = ceil_div(g->n, p->nr),
@@ -90,6 +90,9 @@ static void cut_large(hd_gemm_plan *p) {
     p->super = even(panels, most ? most : 1, 1) * p->nr;
     if (p->b_mode == HD_B_GIVEN) p->super = panels * p->nr;
     size_t columns = p->super < g->n ? p->super : g->n;
+    // Rounds over columns pack A again, each of them; along its rows a copy of all pays from the
+    // third on.
+    p->a_ahead = p->a_ahead && ceil_div(g->n, p->super) > (g->a_col == 1 ? 2 : 1);
     // Enough rows to be worth it, few enough that threads end together.
     double row_work = (double)columns * (double)p->k_super;
     size_t low = clamp(CHUNK_WORK / (row_work + 1), p->mr, ROWS_MAX);
@@ -102,8 +105,6 @@ static void cut_large(hd_gemm_plan *p) {
     p->n_step = p->super;
     p->t_step = 1;
     if (p->engine->groups || g->k <= p->k_step) p->group = up(p->engine->group, p->mr);
-    // Rounds over columns pack A again, each of them; a copy of all pays from the third on.
-    p->a_ahead = p->a_ahead && ceil_div(g->n, p->super) > 2;
     if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * k_ahead * p->engine->b_element;
 }
 
@@ -150,8 +151,7 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     double work = (double)g->m * (double)g->n * (double)g->k;
     bool shared = g->batch == 1 || g->b_batch == 0;
     p->b_mode = g->packed ? HD_B_GIVEN : HD_B_CHUNK;
-    p->a_ahead = e->packs_a && g->batch == 1 &&
-                 (double)up(g->m, p->mr) * (double)p->k_pad * (double)e->a_element <= A_AHEAD_MAX;
+    p->a_ahead = p->pack_a && g->batch == 1;
     // (Few rows and much k: panels of a B that lies across k would be read line by line.)
     bool across = g->b_col == 1 && g->k > K_AHEAD_MAX && g->n > p->nr && !g->packed;
     p->stream = g->k <= p->k_step && may_stream(g);
@@ -166,7 +166,7 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     }
     size_t k_pad = up(p->k_step, e->k_unit);
     if (p->a_ahead)
-        p->a_bytes = up(g->m, p->mr) * p->k_pad * e->a_element;
+        p->a_bytes = up(g->m, p->mr) * up(p->k_super, e->k_unit) * e->a_element;
     else if (p->pack_a)
         p->slot_a =
             up(p->group && g->a_col == 1 ? p->group : p->m_step, p->mr) * k_pad * e->a_element;

@@ -5,8 +5,12 @@
 #ifndef HD_KERNEL_GEMM_PLAN_H
 #define HD_KERNEL_GEMM_PLAN_H
 
+#include <stdint.h>
+
 #include "kernel/gemm.h"
 #include "kernel/pack.h"
+
+#define HD_PACKED SIZE_MAX // as a stride of A
 
 // What differs between products in f32 and in narrow types. Packed blocks of A are row blocks of mr
 // rows, of B panels of nr columns; a block or panel holds its whole k (rounded up to k_unit), so
@@ -15,7 +19,8 @@ typedef struct hd_engine {
     size_t mr, nr;
     size_t kc;        // at most so much of k at once
     size_t k_unit;    // k is padded to a multiple
-    size_t ahead;     // bytes of B packed ahead at once
+    size_t k_across;  // at most so much of k packed ahead where A lies across
+    size_t ahead;     // bytes of B packed ahead at once: they stay in a second cache
     size_t group;     // rows of C at a time, about, where k isn't cut …
     bool groups;      // … or always
     size_t a_element; // bytes of a packed element
@@ -23,7 +28,7 @@ typedef struct hd_engine {
     bool packs_a;        // always
     void (*begin)(void); // on each thread, around chunks; or NULL
     void (*end)(void);
-    // (m ≤ mr, n ≤ nr) of C = or += A·B. a: packed (a_row is then its k), or rows a_row apart; b: a
+    // (m ≤ mr, n ≤ nr) of C = or += A·B. a: packed (a_row HD_PACKED), or rows a_row apart; b: a
     // packed panel (b_row nr), or rows b_row apart.
     void (*tile)(size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b,
                  size_t b_row, float *c, size_t c_row, bool accumulate);

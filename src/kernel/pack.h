@@ -41,6 +41,10 @@ typedef struct hd_pack_kernels {
     // out[j·out_row + i] = from (i, j), (rows, cols); columns of out from rows to wide become 0.
     void (*transpose)(size_t rows, size_t cols, const hd_pack_from *from, float *out,
                       size_t out_row, size_t wide);
+    // Blocks of `tall` columns of `from` (rows, cols): out[j/tall·rows_pad·tall + i·tall + j%tall].
+    // Columns that aren't there become 0.
+    void (*blocks)(size_t rows, size_t cols, const hd_pack_from *from, size_t tall, float *out,
+                   size_t rows_pad);
     // c = act(alpha·c + bias + residual), the value before act to pre. What was streamed is seen
     // by others after `settle`.
     void (*finish)(const hd_finish *f);

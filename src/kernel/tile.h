@@ -23,6 +23,10 @@ typedef struct hd_tile_kernels {
     void (*rows)(size_t m, size_t n, size_t segments, size_t k, const float *const *a,
                  const float *b, size_t b_row, float *c, size_t c_row, bool accumulate);
 
+    // The same of one segment, A packed: mr values for each step of k, a[p·mr + i].
+    void (*packed)(size_t m, size_t n, size_t k, const float *a, const float *b, size_t b_row,
+                   float *c, size_t c_row, bool accumulate);
+
     // C (m, n) = or += Σ over p < k: a[p][i] · b[p][j]. m ≤ mr, n ≤ nr: outer products, A and B by
     // k pointers, contiguous in m and in n, nothing read past them.
     void (*outer)(size_t m, size_t n, size_t k, const float *const *a, const float *const *b,

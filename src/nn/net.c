@@ -191,6 +191,7 @@ heed_err hd_program_new(hd_net *net, const hd_data_field *fields, int n_fields,
     heed_err err = hd_graph_new(&graph_opts, &p->graph);
     if (err == HEED_OK) {
         hd_graph_check_finite(p->graph, opts->check_finite);
+        hd_graph_profile(p->graph, opts->profile);
         err = build(net, fields, n_fields, opts, &arena, p);
     }
     if (err == HEED_OK) err = hd_graph_compile(p->graph, pool);

@@ -40,6 +40,7 @@ typedef struct hd_program_opts {
     uint64_t seed;       // of dropout
     size_t memory_limit; // 0: none
     bool check_finite;   // each operator's result, by name
+    bool profile;        // each operator's time, in the plan
 } hd_program_opts;
 
 typedef struct hd_program {

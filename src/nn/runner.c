@@ -43,6 +43,10 @@ double hd_runner_flops(const hd_runner *runner) {
     return most;
 }
 
+void hd_runner_plan(const hd_runner *runner, hd_str *out) {
+    if (runner->programs[0]) hd_graph_print(runner->programs[0]->graph, out);
+}
+
 // ── Labels ──
 
 static size_t classes_of(const hd_program *p) {

@@ -32,8 +32,9 @@ void hd_runner_init(hd_runner *runner, hd_net *net, hd_data *data, hd_pool *pool
 void hd_runner_clear(hd_runner *runner);
 // The program of that batch, bound to its memories. Labels are checked.
 heed_err hd_runner_get(hd_runner *runner, const hd_minibatch *batch, hd_program **out) HEED_CHECK;
-size_t hd_runner_bytes(const hd_runner *runner); // of the largest program
-double hd_runner_flops(const hd_runner *runner); // of a step of the largest program
+size_t hd_runner_bytes(const hd_runner *runner);           // of the largest program
+double hd_runner_flops(const hd_runner *runner);           // of a step of the largest program
+void hd_runner_plan(const hd_runner *runner, hd_str *out); // of the one used last
 
 // Why the loss (or a gradient) isn't finite: never HEED_OK.
 heed_err hd_runner_explain(hd_runner *runner, const hd_minibatch *batch, uint64_t step,

@@ -238,6 +238,7 @@ heed_err hd_net_train(hd_net *net, hd_data *data, const hd_train_opts *opts,
     heed_err err = hd_training_begin(&t);
     if (err == HEED_OK) err = loop(&t);
     if (err == HEED_OK && report) make_report(&t, report);
+    if (err == HEED_OK && opts->plan) hd_runner_plan(&t.runner, opts->plan);
     hd_training_clear(&t);
     return err;
 }

@@ -67,6 +67,7 @@ typedef struct hd_train_opts {
     hd_progress_fn progress;
     void *ctx;
     hd_watch *watch; // gradients by layer, borrowed; NULL: nobody looks
+    hd_str *plan;    // of a step, with times by operator, is added to it; NULL: nobody looks
 } hd_train_opts;
 
 typedef struct hd_train_report {

@@ -154,10 +154,11 @@ static void make_runners(hd_training *t) {
                             .training = true,
                             .precision = t->o.precision,
                             .seed = t->o.seed,
-                            .memory_limit = t->o.memory_limit};
+                            .memory_limit = t->o.memory_limit,
+                            .profile = t->o.plan != NULL};
     hd_runner_init(&t->runner, t->net, t->data, t->pool, &opts);
     if (!t->o.validation) return;
-    opts.training = false;
+    opts.training = opts.profile = false;
     hd_runner_init(&t->validation, t->net, t->o.validation, t->pool, &opts);
 }
 

@@ -393,6 +393,9 @@ void hd_graph_accumulate(hd_graph *graph, bool on) {
 void hd_graph_check_finite(hd_graph *graph, bool on) {
     graph->check_finite = on;
 }
+void hd_graph_profile(hd_graph *graph, bool on) {
+    graph->profile = on;
+}
 size_t hd_graph_bytes(const hd_graph *graph) {
     return graph->bytes;
 }

@@ -125,6 +125,9 @@ heed_err hd_graph_run_forward(hd_graph *graph) HEED_CHECK; // up to the first ba
 // After each node, the first NaN or infinity is an error that names operator, layer and place.
 // Set before compile, operators aren't fused, so that the name is exact.
 void hd_graph_check_finite(hd_graph *graph, bool on);
+// Takes each node's processor time of the calling thread (so: without a pool); the plan shows the
+// least of all runs since.
+void hd_graph_profile(hd_graph *graph, bool on);
 
 // ── Looking ──
 void hd_graph_print(const hd_graph *graph, hd_str *out); // the plan

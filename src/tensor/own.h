@@ -49,12 +49,13 @@ struct hd_node_plan {
     int8_t taken;     // input whose memory output 0 stands in, −1
     uint32_t takes[HD_MAX_OUTPUTS]; // inputs whose memory output i may take
     bool fused;                     // takes is set
+    double seconds;                 // the least that a run of it took, 0: not looked at
 };
 
 struct hd_graph {
     hd_graph_opts opts;
     hd_arena arena;
-    bool failed, compiled, accumulate, check_finite;
+    bool failed, compiled, accumulate, check_finite, profile;
     hd_error error; // what stuck
     hd_tensor dud;  // what operators return after a misuse
     struct hd_tensor_plan dud_plan;

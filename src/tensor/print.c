@@ -27,6 +27,9 @@ static void print_node(const hd_node *node, hd_str *out) {
     print_shapes(node, out);
     double flops = node->op->flops ? node->op->flops(node) : 0;
     if (flops > 0) hd_str_addf(out, "  %.3f MFLOP", flops / 1e6);
+    const double took = node->plan->seconds;
+    if (took > 0) hd_str_addf(out, "  %.3f ms", took * 1e3);
+    if (took > 0 && flops > 0) hd_str_addf(out, "  %.1f GFLOP/s", flops / took / 1e9);
     hd_str_addf(out, "  %.3f MB", mb(made));
     if (node->plan->taken >= 0) hd_str_addf(out, " in place of input %d", node->plan->taken);
     if (node->plan->workspace > 0) hd_str_addf(out, " +%.3f MB", mb(node->plan->workspace));

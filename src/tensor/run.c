@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/float.h"
+#include "base/time.h"
 #include "kernel/kernels.h"
 #include "tensor/own.h"
 
@@ -67,6 +68,14 @@ static heed_err failed(const hd_node *node, heed_err err) {
                                          hd_node_name(node), node->scope);
 }
 
+static heed_err run_timed(const hd_node *node, const hd_run *run) {
+    const double begun = hd_time_thread();
+    heed_err err = node->op->forward(node, run);
+    const double took = hd_time_thread() - begun;
+    if (node->plan->seconds == 0 || took < node->plan->seconds) node->plan->seconds = took;
+    return err;
+}
+
 static heed_err run_nodes(hd_graph *graph, uint64_t step, bool backward) {
     hd_run run = {.pool = graph->pool,
                   .step = step,
@@ -79,7 +88,7 @@ static heed_err run_nodes(hd_graph *graph, uint64_t step, bool backward) {
         run.workspace = node->plan->memory;
         run.accumulate = 0;
         if (node->plan->dests) before_gradients(graph, node, &run);
-        heed_err err = node->op->forward(node, &run);
+        heed_err err = graph->profile ? run_timed(node, &run) : node->op->forward(node, &run);
         if (err != HEED_OK) return failed(node, err);
         if (graph->check_finite) HD_TRY(check_node(node));
     }

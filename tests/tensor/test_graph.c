@@ -505,6 +505,27 @@ static void test_memory_limit(void **state) {
     net_drop(&n);
 }
 
+static void test_plan_tells_times(void **state) {
+    (void)state;
+    net n = {0};
+    hd_str text;
+    net_build(&n, (net_opts){.dropout = 0});
+    ok(hd_graph_compile(n.graph, NULL));
+    ok(hd_graph_run(n.graph, 0));
+    hd_str_init(&text);
+    hd_graph_print(n.graph, &text);
+    assert_null(strstr(hd_str_get(&text), " ms"));
+    hd_str_clear(&text);
+    hd_graph_profile(n.graph, true);
+    ok(hd_graph_run(n.graph, 1));
+    hd_str_init(&text);
+    hd_graph_print(n.graph, &text);
+    assert_non_null(strstr(hd_str_get(&text), " ms"));
+    assert_non_null(strstr(hd_str_get(&text), " GFLOP/s"));
+    hd_str_clear(&text);
+    net_drop(&n);
+}
+
 // No value may overlap another that is alive with it: every result is what it is when all memory is
 // kept apart, which keeping everything does.
 static void test_plan_is_sound(void **state) {
@@ -654,9 +675,9 @@ int main(void) {
         cmocka_unit_test(test_norms_made_again), cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
-        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
-        cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_plan_tells_times), cmocka_unit_test(test_plan_is_sound),
+        cmocka_unit_test(test_fusion),           cmocka_unit_test(test_sparse_rows),
+        cmocka_unit_test(test_rows_stand_alone), cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,6 +318,7 @@ const hd_engine hd_engine_amx = {
     .mr = BLOCK,
     .nr = BLOCK,
     .kc = 512,
+    .k_across = 1024,
     .ahead = 1 << 20, // half a second cache: rows of A go by there, not panels of B
     .group = BLOCK,
     .groups = true,

@@ -97,6 +97,49 @@ static void transpose(size_t rows, size_t cols, const hd_pack_from *from, float 
         transpose_body(rows, cols, from, false, false, out, out_row, wide);
 }
 
+// So many rows of `from` at a time, all blocks of them: memory is read in its order, and the rows
+// behind them are called for.
+enum { DEEP = 32 };
+
+HD_INLINE void block_rows(const hd_pack_from *from, const bool bf16, const bool plain,
+                          const size_t tall, size_t i, size_t end, size_t col, const size_t n,
+                          float *out) {
+    const size_t part = tall < VF ? tall : VF, element = bf16 ? sizeof(uint16_t) : sizeof(float);
+    const char *ahead = (const char *)from->data + ((i + DEEP) * from->row + col) * element;
+    for (; i < end; i++, ahead += from->row * element) {
+        __builtin_prefetch(ahead);
+        for (size_t q = 0; q < tall; q += part, out += part) {
+            vf a = load(from, bf16, i * from->row + col + q, q < n ? least(part, n - q) : 0);
+            store(out, plain ? a : changed(a, from), part);
+        }
+    }
+}
+
+HD_INLINE void blocks_body(size_t rows, size_t cols, const hd_pack_from *from, const bool bf16,
+                           const bool plain, const size_t tall, float *out, size_t rows_pad) {
+    for (size_t i = 0; i < rows; i += DEEP) {
+        const size_t end = least(rows, i + DEEP);
+        float *to = out + i * tall;
+        size_t j = 0;
+        for (; j + tall <= cols; j += tall, to += rows_pad * tall)
+            block_rows(from, bf16, plain, tall, i, end, j, tall, to);
+        if (j < cols) block_rows(from, bf16, plain, tall, i, end, j, cols - j, to);
+    }
+}
+
+static void blocks(size_t rows, size_t cols, const hd_pack_from *from, size_t tall, float *out,
+                   size_t rows_pad) {
+    const bool plain = from->scale == 1 && !from->round && from->type == HD_F32;
+    if (plain && tall == 8)
+        blocks_body(rows, cols, from, false, true, 8, out, rows_pad);
+    else if (plain)
+        blocks_body(rows, cols, from, false, true, tall, out, rows_pad);
+    else if (from->type == HD_F32)
+        blocks_body(rows, cols, from, false, false, tall, out, rows_pad);
+    else
+        blocks_body(rows, cols, from, true, false, tall, out, rows_pad);
+}
+
 HD_INLINE vf get(const float *p, size_t n) {
     return n == VF ? vf_load(p) : vf_load_n(p, n);
 }
@@ -180,4 +223,4 @@ static void settle(void) {
 }
 
 const hd_pack_kernels HD_PATH(hd_pack_kernels) = {
-    .copy = copy, .transpose = transpose, .finish = finish, .settle = settle};
+    .copy = copy, .transpose = transpose, .blocks = blocks, .finish = finish, .settle = settle};
