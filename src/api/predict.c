@@ -37,7 +37,12 @@ static heed_err open_asked(hd_call *call, bool folders, asked *out) {
     const char *name = hd_call_text(call, "model");
     *out = (asked){.version = ""};
     if (!folders || !hd_fs_is_dir(name)) return open_registered(call, name, out);
-    HD_TRY(hd_predictor_open(name, &out->own));
+    heed_err err = hd_predictor_open(name, &out->own);
+    if (err == HEED_NOT_FOUND) {
+        err = hd_error_prefix(err, "'%s' is a folder without a model that 'heed recipe run' made",
+                              "“%s”不是“heed recipe run”生成的模型文件夹", name);
+    }
+    HD_TRY(err);
     out->model = out->own;
     return HEED_OK;
 }
@@ -83,6 +88,7 @@ static heed_err add_image(hd_rows *rows, const char *path) {
     size_t n, file;
     hd_rows_column *column = hd_rows_find(rows, "image");
     if (!column) HD_TRY(hd_rows_add_column(rows, "image", HD_ROWS_FILE, &column));
+    if (rows->n_files == 0) HD_TRY(hd_rows_add_file(rows, "", &file)); // 0:0 is "from nowhere"
     HD_TRY(hd_rows_add_file(rows, path, &file));
     hd_str_init(&bytes);
     heed_err err = hd_fs_read(path, 256 << 20, &bytes);
@@ -92,7 +98,7 @@ static heed_err add_image(hd_rows *rows, const char *path) {
     HD_TRY(err);
     HD_TRY(hd_rows_keep(rows, block));
     HD_TRY(hd_rows_add(rows, 1));
-    rows->place[rows->n - 1] = hd_rows_at(file, 1);
+    rows->place[rows->n - 1] = hd_rows_at(file, 0);
     column->cells[rows->n - 1] = (hd_slice){block, n};
     return HEED_OK;
 }
@@ -184,6 +190,9 @@ static heed_err predict_run(hd_call *call, json_t **result) {
     hd_rows_init(&rows);
     heed_err err = open_asked(call, true, &a);
     if (err == HEED_OK) err = read_files(call, &rows);
+    if (err == HEED_OK && rows.n == 0)
+        err = HD_FAIL(HEED_INPUT, "there are no rows to answer in '%s'", "“%s”中没有要预测的行",
+                      rows.n_files > 0 ? rows.files[rows.n_files - 1] : "");
     if (err == HEED_OK)
         err = answer(call, &a, &rows, (size_t)hd_settings_int(call->settings, "threads"), result);
     close_asked(call, &a);

@@ -40,7 +40,10 @@ static heed_err check_size(const char *name, size_t width, size_t height, size_t
 }
 
 static heed_err damaged(const char *name, const char *format, const char *why) {
-    return HD_FAIL(HEED_INPUT, "'%s' can't be decoded as %s: %s", "“%s”无法按 %s 解码：%s", name,
+    return HD_FAIL(HEED_INPUT,
+                   "'%s' can't be decoded as %s (%s): it is damaged or cut short; save it anew or "
+                   "leave it out",
+                   "“%s”无法按 %s 解码（%s）：文件已损坏或不完整；请重新保存，或去掉该文件", name,
                    format, why);
 }
 

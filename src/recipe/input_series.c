@@ -351,13 +351,17 @@ static heed_err find_spans(const series *s, const hd_rows *rows, unsigned wanted
     size_t last = truth ? (rows->n >= s->horizon ? rows->n - s->horizon : 0) : rows->n;
     if (!truth) least = last; // of a request: what comes next
     if (rows->n < s->window || last < least) {
-        size_t horizon = truth ? s->horizon : 0;
+        if (!truth) {
+            return HD_FAIL(
+                HEED_INPUT, "%zu moments are too few for a window of %zu: give as many as that",
+                "%zu 个时刻不足以构成长度为 %zu 的窗口：请至少提供这么多", rows->n, s->window);
+        }
         return HD_FAIL(HEED_INPUT,
                        "%zu moments are too few for a window of %zu and a horizon of %zu: give "
                        "more rows, or a shorter window or horizon",
                        "%zu 个时刻不足以容纳长度为 %zu 的窗口和 %zu 步预测：请提供更多行，"
                        "或缩短窗口与预测长度",
-                       rows->n, s->window, horizon);
+                       rows->n, s->window, s->horizon);
     }
     size_t stride = wanted & HD_WANT_APART ? 1 : s->stride; // judged at every moment
     *out = (spans){least, (last - least) / stride + 1, stride};
