@@ -66,6 +66,8 @@ const hd_op *const hd_ops[] = {
     &hd_op_recipe_run,
     &hd_op_model_predict,
     &hd_op_model_predict_rows,
+    &hd_op_model_write,
+    &hd_op_model_write_text,
     &hd_op_recommend,
     &hd_op_recommend_session,
     &hd_op_recommend_body,

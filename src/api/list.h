@@ -68,6 +68,8 @@ extern const hd_op hd_op_recipe_check;
 extern const hd_op hd_op_recipe_run;
 extern const hd_op hd_op_model_predict;
 extern const hd_op hd_op_model_predict_rows;
+extern const hd_op hd_op_model_write;
+extern const hd_op hd_op_model_write_text;
 extern const hd_op hd_op_recommend;
 extern const hd_op hd_op_recommend_session;
 extern const hd_op hd_op_recommend_body;

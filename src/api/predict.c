@@ -2,24 +2,16 @@
 //
 // heed model predict: rows to a recipe's model, from files or from a request.
 #include "api/answers.h"
+#include "api/asked.h"
 #include "api/call.h"
 #include "api/list.h"
 #include "api/show.h"
-#include "workspace/recipe.h"
 
 enum { MOST_ROWS = 10000, SHOWN_ROWS = 20 };
 
 // ── A model by name, or by its folder ──
 
-typedef struct asked {
-    heed_workspace *ws;
-    hd_loaded_model *loaded; // of the registry
-    hd_predictor *own;       // of a folder
-    const hd_predictor *model;
-    const char *version;
-} asked;
-
-static heed_err open_registered(hd_call *call, const char *name, asked *out) {
+static heed_err open_registered(hd_call *call, const char *name, hd_asked *out) {
     if (!call->workspace) {
         return HD_FAIL(HEED_NOT_FOUND,
                        "'%s' is no folder of a model, and there is no workspace here to have it by "
@@ -33,9 +25,9 @@ static heed_err open_registered(hd_call *call, const char *name, asked *out) {
     return HEED_OK;
 }
 
-static heed_err open_asked(hd_call *call, bool folders, asked *out) {
+heed_err hd_asked_open(hd_call *call, bool folders, hd_asked *out) {
     const char *name = hd_call_text(call, "model");
-    *out = (asked){.version = ""};
+    *out = (hd_asked){.version = ""};
     if (!folders || !hd_fs_is_dir(name)) return open_registered(call, name, out);
     heed_err err = hd_predictor_open(name, &out->own);
     if (err == HEED_NOT_FOUND) {
@@ -47,7 +39,7 @@ static heed_err open_asked(hd_call *call, bool folders, asked *out) {
     return HEED_OK;
 }
 
-static void close_asked(hd_call *call, asked *a) {
+void hd_asked_close(hd_call *call, hd_asked *a) {
     if (a->loaded) hd_shared_release(&a->loaded->shared);
     hd_predictor_close(a->own);
     hd_call_close(call, a->ws);
@@ -55,7 +47,7 @@ static void close_asked(hd_call *call, asked *a) {
 
 // ── Answers ──
 
-static heed_err answer(hd_call *call, const asked *a, hd_rows *rows, size_t threads,
+static heed_err answer(hd_call *call, const hd_asked *a, hd_rows *rows, size_t threads,
                        json_t **result) {
     hd_answer said;
     json_t *predictions = NULL;
@@ -184,18 +176,18 @@ static heed_err write_out(const char *path, const json_t *predictions) {
 }
 
 static heed_err predict_run(hd_call *call, json_t **result) {
-    asked a;
+    hd_asked a;
     hd_rows rows;
     const char *path = hd_call_text(call, "out");
     hd_rows_init(&rows);
-    heed_err err = open_asked(call, true, &a);
+    heed_err err = hd_asked_open(call, true, &a);
     if (err == HEED_OK) err = read_files(call, &rows);
     if (err == HEED_OK && rows.n == 0)
         err = HD_FAIL(HEED_INPUT, "there are no rows to answer in '%s'", "“%s”中没有要预测的行",
                       rows.n_files > 0 ? rows.files[rows.n_files - 1] : "");
     if (err == HEED_OK)
         err = answer(call, &a, &rows, (size_t)hd_settings_int(call->settings, "threads"), result);
-    close_asked(call, &a);
+    hd_asked_close(call, &a);
     hd_rows_clear(&rows);
     if (err == HEED_OK && path) {
         err = write_out(path, json_object_get(*result, "predictions"));
@@ -262,7 +254,7 @@ const hd_op hd_op_model_predict = {
 // ── A request ──
 
 static heed_err body_run(hd_call *call, json_t **result) {
-    asked a;
+    hd_asked a;
     hd_rows rows;
     const json_t *list = json_object_get(call->params, "rows");
     if (json_array_size(list) > MOST_ROWS) {
@@ -271,9 +263,9 @@ static heed_err body_run(hd_call *call, json_t **result) {
                        MOST_ROWS);
     }
     HD_TRY(hd_rows_json(list, "rows", &rows));
-    heed_err err = open_asked(call, false, &a);
+    heed_err err = hd_asked_open(call, false, &a);
     if (err == HEED_OK) err = answer(call, &a, &rows, 1, result);
-    close_asked(call, &a);
+    hd_asked_close(call, &a);
     hd_rows_clear(&rows);
     return err;
 }

@@ -3,9 +3,6 @@
 // The loss of a network is the mean over windows that stand side by side; at a window's beginning
 // it knows little of what came before, which is to its disadvantage beside models that count over
 // the whole text. That is how such figures are usually given.
-//
-// Writing is one token at a time: a causal network reads the last tokens, and its logits behind the
-// last of them, divided by the temperature, say what comes next.
 #include "recipe/language.h"
 
 #include <math.h>
@@ -13,8 +10,8 @@
 
 #include "base/mem.h"
 #include "recipe/inputs.h"
+#include "recipe/write.h"
 #include "text/ngram_lm.h"
-#include "text/vocabulary.h"
 
 // ── Models that count ──
 
@@ -60,13 +57,6 @@ static heed_err ids_of(const hd_run *run, hd_part part, int32_t **ids, size_t *n
     return hd_input_characters_ids(run->prepared.fitted, &run->prepared.parts.rows[part], ids, n);
 }
 
-// Ids in use: an encoder has room for more than it met.
-static size_t ids_in_use(const hd_encoder *encoder) {
-    size_t n = HD_ID_FIRST, most = hd_encoder_size(encoder);
-    while (n < most && hd_encoder_token(encoder, (int32_t)n)[0]) n++;
-    return n;
-}
-
 static double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -82,7 +72,7 @@ heed_err hd_language_fit(hd_run *run, hd_run_model *model) {
     size_t order = choice.kind == &markov ? 2 : (size_t)((ngram_options *)choice.options)->order;
     HD_TRY(ids_of(run, HD_PART_TRAIN, &ids, &n));
     double begun = seconds();
-    size_t size = ids_in_use(hd_input_characters_encoder(run->prepared.fitted));
+    size_t size = hd_writer_vocabulary(hd_input_characters_encoder(run->prepared.fitted));
     heed_err err = hd_ngram_lm_fit(ids, n, size, order, &model->lm);
     hd_free(ids);
     HD_TRY(err);
@@ -154,132 +144,58 @@ static const hd_option sample_rows[] = {
                     "小于 1 时更倾向可能性大的词元")},
     {.name = NULL}};
 
-typedef struct writer {
-    const hd_run *run;
-    const hd_encoder *encoder;
-    sample_options options;
-    int32_t *ids; // prompt, then what was written
-    size_t n;
-    double *p; // (size)
-    size_t size, window;
-    hd_rng rng;
-} writer;
-
-// The next token by logits. Padding and what isn't known are never written.
-static int32_t draw(writer *w, const float *logits) {
-    double most = -INFINITY, sum = 0;
-    for (size_t i = HD_ID_FIRST; i < w->size; i++) most = fmax(most, (double)logits[i]);
-    for (size_t i = 0; i < w->size; i++) {
-        w->p[i] = i < HD_ID_FIRST ? 0 : exp(((double)logits[i] - most) / w->options.temperature);
-        sum += w->p[i];
-    }
-    double at = hd_rng_uniform(&w->rng) * sum;
-    for (size_t i = HD_ID_FIRST; i + 1 < w->size; i++) {
-        at -= w->p[i];
-        if (at < 0) return (int32_t)i;
-    }
-    return (int32_t)(w->size - 1);
+static bool can_write(const hd_run_model *model) {
+    return model->why.code == HEED_OK && (model->lm || model->fitted.scorer.net);
 }
 
-static heed_err write_by_net(writer *w, hd_net *net, const hd_data_field *field) {
-    const hd_program_opts opts = {.batch = 1};
-    hd_program *program;
-    int32_t *x = hd_alloc_aligned(w->window + 16, sizeof *x);
-    if (!x) return HD_FAIL_MEMORY(w->window * sizeof *x);
-    heed_err err = hd_program_new(net, field, 1, &opts, NULL, &program);
-    if (err != HEED_OK) {
-        hd_free(x);
-        return err;
-    }
-    void *const fields[] = {x};
-    size_t width = program->out->shape[program->out->n_dims - 1];
-    bool fits = width >= w->size && program->out->count == w->window * width;
-    hd_program_bind(program, 1, fields);
-    for (int64_t i = 0; err == HEED_OK && fits && i < w->options.length; i++) {
-        size_t m = w->n < w->window ? w->n : w->window;
-        memset(x, 0, w->window * sizeof *x);
-        memcpy(x, w->ids + w->n - m, m * sizeof *x);
-        err = hd_graph_run(program->graph, 0);
-        if (err != HEED_OK) break;
-        const float *logits = (const float *)program->out->data + (m - 1) * width;
-        w->ids[w->n] = draw(w, logits);
-        w->n++;
-    }
-    hd_program_free(program);
-    hd_free(x);
-    return err;
-}
-
-static void write_by_counts(writer *w, const hd_ngram_lm *lm) {
-    for (int64_t i = 0; i < w->options.length; i++) {
+static void write_by_counts(hd_writer *w, const hd_ngram_lm *lm) {
+    for (size_t i = 0; i < w->opts.length; i++) {
         w->ids[w->n] = hd_ngram_lm_sample(lm, w->ids, w->n, &w->rng, w->p);
         w->n++;
     }
 }
 
-static heed_err write_text(writer *w, size_t from, hd_str *out) {
-    for (size_t i = from; i < w->n; i++) hd_str_add(out, hd_encoder_token(w->encoder, w->ids[i]));
-    return hd_str_check(out);
-}
-
-static bool can_write(const hd_run *run, const hd_run_model *model, size_t size) {
-    if (model->why.code != HEED_OK) return false;
-    if (model->lm) return size > HD_ID_FIRST;
-    const hd_data *data = run->prepared.samples[HD_PART_TRAIN].data;
-    return model->network && model->fitted.scorer.net && data && size > HD_ID_FIRST;
-}
-
-static heed_err write_sample(writer *w, const hd_run_model *model, json_t *list) {
+static heed_err write_sample(hd_writer *w, const hd_run_model *model, json_t *list) {
     json_t *item = NULL;
     hd_str text;
-    size_t from = w->n;
-    const hd_data *data = w->run->prepared.samples[HD_PART_TRAIN].data;
-    w->rng = hd_rng_make(w->run->seed, 0x77726974);
-    if (model->lm) {
+    heed_err err = HEED_OK;
+    hd_writer_begin(w);
+    if (model->lm)
         write_by_counts(w, model->lm);
-    } else {
-        HD_TRY(write_by_net(w, model->fitted.scorer.net, &data->fields[0]));
-    }
+    else
+        err = hd_writer_net(w, model->fitted.scorer.net);
+    HD_TRY(err);
     hd_str_init(&text);
-    heed_err err = write_text(w, from, &text);
+    err = hd_writer_text(w, &text);
     if (err == HEED_OK)
-        err = hd_json_pack(&item, "{s:s, s:s, s:s}", "model", model->name, "prompt",
-                           w->options.prompt, "text", hd_str_get(&text));
+        err = hd_json_pack(&item, "{s:s, s:s, s:s}", "model", model->name, "prompt", w->opts.prompt,
+                           "text", hd_str_get(&text));
     hd_str_clear(&text);
-    w->n = from;
     return err == HEED_OK ? hd_json_append(list, item) : err;
 }
 
-static heed_err write_all(hd_run *run, writer *w, json_t *list) {
-    int32_t *prompt;
-    size_t n;
-    HD_TRY(hd_encoder_stream(w->encoder, hd_slice_of(w->options.prompt), &prompt, &n));
-    w->ids = hd_calloc(n + (size_t)w->options.length + 2, sizeof *w->ids);
-    w->p = hd_calloc(w->size + 1, sizeof *w->p);
-    heed_err err = w->ids && w->p ? HEED_OK : HD_FAIL_MEMORY(0);
-    if (err == HEED_OK) memcpy(w->ids, prompt, n * sizeof *prompt);
-    w->n = n;
-    hd_free(prompt);
-    for (size_t i = 0; err == HEED_OK && i < run->n_models && w->n > 0; i++) {
-        if (can_write(run, &run->models[i], w->size)) err = write_sample(w, &run->models[i], list);
+static heed_err write_all(hd_run *run, json_t *list) {
+    sample_options o;
+    hd_writer w;
+    HD_TRY(hd_options_read(sample_rows, run->recipe->sample, &run->recipe->sample_where, &o));
+    const hd_write_opts opts = {.prompt = o.prompt ? o.prompt : "\n",
+                                .length = (size_t)o.length,
+                                .temperature = o.temperature,
+                                .seed = run->seed};
+    HD_TRY(hd_writer_init(&w, hd_input_characters_encoder(run->prepared.fitted), &opts));
+    heed_err err = HEED_OK;
+    for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
+        if (can_write(&run->models[i])) err = write_sample(&w, &run->models[i], list);
     }
-    hd_free(w->ids);
-    hd_free(w->p);
+    hd_writer_clear(&w);
     return err;
 }
 
 heed_err hd_language_samples(hd_run *run, json_t **out) {
-    writer w = {.run = run};
     *out = json_array();
     if (!*out) return HD_FAIL_MEMORY(0);
     if (run->prepared.kind != &hd_input_characters) return HEED_OK;
-    w.encoder = hd_input_characters_encoder(run->prepared.fitted);
-    w.size = ids_in_use(w.encoder);
-    w.window = hd_encoder_length(w.encoder);
-    heed_err err =
-        hd_options_read(sample_rows, run->recipe->sample, &run->recipe->sample_where, &w.options);
-    if (err == HEED_OK && !w.options.prompt) w.options.prompt = "\n";
-    if (err == HEED_OK) err = write_all(run, &w, *out);
+    heed_err err = write_all(run, *out);
     if (err != HEED_OK) hd_json_drop(out);
     return err;
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "classic/classifier.h"
 #include "recipe/blended.h"
+#include "recipe/inputs.h"
 #include "recipe/save.h"
 
 enum { MOST_BYTES = 1 << 30 };
@@ -170,8 +171,10 @@ heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t thr
     hd_samples samples = {.n = 0};
     *out = (hd_answer){.n = 0, .k = m->target.k};
     if (m->target.task == HD_RECIPE_LANGUAGE) {
-        return HD_FAIL(HEED_USAGE, "a language model writes, it doesn't predict rows",
-                       "语言模型用于生成文本，不能逐行预测");
+        return HD_FAIL(
+            HEED_USAGE,
+            "a language model doesn't predict rows: let it write with 'heed model write'",
+            "语言模型不能逐行预测：请用“heed model write”生成文本");
     }
     if (rows->n == rows->first) return HEED_OK;
     HD_TRY(m->kind->apply(m->fitted, rows, hd_scorer_wants(&m->scorer), &samples));
@@ -182,6 +185,20 @@ heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t thr
         samples.row = NULL;
     }
     hd_input_samples_clear(&samples);
+    return err;
+}
+
+heed_err hd_predictor_write(const hd_predictor *m, const hd_write_opts *opts, hd_str *out) {
+    hd_writer writer;
+    if (m->target.task != HD_RECIPE_LANGUAGE || !m->scorer.net || m->kind != &hd_input_characters) {
+        return HD_FAIL(HEED_USAGE,
+                       "this model doesn't write: ask it about rows with 'heed model predict'",
+                       "此模型不生成文本：请用“heed model predict”预测数据行");
+    }
+    HD_TRY(hd_writer_init(&writer, hd_input_characters_encoder(m->fitted), opts));
+    heed_err err = hd_writer_net(&writer, m->scorer.net);
+    if (err == HEED_OK) err = hd_writer_text(&writer, out);
+    hd_writer_clear(&writer);
     return err;
 }
 

@@ -8,6 +8,7 @@
 #define HD_RECIPE_PREDICTOR_H
 
 #include "recipe/fit.h"
+#include "recipe/write.h"
 
 #define HD_MODEL_FORMAT "1"
 #define HD_MODEL_NET "model.safetensors"
@@ -40,6 +41,9 @@ typedef struct hd_answer {
 heed_err hd_predictor_run(const hd_predictor *model, const hd_rows *rows, size_t threads,
                           hd_answer *out) HEED_CHECK;
 void hd_answer_clear(hd_answer *answer);
+// What a model of language writes behind a prompt, appended. HEED_USAGE: it's none.
+heed_err hd_predictor_write(const hd_predictor *model, const hd_write_opts *opts,
+                            hd_str *out) HEED_CHECK;
 // Of classes [{"class": …, "probability": …, "probabilities": {…}}, …], of values [{"value": …}] or
 // [{"values": {…}}]. most: so many probabilities, largest first; 0: all.
 heed_err hd_answer_json(const hd_predictor *model, const hd_answer *answer, size_t most,

@@ -255,6 +255,10 @@ static void test_values(void **state) {
                      value) < 1e-9);
     json_decref(report);
     hd_predictor *model = open_model(out);
+    const hd_write_opts words = {.prompt = "a", .length = 1, .temperature = 1};
+    hd_str none;
+    hd_str_init(&none);
+    assert_int_equal(hd_predictor_write(model, &words, &none), HEED_USAGE); // of values
     json_t *said = ask(model, "[{\"age\": 50, \"city\": \"Bonn\"}]");
     double got = json_number_value(json_object_get(json_array_get(said, 0), "value"));
     assert_true(got > 80 && got < 120);
@@ -294,6 +298,27 @@ static void test_threads(void **state) {
 
 static const char poem[] = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog sat\n";
 
+// The model read again writes, from the same prompt and seed, what stands in the report.
+static void writes_as_in_its_report(const hd_predictor *model, const json_t *sample) {
+    hd_write_opts opts = {.prompt = "the ", .length = 40, .temperature = .8, .seed = 1};
+    hd_str text, other;
+    hd_str_init(&text);
+    hd_str_init(&other);
+    assert_string_equal(json_string_value(json_object_get(sample, "model")), "network");
+    must(hd_predictor_write(model, &opts, &text));
+    assert_string_equal(hd_str_get(&text), json_string_value(json_object_get(sample, "text")));
+    opts.seed = 2;
+    must(hd_predictor_write(model, &opts, &other));
+    assert_string_not_equal(hd_str_get(&text), hd_str_get(&other));
+    const atomic_bool stop = true;
+    opts.stop = &stop;
+    assert_int_equal(hd_predictor_write(model, &opts, &other), HEED_INTERRUPTED);
+    opts = (hd_write_opts){.prompt = "", .length = 3, .temperature = 1};
+    assert_int_equal(hd_predictor_write(model, &opts, &other), HEED_INPUT);
+    hd_str_clear(&text);
+    hd_str_clear(&other);
+}
+
 static void test_language(void **state) {
     (void)state;
     hd_str text;
@@ -311,8 +336,9 @@ static void test_language(void **state) {
     assert_true(figure(report, "ngram", "log_loss") < figure(report, "markov", "log_loss"));
     assert_true(figure(report, "network", "perplexity") > 1);
     assert_int_equal(json_array_size(json_object_get(report, "samples")), 3);
-    json_decref(report);
     hd_predictor *model = open_model(path_of("lm"));
+    writes_as_in_its_report(model, json_array_get(json_object_get(report, "samples"), 0));
+    json_decref(report);
     hd_rows rows;
     hd_answer answer;
     hd_rows_init(&rows);
