@@ -77,7 +77,7 @@ static heed_err conv_run(void *ctx) {
     if (j->way == FORWARD)
         return hd_conv_forward(NULL, &j->conv, j->x, j->w, end, j->y, j->workspace);
     if (j->way == DX) return hd_conv_dx(NULL, &j->conv, j->y, j->w, end, j->x, j->workspace);
-    return hd_conv_dw(NULL, &j->conv, j->x, j->y, j->w, j->workspace);
+    return hd_conv_dw(NULL, &j->conv, j->x, j->y, j->w, false, j->workspace);
 }
 
 #define CASE(title, ...) \

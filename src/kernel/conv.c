@@ -339,6 +339,8 @@ static void sweep_panel(const sweep *s, const walk *start, hd_conv_strip *strip,
                         size_t in, size_t j) {
     const sweep_class *c = start->c;
     const size_t stride = hd_round_up(strip->columns, s->kernels->lanes);
+    const bool in_place =
+        s->end.residual == s->dest; // the first piece's sums would be in its place
     const size_t pieces = (c->run + DEPTH - 1) / DEPTH;      // of a run
     const size_t taps = c->run < DEPTH ? DEPTH / c->run : 1; // of a piece
     for (size_t t = 0; t < c->tap_count; t += taps) {
@@ -348,7 +350,7 @@ static void sweep_panel(const sweep *s, const walk *start, hd_conv_strip *strip,
             const size_t from = c->run * i / pieces, to = c->run * (i + 1) / pieces;
             strip->shift = from, strip->run = to - from;
             strip->w = w + (t * c->run + from) * stride;
-            strip->first = t + from == 0;
+            strip->first = t + from == 0 && !in_place;
             strip->last = t + taps >= c->tap_count && i + 1 == pieces;
             sweep_strips(s, start, strip, in, j);
         }
@@ -362,7 +364,8 @@ static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t
     const size_t packed = group * hd_round_up(columns, s->kernels->lanes);
     for (size_t p = from; p < to; p++) {
         const size_t j = group * columns + p * width;
-        hd_conv_strip strip = {.out_base = s->dest, .extra = s->end.residual, .relu = s->end.relu};
+        hd_conv_strip strip = {.out_base = s->dest, .relu = s->end.relu};
+        if (s->end.residual != s->dest) strip.extra = s->end.residual;
         strip.columns = columns - p * width < width ? columns - p * width : width;
         strip.bias = s->end.bias ? s->end.bias + j : NULL;
         sweep_panel(s, start, &strip, start->c->packed + (packed + p * width) * depth,
@@ -542,7 +545,7 @@ heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, con
 heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
                     hd_conv_end end, float *dx, void *workspace) {
     if (hd_conv_is_product(conv)) return product_run(pool, conv, true, dy, w, end, dx, workspace);
-    if (hd_conv_has_few(conv) && !end.bias && !end.residual && !end.relu)
+    if (hd_conv_has_few(conv) && !end.bias && !end.relu)
         return hd_conv_few_run(pool, conv, HD_CONV_DX, dy, w, end, dx, workspace);
     return sweep_run(pool, conv, true, dy, w, end, dx, workspace);
 }

@@ -31,7 +31,7 @@ size_t hd_conv_out(size_t in, size_t k, size_t stride, size_t pad, size_t dilati
 // What is done while the result is in registers: out = relu(sum + bias + residual).
 typedef struct hd_conv_end {
     const float *bias;     // one per channel of the result, or NULL
-    const float *residual; // as the result, or NULL; may be the result
+    const float *residual; // as the result, or NULL; may be the result (not of depthwise ones)
     bool relu;
 } hd_conv_end;
 
@@ -45,9 +45,9 @@ heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, con
 // dx = Σ dy·w; `end` is for the transposed convolution's forward.
 heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
                     hd_conv_end end, float *dx, void *workspace) HEED_CHECK;
-// dw, as w lies.
+// dw, as w lies; add: to what stands there.
 heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
-                    void *workspace) HEED_CHECK;
+                    bool add, void *workspace) HEED_CHECK;
 
 // Multiply-adds of one forward run, twice: what each of the three costs.
 double hd_conv_flops(const hd_conv *conv);

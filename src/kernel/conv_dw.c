@@ -37,6 +37,7 @@ typedef struct wgrad {
     size_t run, tap_count;
     bool merged;
     const float *x, *dy;
+    bool add;            // to dw
     float *dw, *partial; // partial: (lanes, values) or NULL
     size_t *taps;        // of the depthwise kernel
     const hd_conv_kernels *kernels;
@@ -321,8 +322,8 @@ static heed_err half_sum_chunk(void *ctx, size_t o) {
     for (size_t t = 0; t < taps; t++) {
         const float *from = g->partial + (o * taps + t) * g->c32;
         float *to = g->dw + (o * taps + t) * c;
-        memcpy(to, from, c * sizeof *to);
-        for (size_t l = 1; l < g->lanes; l++)
+        if (!g->add) memcpy(to, from, c * sizeof *to);
+        for (size_t l = g->add ? 0 : 1; l < g->lanes; l++)
             for (size_t i = 0; i < c; i++) to[i] += from[l * lane + i];
     }
     return HEED_OK;
@@ -346,7 +347,7 @@ static heed_err wgrad_chunk(void *ctx, size_t chunk) {
             hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &b.x_image);
         b.dy_step = v->o, b.dy_row = v->out_w * v->o, b.dy_image = v->out_h * b.dy_row;
         b.x_step = v->c * v->stride_w, b.x_row = v->c * v->stride_h * g->units.frame_w;
-        b.accumulate = i > from;
+        b.accumulate = i > from || (g->add && !partial_floats(g));
         const float *dy = g->dy + unit.image * b.dy_image + unit.row * b.dy_row;
         if (g->narrow) {
             float *copy = slot + hd_round_up(g->units.images * g->units.frame, 16);
@@ -375,7 +376,8 @@ static heed_err sum_chunk(void *ctx, size_t chunk) {
         size_t at = g->depthwise ? i % g->filter * g->conv->c + i / g->filter : i;
         float sum = g->partial[at];
         for (size_t l = 1; l < g->lanes; l++) sum += g->partial[l * partial_floats(g) + at];
-        g->dw[g->turned ? i % g->filter * g->out + i / g->filter : i] = sum;
+        float *out = &g->dw[g->turned ? i % g->filter * g->out + i / g->filter : i];
+        *out = g->add ? *out + sum : sum;
     }
     return HEED_OK;
 }
@@ -405,7 +407,7 @@ static bool as_product(const hd_conv *v) {
 // window.
 static hd_conv turn(const hd_conv *v, bool *turned) {
     hd_conv t = *v;
-    *turned = hd_conv_is_product(v) && v->o > v->c;
+    *turned = hd_conv_is_product(v) && v->o > v->c && v->precision == HD_PRECISE_F32;
     if (*turned) t.c = v->o, t.o = v->c;
     return t;
 }
@@ -424,25 +426,26 @@ size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
 }
 
 heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
-                    void *workspace) {
+                    bool add, void *workspace) {
     HD_TRY(hd_isa_ready());
     if (as_product(conv)) {
         hd_gemm one = product(conv);
-        one.a = dy, one.b = x, one.c = dw;
+        one.a = dy, one.b = x, one.c = dw, one.accumulate = add;
         return hd_gemm_run(pool, &one, workspace);
     }
     if (hd_conv_has_few(conv) && conv->n > 0)
-        return hd_conv_few_run(pool, conv, HD_CONV_DW, dy, x, (hd_conv_end){0}, dw, workspace);
+        return hd_conv_few_run(pool, conv, HD_CONV_DW, dy, x,
+                               (hd_conv_end){.residual = add ? dw : NULL}, dw, workspace);
     wgrad g;
     bool turned;
     const hd_conv as = turn(conv, &turned);
     wgrad_init(&g, &as);
     g.turned = turned;
     wgrad_lay(&g, workspace, hd_pool_threads(pool));
-    g.x = turned ? dy : x, g.dy = turned ? x : dy, g.dw = dw;
+    g.x = turned ? dy : x, g.dy = turned ? x : dy, g.dw = dw, g.add = add;
     if (g.values == 0) return HEED_OK;
     if (g.units.count == 0) {
-        memset(dw, 0, g.values * sizeof *dw);
+        if (!add) memset(dw, 0, g.values * sizeof *dw);
         return HEED_OK;
     }
     for (size_t t = 0; g.depthwise && t < g.tap_count; t++) {

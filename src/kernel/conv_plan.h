@@ -94,7 +94,7 @@ static inline bool hd_conv_is_product(const hd_conv *v) {
 typedef enum hd_conv_pass { HD_CONV_FORWARD, HD_CONV_DX, HD_CONV_DW } hd_conv_pass;
 bool hd_conv_has_few(const hd_conv *v);
 size_t hd_conv_few_workspace(const hd_conv *conv, hd_conv_pass pass, size_t threads);
-// a, b: x and w; dy and w (end: nothing); dy and x.
+// a, b: x and w; dy and w (end: a residual at most); dy and x (end.residual: out, added to).
 heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *conv, hd_conv_pass pass, const float *a,
                          const float *b, hd_conv_end end, float *out, void *workspace) HEED_CHECK;
 

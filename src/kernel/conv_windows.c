@@ -23,9 +23,9 @@ enum {
 
 typedef struct few {
     const hd_conv *conv;
-    const hd_conv_half *half; // windows are bf16
-    const float *x;
-    float *dx, *rows; // the windows' gradients
+    const hd_conv_half *half;  // windows are bf16
+    const float *x, *residual; // residual: of dx
+    float *dx, *rows;          // the windows' gradients
     void *windows;
     size_t each, width;    // places of an image, values of a window
     size_t images, places; // at once
@@ -92,7 +92,10 @@ static heed_err add_chunk(void *ctx, size_t chunk) {
     const few *f = ctx;
     const hd_conv *v = f->conv;
     const size_t image = v->h * v->w * v->c;
-    memset(f->dx + chunk * image, 0, image * sizeof *f->dx);
+    if (!f->residual)
+        memset(f->dx + chunk * image, 0, image * sizeof *f->dx);
+    else if (f->residual != f->dx)
+        memcpy(f->dx + chunk * image, f->residual + chunk * image, image * sizeof *f->dx);
     for (size_t i = chunk * f->each; i < (chunk + 1) * f->each; i++) {
         for (size_t tap = 0; tap < v->kh * v->kw; tap++) {
             const float *from = f->rows + i * f->width + tap * v->c;
@@ -156,8 +159,10 @@ static heed_err run_some(hd_pool *pool, few *f, hd_conv_pass pass, const float *
     g.a = pass == HD_CONV_FORWARD ? f->windows : a;
     g.b = pass == HD_CONV_DW ? f->windows : b;
     g.c = pass == HD_CONV_DX ? f->rows : out;
-    g.accumulate = pass == HD_CONV_DW && more;
-    g.bias = end.bias, g.residual = end.residual;
+    g.accumulate = pass == HD_CONV_DW && (more || end.residual);
+    if (pass == HD_CONV_FORWARD) g.residual = end.residual;
+    if (pass == HD_CONV_DX) f->residual = end.residual;
+    g.bias = end.bias;
     g.act = end.relu ? HD_ACT_RELU : HD_ACT_NONE;
     HD_TRY(hd_gemm_run(pool, &g, (char *)workspace + windows_bytes(f)));
     return pass == HD_CONV_DX ? hd_pool_run(pool, f->images, add_chunk, f) : HEED_OK;
@@ -174,7 +179,8 @@ heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *v, hd_conv_pass pass, con
         const float *other = pass == HD_CONV_DW ? b + i * x : b;
         float *to = out + i * (pass == HD_CONV_FORWARD ? y : pass == HD_CONV_DX ? x : 0);
         hd_conv_end last = end;
-        if (end.residual) last.residual = end.residual + i * y;
+        if (end.residual && pass != HD_CONV_DW)
+            last.residual = end.residual + i * (pass == HD_CONV_FORWARD ? y : x);
         HD_TRY(run_some(pool, &f, pass, from, other, last, to, workspace, i > 0));
     }
     return HEED_OK;

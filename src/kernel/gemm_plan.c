@@ -112,8 +112,10 @@ static bool aligned(const void *p) {
     return (uintptr_t)p % 64 == 0;
 }
 
-// C is larger than what a cache keeps until it is read, and its rows begin with lines.
+// C is larger than what a cache keeps until it is read, and its rows begin with lines. (What is
+// added to is in the cache by then, and a store past it would have to throw it out.)
 static bool may_stream(const hd_gemm *g) {
+    if (g->accumulate) return false;
     if ((double)g->batch * (double)g->m * (double)g->n * sizeof(float) < STREAM_MIN || g->k == 0)
         return false;
     return aligned(g->c) && g->c_row % 16 == 0 && g->c_batch % 16 == 0 && aligned(g->pre);

@@ -80,8 +80,11 @@ static piece piece_at(const job *j, size_t i) {
     return p;
 }
 
+// Pieces are summed from the last to the first: who wrote x wrote its end last, and the pass that
+// follows begins where this one ends.
 static heed_err sums_chunk(void *ctx, size_t chunk) {
     const job *j = ctx;
+    chunk = j->cut.count - 1 - chunk;
     const piece p = piece_at(j, chunk);
     float *to = j->sums + chunk * 2 * align(j->norm->c);
     j->kernels->sums(p.rows, j->norm->c, j->x + p.at, to, to + align(j->norm->c));
@@ -200,6 +203,7 @@ static hd_norm_mask mask_at(const job *j, const piece *p) {
 
 static heed_err back_sums_chunk(void *ctx, size_t chunk) {
     const job *j = ctx;
+    chunk = j->cut.count - 1 - chunk;
     const piece p = piece_at(j, chunk);
     const size_t c = align(j->norm->c);
     float *to = j->sums + chunk * 2 * c;

@@ -59,13 +59,23 @@ static void give_weight(hd_tensor *weight, hd_tensor *grad, size_t fresh) {
     if (weight->plan->n_grads++ > 0) plan->adds |= 1U << grad->output;
 }
 
+// What reached t before and what does now: one sum, by the node that makes the latter if it can.
+static hd_tensor *sum_of(hd_tensor *before, hd_tensor *grad, size_t fresh) {
+    hd_node *node = grad->node;
+    const bool alone = node && node->index >= fresh && grad->plan->uses == 0 && grad->output == 0;
+    if (!alone || !node->op->takes_sum || !node->op->takes_sum(node, before))
+        return hd_tensor_add(before, grad);
+    before->plan->uses++;
+    return grad;
+}
+
 static void give(hd_tensor *t, hd_tensor *grad, size_t fresh) {
     if (!t || !grad || !t->needs_grad || t->graph->failed) return;
     assert(grad->count == t->count);
     if (t->weight)
         give_weight(t, grad, fresh);
     else
-        t->grad = t->grad ? hd_tensor_add(t->grad, grad) : grad;
+        t->grad = t->grad ? sum_of(t->grad, grad, fresh) : grad;
 }
 
 static heed_err walk_node(hd_graph *graph, hd_node *node) {

@@ -10,7 +10,7 @@
 #include "tensor/ops.h"
 #include "tensor/own.h"
 
-enum { X, W, B }; // conv2d_dw: X, DY
+enum { X, W, B, RESIDUAL }; // conv2d_dw: X, DY
 enum { DY = 1 };
 
 typedef struct conv_attrs {
@@ -193,7 +193,8 @@ static hd_tensor *apply(const hd_operator *op, hd_tensor *a, hd_tensor *b, const
     conv_attrs with = *attrs;
     with.relu = false;
     with.out[0] = out[0], with.out[1] = out[1];
-    return hd_operator_apply(hd_graph_of(a), op, op->n_in, (hd_tensor *[]){a, b, NULL}, &with);
+    return hd_operator_apply(hd_graph_of(a), op, op->n_in, (hd_tensor *[]){a, b, NULL, NULL},
+                             &with);
 }
 
 static heed_err conv2d_backward(hd_node *node, hd_tensor *const *grad_out, hd_tensor **grad_in) {
@@ -272,8 +273,16 @@ static heed_err transpose_shape(hd_node *node) {
                            hd_tensor_shape(x).text, hd_tensor_shape(w).text, a->out[0], a->out[1]);
         }
     }
-    return hd_out_set(node, 0, HD_F32, 4,
-                      (size_t[]){x->shape[0], a->out[0], a->out[1], w->shape[3] * a->groups});
+    const size_t shape[] = {x->shape[0], a->out[0], a->out[1], w->shape[3] * a->groups};
+    return hd_out_set(node, 0, HD_F32, 4, shape);
+}
+
+// A sum of gradients along a shortcut: `other` is added while the result is in registers.
+static bool transpose_takes_sum(hd_node *node, hd_tensor *other) {
+    const conv_attrs *a = node->attrs;
+    if (node->in[RESIDUAL] || node->in[B] || a->relu || a->groups > 1) return false;
+    node->in[RESIDUAL] = other;
+    return true;
 }
 
 static hd_conv transpose_conv(const hd_node *node) {
@@ -289,7 +298,9 @@ static heed_err transpose_forward(const hd_node *node, const hd_run *run) {
     const conv_attrs *a = node->attrs;
     const hd_conv c = transpose_conv(node);
     return hd_conv_dx(run->pool, &c, hd_in_f32(node, X), hd_in_f32(node, W),
-                      (hd_conv_end){.bias = hd_in_f32(node, B), .relu = a->relu},
+                      (hd_conv_end){.bias = hd_in_f32(node, B),
+                                    .residual = hd_in_f32(node, RESIDUAL),
+                                    .relu = a->relu},
                       hd_out_f32(node, 0), run->workspace);
 }
 
@@ -298,6 +309,7 @@ static void transpose_reference(const hd_node *node, const double *const *in, do
     start_reference(node, in[B], out[0]);
     each_meeting(&c, &(meeting){.y = in[X], .w = in[W], .to = out[0]}, meet_x);
     each_zero_of_y(&c, in[W], out[0]);
+    for (size_t i = 0; in[RESIDUAL] && i < node->out[0]->count; i++) out[0][i] += in[RESIDUAL][i];
     end_reference(node, out[0]);
 }
 
@@ -306,6 +318,8 @@ static heed_err transpose_backward(hd_node *node, hd_tensor *const *grad_out, hd
     hd_tensor *x = node->in[X], *w = node->in[W], *b = node->in[B];
     hd_tensor *d = grad_out[0];
     if (a->relu) d = hd_act_backward(HD_ACT_RELU, NULL, node->out[0], d);
+    hd_tensor *residual = node->in[RESIDUAL];
+    if (residual && residual->needs_grad) grad_in[RESIDUAL] = d;
     if (b && b->needs_grad) grad_in[B] = hd_grad_reduce(d, b);
     if (w->needs_grad) grad_in[W] = apply(&hd_operator_conv2d_dw, d, x, a, w->shape + 1);
     if (x->needs_grad) grad_in[X] = apply(&hd_operator_conv2d, d, w, a, (size_t[]){0, 0});
@@ -329,27 +343,33 @@ static void transpose_samples(hd_samples *samples) {
         {{1, 2, 2, 3}, {3, 1, 1, 2}, {{3, 2}, {0, 0}, {1, 1}, 1, {4, 4}, false}, true},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        hd_sample_in in[3] = {DIFF(.n_dims = 4), DIFF(.n_dims = 4),
-                              DIFF(.n_dims = 1, .shape = {all[i].w[3] * all[i].attrs.groups})};
+        hd_sample_in in[4] = {
+            DIFF(.n_dims = 4), DIFF(.n_dims = 4),
+            DIFF(.n_dims = 1, .shape = {all[i].w[3] * all[i].attrs.groups}),
+            DIFF(.n_dims = 4, .shape = {all[i].x[0], all[i].attrs.out[0], all[i].attrs.out[1],
+                                        all[i].w[3] * all[i].attrs.groups})};
         memcpy(in[X].shape, all[i].x, sizeof all[i].x);
         memcpy(in[W].shape, all[i].w, sizeof all[i].w);
         if (!all[i].bias) in[B].kind = HD_SAMPLE_NONE;
-        hd_sample_add(samples, 3, in, &all[i].attrs, 0);
+        if (i % 2 == 0) in[RESIDUAL].kind = HD_SAMPLE_NONE;
+        hd_sample_add(samples, 4, in, &all[i].attrs, 0);
     }
 }
 
 const hd_operator hd_operator_conv_transpose2d = {
     .name = "conv_transpose2d",
-    .n_in = 3,
+    .n_in = 4,
     .n_out = 1,
     .attrs_size = sizeof(conv_attrs),
-    .optional = 1U << B,
+    .optional = 1U << B | 1U << RESIDUAL,
     .shape = transpose_shape,
     .forward = transpose_forward,
     .reference = transpose_reference,
     .backward = transpose_backward,
     .workspace = transpose_workspace,
     .flops = transpose_flops,
+    .in_place = 1U << RESIDUAL,
+    .takes_sum = transpose_takes_sum,
     .samples = transpose_samples,
 };
 
@@ -375,7 +395,7 @@ static size_t dw_workspace(const hd_node *node, size_t threads) {
 static heed_err dw_forward(const hd_node *node, const hd_run *run) {
     const hd_conv c = dw_conv(node);
     return hd_conv_dw(run->pool, &c, hd_in_f32(node, X), hd_in_f32(node, DY), hd_out_f32(node, 0),
-                      run->workspace);
+                      run->accumulate & 1, run->workspace);
 }
 
 static void dw_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -405,6 +425,7 @@ const hd_operator hd_operator_conv2d_dw = {
     .reference = dw_reference,
     .workspace = dw_workspace,
     .flops = dw_flops,
+    .accumulates = 1,
     .samples = dw_samples,
 };
 
@@ -464,6 +485,6 @@ hd_tensor *hd_tensor_conv_transpose2d(hd_tensor *x, hd_tensor *w, hd_tensor *b,
             (x->shape[1 + i] - 1) * a.stride[i] + span + (opts ? opts->out_pad[i] : 0);
         a.out[i] = x->shape[1 + i] > 0 && all > 2 * a.pad[i] ? all - 2 * a.pad[i] : 0;
     }
-    hd_tensor *in[] = {x, w, b};
-    return acted(hd_operator_apply(hd_graph_of(x), &hd_operator_conv_transpose2d, 3, in, &a), opts);
+    hd_tensor *in[] = {x, w, b, NULL};
+    return acted(hd_operator_apply(hd_graph_of(x), &hd_operator_conv_transpose2d, 4, in, &a), opts);
 }

@@ -51,6 +51,9 @@ struct hd_operator {
     // Makes a node, not yet appended, that computes output 0 for little from what the node keeps
     // anyway, and sets output 0's twin; NULL: it can't. (cheap: the node itself once more.)
     hd_node *(*remake)(hd_node *node);
+    // Makes `other`, made before the node and of output 0's shape, a part of output 0's sum; false:
+    // it can't.
+    bool (*takes_sum)(hd_node *node, hd_tensor *other);
     bool cheap; // little work for what it saves: computed again rather than kept
     // Of an elementwise operator: its opcode (0: none), and what it needs of attrs.
     hd_vec_op vec;

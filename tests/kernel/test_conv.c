@@ -118,7 +118,7 @@ static void run(fixture *f, hd_pool *pool, float *const out[3]) {
         memset(space, 0xff, bytes[i]); // NaN where something isn't written
         heed_err err = i == 0   ? hd_conv_forward(pool, &f->v, f->x, f->w, none, out[0], space)
                        : i == 1 ? hd_conv_dx(pool, &f->v, f->y, f->w, none, out[1], space)
-                                : hd_conv_dw(pool, &f->v, f->x, f->y, out[2], space);
+                                : hd_conv_dw(pool, &f->v, f->x, f->y, out[2], false, space);
         assert_int_equal(err, HEED_OK);
         hd_free(space);
     }
@@ -160,6 +160,34 @@ static void case_on_path(size_t i, fixture *f, fixture *one, hd_pool *const pool
     assert_memory_equal(one->out[1], f->out[1] + f->nx - one->nx, one->nx * sizeof(float));
 }
 
+static void near_sum(const float *out, const float *plain, const float *added, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const double sum = (double)plain[i] + (double)added[i];
+        assert_true(fabs((double)out[i] - sum) <= 1e-4 * (1 + fabs(sum)));
+    }
+}
+
+// Gradients that are added: by x to a residual apart and in place, by the filters to what stands.
+static void added_on_path(fixture *f, hd_pool *pool) {
+    const hd_conv *v = &f->v;
+    const size_t a = hd_conv_dx_workspace(v, 2), b = hd_conv_dw_workspace(v, 2);
+    void *space = hd_alloc_aligned((a > b ? a : b) + 1, 1);
+    float *dx = random_floats(f->nx, 11), *to = random_floats(f->nx, 12);
+    float *dw = random_floats(f->nw, 13), *before = random_floats(f->nw, 13);
+    assert_non_null(space);
+    if (v->groups == 1) {
+        hd_conv_end end = {.residual = dx};
+        assert_int_equal(hd_conv_dx(pool, v, f->y, f->w, end, to, space), HEED_OK);
+        near_sum(to, f->out[1], dx, f->nx);
+        assert_int_equal(hd_conv_dx(pool, v, f->y, f->w, end, dx, space), HEED_OK);
+        for (size_t i = 0; i < f->nx; i++)
+            assert_true(fabsf(dx[i] - to[i]) <= 1e-4F * (1 + fabsf(to[i])));
+    }
+    assert_int_equal(hd_conv_dw(pool, v, f->x, f->y, dw, true, space), HEED_OK);
+    near_sum(dw, f->out[2], before, f->nw);
+    hd_free(space), hd_free(dx), hd_free(to), hd_free(dw), hd_free(before);
+}
+
 static void test_sums(void **state) {
     (void)state;
     hd_pool *pools[2];
@@ -178,6 +206,7 @@ static void test_sums(void **state) {
             if (!hd_isa_can((hd_isa)isa)) continue;
             assert_int_equal(hd_isa_choose(hd_isa_name((hd_isa)isa)), HEED_OK);
             case_on_path(i, &f, &one, pools);
+            added_on_path(&f, pools[0]);
         }
         fixture_clear(&f), fixture_clear(&one);
     }
@@ -226,7 +255,7 @@ static void test_none(void **state) {
     assert_int_equal(hd_conv_forward(NULL, &v, &nothing, dw, none, &nothing, space), HEED_OK);
     assert_int_equal(hd_conv_dx(NULL, &v, &nothing, dw, none, &nothing, space), HEED_OK);
     memset(dw, 1, sizeof dw);
-    assert_int_equal(hd_conv_dw(NULL, &v, &nothing, &nothing, dw, space), HEED_OK);
+    assert_int_equal(hd_conv_dw(NULL, &v, &nothing, &nothing, dw, false, space), HEED_OK);
     for (size_t i = 0; i < sizeof dw / sizeof *dw; i++) assert_true(dw[i] == 0);
     assert_int_equal(hd_conv_out(3, 5, 1, 0, 1), 0);
     assert_int_equal(hd_conv_out(3, 5, 1, 1, 1), 1);
