@@ -215,22 +215,25 @@ static float max_of(size_t n, const float *a) {
 }
 
 // Columns in strips that stay in registers while the rows go by.
-static void add_rows(size_t rows, size_t n, const float *a, size_t stride, float *out) {
+// `some` rows, each from end to end side by side: memory is read in its order.
+HD_INLINE void add_some(const size_t some, size_t n, const float *a, size_t stride, float *out) {
     size_t j = 0;
-    for (; j + 4 * VF <= n; j += 4 * VF) {
-        vf s[4];
-        for (size_t v = 0; v < 4; v++) s[v] = vf_load(out + j + v * VF);
-        for (size_t i = 0; i < rows; i++)
-            for (size_t v = 0; v < 4; v++)
-                s[v] = vf_add(s[v], vf_load(a + i * stride + j + v * VF));
-        for (size_t v = 0; v < 4; v++) vf_store(out + j + v * VF, s[v]);
+    for (; j + VF <= n; j += VF) {
+        vf s = vf_load(out + j);
+        for (size_t i = 0; i < some; i++) s = vf_add(s, vf_load(a + i * stride + j));
+        vf_store(out + j, s);
     }
-    for (; j < n; j += VF) {
-        size_t k = n - j < VF ? n - j : VF;
-        vf s = vf_load_n(out + j, k);
-        for (size_t i = 0; i < rows; i++) s = vf_add(s, vf_load_n(a + i * stride + j, k));
-        vf_store_n(out + j, s, k);
-    }
+    if (j == n) return;
+    vf s = vf_load_n(out + j, n - j);
+    for (size_t i = 0; i < some; i++) s = vf_add(s, vf_load_n(a + i * stride + j, n - j));
+    vf_store_n(out + j, s, n - j);
+}
+
+static void add_rows(size_t rows, size_t n, const float *a, size_t stride, float *out) {
+    enum { SIDE_BY_SIDE = 8 };
+    for (; rows >= SIDE_BY_SIDE; rows -= SIDE_BY_SIDE, a += SIDE_BY_SIDE * stride)
+        add_some(SIDE_BY_SIDE, n, a, stride, out);
+    for (; rows > 0; rows--, a += stride) add_some(1, n, a, stride, out);
 }
 
 static bool finite_all(size_t n, const float *a) {
