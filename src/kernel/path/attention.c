@@ -196,8 +196,8 @@ typedef struct head {
     size_t b, h, d, wide; // wide: d up to whole vectors
     size_t seen;          // keys within the length
     float scale;
-    bool bf16;
-    const hd_half_products *half; // for bf16, or NULL
+    bool bf16;                    // operands are rounded here …
+    const hd_half_products *half; // … or by these, or (NULL) not at all
 } head;
 
 static void product_of(const head *h, bool turned, size_t m, size_t n, size_t k, const float *a,
@@ -223,6 +223,8 @@ static void end_products(const head *h) {
 static head head_of(const hd_attention *a, size_t b, size_t h) {
     const int32_t length = a->lengths ? a->lengths[b] : 0;
     const size_t seen = !a->lengths ? a->keys : length > 0 ? less((size_t)length, a->keys) : 0;
+    const bool narrow = a->precision == HD_PRECISE_BF16;
+    const hd_half_products *half = narrow ? hd_half_products_get() : NULL;
     return (head){.a = a,
                   .b = b,
                   .h = h,
@@ -230,8 +232,8 @@ static head head_of(const hd_attention *a, size_t b, size_t h) {
                   .wide = up_to(a->head_dim, VF),
                   .seen = seen,
                   .scale = a->scale != 0 ? a->scale : 1 / sqrtf((float)a->head_dim),
-                  .bf16 = a->precision == HD_PRECISE_BF16,
-                  .half = a->precision == HD_PRECISE_BF16 ? hd_half_products_get() : NULL};
+                  .bf16 = narrow && !half,
+                  .half = half};
 }
 
 // How many keys query t sees.
