@@ -201,15 +201,23 @@ HD_INLINE void settle(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-// 32 × 32 of C. Tiles 0–3: sums; 4, 5: A; 6, 7: B.
-static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row) {
+// 32 × 32 of C. Tiles 0–3: sums, from what C holds when `add`; 4, 5: A; 6, 7: B.
+static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
+                 bool add) {
     const size_t stride = c_row * sizeof *c;
     float *low = c + SIDE * c_row;
     settle();
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    if (add) {
+        _tile_loadd(0, c, stride);
+        _tile_loadd(1, c + SIDE, stride);
+        _tile_loadd(2, low, stride);
+        _tile_loadd(3, low + SIDE, stride);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(6, b, STEP * 2);
         _tile_loadd(4, a, STEP * 2);
@@ -227,11 +235,17 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
 }
 
 // 16 × 32 of C.
-static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row) {
+static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
+                bool add) {
     const size_t stride = c_row * sizeof *c;
     settle();
-    _tile_zero(0);
-    _tile_zero(1);
+    if (add) {
+        _tile_loadd(0, c, stride);
+        _tile_loadd(1, c + SIDE, stride);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+    }
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(4, a, STEP * 2);
         _tile_loadd(6, b, STEP * 2);
@@ -243,17 +257,12 @@ static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, si
     _tile_stored(1, c + SIDE, stride);
 }
 
-HD_INLINE void put_vector(float *c, const float *sum, size_t n, bool accumulate) {
-    vf x = vf_load(sum);
-    if (accumulate) x = vf_add(vf_load_n(c, n), x);
-    vf_store_n(c, x, n);
-}
-
-static void put_rows(size_t m, size_t n, const float *sum, float *c, size_t c_row,
-                     bool accumulate) {
-    for (size_t i = 0; i < m; i++, sum += BLOCK, c += c_row) {
-        put_vector(c, sum, least(n, VF), accumulate);
-        if (n > VF) put_vector(c + VF, sum + VF, n - VF, accumulate);
+// m rows, n columns of one to the other.
+static void move_rows(size_t m, size_t n, const float *from, size_t from_row, float *to,
+                      size_t to_row) {
+    for (size_t i = 0; i < m; i++, from += from_row, to += to_row) {
+        vf_store_n(to, vf_load_n(from, least(n, VF)), least(n, VF));
+        if (n > VF) vf_store_n(to + VF, vf_load_n(from + VF, n - VF), n - VF);
     }
 }
 
@@ -261,20 +270,22 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
                  size_t b_row, float *c, size_t c_row, bool accumulate) {
     (void)a_row, (void)b_row;
     const size_t steps = (k + STEP - 1) / STEP;
-    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t) =
+    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t, bool) =
         m > SIDE ? four : two;
     for (size_t i = 0; i < m; i++) {
         __builtin_prefetch(c + i * c_row, 1); // wanted at the end
         if (n > VF) __builtin_prefetch(c + i * c_row + VF, 1);
     }
-    if (!accumulate && n == BLOCK && (m == BLOCK || m == SIDE)) {
-        compute(steps, a, b, c, c_row);
+    if (n == BLOCK && (m == BLOCK || m == SIDE)) {
+        compute(steps, a, b, c, c_row, accumulate);
         return;
     }
+    // (What isn't there is whatever it is, and nobody reads its sums.)
     _Alignas(64) float whole[BLOCK * BLOCK];
-    compute(steps, a, b, whole, BLOCK);
+    if (accumulate) move_rows(m, n, c, c_row, whole, BLOCK);
+    compute(steps, a, b, whole, BLOCK, accumulate);
     settle();
-    put_rows(m, n, whole, c, c_row, accumulate);
+    move_rows(m, n, whole, BLOCK, c, c_row);
 }
 
 // ── Small products ──
@@ -317,7 +328,7 @@ const hd_half_products hd_half_products_amx = {.begin = begin, .end = end, .prod
 const hd_engine hd_engine_amx = {
     .mr = BLOCK,
     .nr = BLOCK,
-    .kc = 512,
+    .kc = 1024, // C is read and written once for it
     .k_across = 1024,
     .ahead = 1 << 20, // half a second cache: rows of A go by there, not panels of B
     .group = BLOCK,
