@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "prepare/partition.h"
+#include "recipe/contained.h"
 #include "recipe/prepared.h"
 
 // ── A column as numbers of its values ──
@@ -56,11 +57,11 @@ static void by_order(size_t n, double share, size_t folds, uint32_t *part) {
 }
 
 // Whole groups, in an order drawn by seed, until the share is reached; folds in turn.
-static heed_err by_group(const hd_rows *rows, const char *name, double share, size_t folds,
-                         uint64_t seed, uint32_t *part) {
+static heed_err by_group(const hd_rows *rows, const char *name, bool contained, double share,
+                         size_t folds, uint64_t seed, uint32_t *part) {
     uint32_t *group;
     size_t n_groups;
-    HD_TRY(numbered(rows, name, &group, &n_groups));
+    HD_TRY((contained ? hd_contained : numbered)(rows, name, &group, &n_groups));
     uint32_t *order = hd_calloc(n_groups + 1, sizeof *order);
     size_t *count = hd_calloc(n_groups + 1, sizeof *count);
     uint32_t *to = hd_calloc(n_groups + 1, sizeof *to);
@@ -87,8 +88,9 @@ static heed_err by_group(const hd_rows *rows, const char *name, double share, si
 static heed_err no_group(const hd_recipe *recipe) {
     hd_where where = hd_where_of(&recipe->spec, "data.split.by");
     hd_where_words place = hd_where_text(&where);
-    return HD_FAIL(HEED_INPUT, "%s: say which column holds the groups: 'group: name'",
-                   "%s：请指明分组所在的列：“group: 列名”", place.text);
+    return HD_FAIL(HEED_INPUT,
+                   "%s: say which column holds the groups (or the texts): 'group: name'",
+                   "%s：请指明分组（或文本）所在的列：“group: 列名”", place.text);
 }
 
 static heed_err assign(const hd_recipe *recipe, const hd_rows *rows, double share, size_t folds,
@@ -101,9 +103,10 @@ static heed_err assign(const hd_recipe *recipe, const hd_rows *rows, double shar
         by_order(rows->n, share, folds, part);
         return HEED_OK;
     }
-    if (way == HD_SPLIT_GROUP) {
+    if (way == HD_SPLIT_GROUP || way == HD_SPLIT_CONTAINED) {
         const char *group = recipe->split.group;
-        return group ? by_group(rows, group, share, folds, seed, part) : no_group(recipe);
+        if (!group) return no_group(recipe);
+        return by_group(rows, group, way == HD_SPLIT_CONTAINED, share, folds, seed, part);
     }
     bool stratified = way == HD_SPLIT_STRATIFIED;
     if (stratified && target_of(recipe)) {

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "prepare/image.h"
+#include "recipe/contained.h"
 #include "recipe/inputs.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -435,12 +436,61 @@ static void test_bad(void **state) {
     }
 }
 
+// ── Texts that are parts of each other ──
+
+static void texts_in_texts_stay_together(void **state) {
+    (void)state;
+    static const char *const texts[] = {"a fine film",
+                                        "fine film",
+                                        "this is a fine film .",
+                                        "fine",
+                                        "film .  twice",
+                                        "not fine at all",
+                                        "this is",
+                                        "",
+                                        "fine film",
+                                        "at allmost"};
+    enum { N = sizeof texts / sizeof *texts };
+    // "fine" stands in two long texts: the longer one has it.
+    static const uint32_t same_as[N] = {2, 2, 2, 2, 4, 5, 2, 7, 2, 9};
+    hd_rows rows;
+    json_t *list = json_array();
+    uint32_t *group;
+    size_t n;
+    for (size_t i = 0; i < N; i++)
+        json_array_append_new(list, json_pack("{s:s}", "text", texts[i]));
+    assert_int_equal(hd_rows_json(list, "rows", &rows), HEED_OK);
+    assert_int_equal(hd_contained(&rows, "text", &group, &n), HEED_OK);
+    assert_int_equal(n, 5);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(group[i] < n);
+        for (size_t j = 0; j < N; j++)
+            assert_int_equal(group[i] == group[j], same_as[i] == same_as[j]);
+    }
+    hd_free(group);
+    for (uint64_t call = 1; call < 12; call++) {
+        hd_mem_fail_at(call, true);
+        heed_err err = hd_contained(&rows, "text", &group, &n);
+        hd_mem_fail_at(0, false);
+        assert_true(err == HEED_MEMORY || err == HEED_OK);
+        if (err == HEED_OK) hd_free(group);
+    }
+    assert_int_equal(hd_contained(&rows, "words", &group, &n), HEED_INPUT);
+    hd_rows_clear(&rows);
+    json_decref(list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_saved),      cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_text),
-        cmocka_unit_test(test_characters), cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_digits),     cmocka_unit_test(test_augment),
+        cmocka_unit_test(texts_in_texts_stay_together),
+        cmocka_unit_test(test_saved),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_augment),
         cmocka_unit_test(test_bad),
     };
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
