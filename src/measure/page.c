@@ -255,6 +255,25 @@ static void add_leaders_head(hd_str *out, const columns *c) {
     hd_str_add(out, "</tr></thead><tbody>\n");
 }
 
+// What the figures were counted on.
+static void add_protocol(hd_str *out, const json_t *report) {
+    const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
+    bool untested = rows && !(hd_page_get(rows, "test") > 0);
+    hd_str_add(out, "<p class=\"soft\">");
+    if (untested) {
+        hd_page_words(out, WORDS("All on the same validation rows: there are no test rows.",
+                                 "全部在同一验证集上评估：没有测试集。"));
+    } else {
+        hd_page_words(
+            out, WORDS("All on the same test rows, which were read once, at the end. Below a "
+                       "figure: its 95% interval (bootstrap over rows). The difference is "
+                       "paired: both models on the same rows.",
+                       "全部在同一测试集上评估，测试集只在最后读取一次。指标下方为 95% "
+                       "置信区间（按行自助抽样）。差值为配对差值：两个模型在相同的行上比较。"));
+    }
+    hd_str_add(out, "</p>\n");
+}
+
 static void add_leaderboard(hd_str *out, const json_t *report) {
     const json_t *models = json_object_get(report, "models");
     const char *main = text_of(report, "main");
@@ -265,14 +284,7 @@ static void add_leaderboard(hd_str *out, const json_t *report) {
         c.baseline = json_string_value(json_object_get(versus, "baseline"));
     }
     hd_page_heading(out, 2, WORDS("Models compared", "模型比较"));
-    hd_str_add(out, "<p class=\"soft\">");
-    hd_page_words(out,
-                  WORDS("All on the same test rows, which were read once, at the end. Below a "
-                        "figure: its 95% interval (bootstrap over rows). The difference is "
-                        "paired: both models on the same rows.",
-                        "全部在同一测试集上评估，测试集只在最后读取一次。指标下方为 95% "
-                        "置信区间（按行自助抽样）。差值为配对差值：两个模型在相同的行上比较。"));
-    hd_str_add(out, "</p>\n");
+    add_protocol(out, report);
     add_leaders_head(out, &c);
     for (size_t i = 0; i < json_array_size(models) && i < MOST_MODELS; i++) {
         const json_t *model = json_array_get(models, i);

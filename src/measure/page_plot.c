@@ -12,7 +12,7 @@ enum {
     HEIGHT = 290,
     LEFT = 64,
     TOP = 30,
-    RIGHT = 14,
+    RIGHT = 20,
     BOTTOM = 44,
     COLOURS = 8,
     MOST_POINTS = 1500,

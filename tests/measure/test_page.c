@@ -293,14 +293,14 @@ static void reports_of_every_kind_are_whole(void **state) {
 // Several outputs are listed; several networks' diagnoses say whose they are; times are short.
 static void small_things_can_be_read(void **state) {
     (void)state;
-    json_t *report =
-        parse("{\"task\": \"values\", \"data\": {\"classes\": [\"a\"], \"files\": [{\"name\": "
-              "\"f\"}]}, \"curves\": {\"one\": {}, \"two\": {}}, \"diagnosis\": [{\"level\": "
-              "\"ok\", \"model\": \"two\", \"what\": \"sound\", \"try\": \"nothing\"}], "
-              "\"worst\": [{\"truth\": [1.5, 2], \"predicted\": [3, 4]}], \"models\": [{\"name\": "
-              "\"network\", \"kind\": \"network\", \"label\": {\"en\": \"network\", \"zh\": "
-              "\"网络\"}, \"fit_seconds\": 2.7e-06, \"predict_ms_per_1000\": 1480.7, "
-              "\"evaluation\": {\"mse\": 1}}]}");
+    json_t *report = parse(
+        "{\"task\": \"values\", \"data\": {\"rows\": {\"train\": 3}, \"classes\": [\"a\"], \"files\": [{\"name\": "
+        "\"f\"}]}, \"curves\": {\"one\": {}, \"two\": {}}, \"diagnosis\": [{\"level\": "
+        "\"ok\", \"model\": \"two\", \"what\": \"sound\", \"try\": \"nothing\"}], "
+        "\"worst\": [{\"truth\": [1.5, 2], \"predicted\": [3, 4]}], \"models\": [{\"name\": "
+        "\"network\", \"kind\": \"network\", \"label\": {\"en\": \"network\", \"zh\": "
+        "\"网络\"}, \"fit_seconds\": 2.7e-06, \"predict_ms_per_1000\": 1480.7, "
+        "\"evaluation\": {\"mse\": 1}}]}");
     hd_str page = page_of(report, NULL);
     assert_non_null(strstr(page.data, "1.5, 2</b>"));
     assert_non_null(strstr(page.data, "3, 4<"));
@@ -308,6 +308,7 @@ static void small_things_can_be_read(void **state) {
     assert_non_null(strstr(page.data, "<b>two"));
     assert_null(strstr(page.data, "nothing"));
     assert_null(strstr(page.data, "hash"));
+    assert_non_null(strstr(page.data, "there are no test rows"));
     assert_non_null(strstr(page.data, "&lt; 0.001"));
     assert_non_null(strstr(page.data, "1,481"));
     assert_non_null(strstr(page.data, "网络</span><small></small>"));
