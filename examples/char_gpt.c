@@ -19,7 +19,7 @@ typedef struct size {
     const char *checkpoint;
 } size;
 static const size small = {4, 128, 4, 64, 12, 2000, .002, 0, NULL},
-                  large = {6, 384, 6, 256, 8, 3600, .001, .1, "char_gpt.checkpoint.safetensors"};
+                  large = {6, 384, 6, 256, 8, 4500, .001, .2, "char_gpt.checkpoint.safetensors"};
 
 static int show(void *ctx, const heed_fit_progress *p) {
     (void)ctx;
