@@ -156,6 +156,7 @@ void hd_page_bytes(hd_str *out, double value) {
 
 static const hd_page_figure figures[] = {
     {"accuracy", HD_TEXT("accuracy", "准确率"), true},
+    {"binary_accuracy", HD_TEXT("accuracy", "准确率"), true}, // of curves
     {"balanced_accuracy", HD_TEXT("balanced accuracy", "平衡准确率"), true},
     {"precision", HD_TEXT("precision", "精确率"), true},
     {"recall", HD_TEXT("recall", "召回率"), true},
