@@ -45,9 +45,9 @@ static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool across, vo
 }
 
 const hd_engine hd_engine_f32 = {
-    .kc = 512,
+    .kc = 1024,
     .k_unit = 1,
-    .k_across = 512,
+    .k_across = 1024,
     .ahead = 1 << 20,
     .group = 32,
     .a_element = sizeof(float),
