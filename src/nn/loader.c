@@ -201,7 +201,8 @@ heed_err hd_loader_begin(hd_loader *l, uint64_t epoch, size_t batch, size_t done
     if (!l->threaded) return HEED_OK;
     pthread_mutex_lock(&l->mutex);
     l->paused = false;
-    l->idle = false; // by its own word only: who pauses it before it has woken waits until it sleeps again
+    l->idle = false; // by its own word only: who pauses it before it has woken waits until it
+                     // sleeps again
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
     return l->started ? HEED_OK : start(l);

@@ -91,7 +91,8 @@ static const hd_option top_rows[] = {
      .doc = HD_TEXT("of everything random", "随机数种子")},
     {.name = NULL}};
 
-static const char *const by_words[] = {"auto", "random", "stratified", "order", "group", "contained", NULL};
+static const char *const by_words[] = {"auto",  "random",    "stratified", "order",
+                                       "group", "contained", NULL};
 
 static const hd_option split_rows[] = {
     {.name = "validation",

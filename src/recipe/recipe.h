@@ -25,7 +25,14 @@ typedef struct hd_recipe_split {
     int64_t folds;     // 0: none
     const char *group; // column
 } hd_recipe_split;
-enum { HD_SPLIT_AUTO, HD_SPLIT_RANDOM, HD_SPLIT_STRATIFIED, HD_SPLIT_ORDER, HD_SPLIT_GROUP, HD_SPLIT_CONTAINED };
+enum {
+    HD_SPLIT_AUTO,
+    HD_SPLIT_RANDOM,
+    HD_SPLIT_STRATIFIED,
+    HD_SPLIT_ORDER,
+    HD_SPLIT_GROUP,
+    HD_SPLIT_CONTAINED
+};
 
 typedef struct hd_recipe_train {
     const json_t *loss, *optimizer, *schedule, *batch_schedule, *metrics, *freeze;
