@@ -61,7 +61,7 @@ heed_err hd_fit_classic(const hd_prepared *p, const hd_recipe_classic *classic,
 }
 
 heed_err hd_run_classic(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
-                        size_t threads, float **out) {
+                        size_t threads, float **out, double *used) {
     hd_classic_facts facts = hd_classic_describe(scorer->classic);
     if (facts.k != target->k || facts.classes != (target->task == HD_RECIPE_CLASSES)) {
         return HD_FAIL(HEED_CORRUPT, "the model gives %zu values where %zu are wanted",
@@ -70,8 +70,10 @@ heed_err hd_run_classic(const hd_scorer *scorer, const hd_target *target, const 
     hd_pool *pool = NULL;
     HD_TRY(hd_pool_new(threads, &pool));
     float *scores = hd_calloc(samples->n * target->k + 1, sizeof *scores);
+    double begun = seconds();
     heed_err err = scores ? hd_classic_predict(scorer->classic, &samples->features, pool, scores)
                           : HD_FAIL_MEMORY(samples->n * target->k * sizeof *scores);
+    *used += seconds() - begun;
     hd_pool_free(pool);
     if (err != HEED_OK) {
         hd_free(scores);

@@ -4,7 +4,6 @@
 // labels and gives logits of a softmax; bce takes a 1 among zeros (or one value, of two classes)
 // and gives logits of sigmoids; mse on classes takes a 1 among zeros and gives shares.
 #include <math.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "classic/classifier.h"
@@ -204,27 +203,12 @@ static heed_err run_network(const hd_scorer *scorer, const hd_target *target,
     return err;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static heed_err run_classic(const hd_scorer *scorer, const hd_target *target,
-                            const hd_samples *samples, size_t threads, float **out,
-                            double *seconds) {
-    double begun = now();
-    heed_err err = hd_run_classic(scorer, target, samples, threads, out);
-    *seconds += now() - begun;
-    return err;
-}
-
 heed_err hd_scorer_time(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
                         size_t threads, float **out, double *seconds) {
     *out = NULL;
     HD_TRY((scorer->net       ? run_network
             : scorer->blended ? hd_run_blended
-                              : run_classic)(scorer, target, samples, threads, out, seconds));
+                              : hd_run_classic)(scorer, target, samples, threads, out, seconds));
     if (scorer->calibration) hd_calibration_apply(scorer->calibration, *out, samples->n);
     return HEED_OK;
 }

@@ -6,8 +6,9 @@
 
 #include "recipe/fit.h"
 
+// *seconds: grows by what the rows took.
 heed_err hd_run_classic(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
-                        size_t threads, float **out) HEED_CHECK;
+                        size_t threads, float **out, double *seconds) HEED_CHECK;
 heed_err hd_run_blended(const hd_scorer *scorer, const hd_target *target, const hd_samples *samples,
                         size_t threads, float **out, double *seconds) HEED_CHECK;
 
