@@ -19,6 +19,7 @@
 #include "heed/error.h"
 #include "recipe/predictor.h"
 #include "recipe/run_own.h"
+#include "reports.h"
 
 enum { ROWS = 240 };
 static char folder[64];
@@ -95,17 +96,8 @@ static json_t *run(const char *text, size_t threads, const char *out) {
     return report;
 }
 
-static const json_t *model_of(const json_t *report, const char *name) {
-    size_t i;
-    json_t *model;
-    json_array_foreach(json_object_get(report, "models"), i, model) {
-        if (strcmp(json_string_value(json_object_get(model, "name")), name) == 0) return model;
-    }
-    return NULL;
-}
-
 static const json_t *parts_of(const json_t *report) {
-    const json_t *settings = json_object_get(model_of(report, "blend"), "settings");
+    const json_t *settings = json_object_get(report_model(report, "blend"), "settings");
     return json_object_get(json_object_get(settings, "blend"), "parts");
 }
 
@@ -147,7 +139,7 @@ static void a_blend_says_in_serving_what_it_said_in_training(void **state) {
     (void)state;
     const char *out = path_of("leave");
     json_t *report = run(LEAVE "main: blend\nseeds: 2\ncalibrate: temperature\n", 1, out);
-    const json_t *blend = model_of(report, "blend"), *parts = parts_of(report);
+    const json_t *blend = report_model(report, "blend"), *parts = parts_of(report);
     double sum = 0;
     size_t i, bytes = 0;
     json_t *part;
@@ -159,7 +151,8 @@ static void a_blend_says_in_serving_what_it_said_in_training(void **state) {
         assert_int_equal(weight > 0, json_object_get(part, "file") != NULL);
         sum += weight;
         if (weight > 0)
-            bytes += (size_t)json_integer_value(json_object_get(model_of(report, name), "bytes"));
+            bytes +=
+                (size_t)json_integer_value(json_object_get(report_model(report, name), "bytes"));
     }
     assert_true(fabs(sum - 1) < 1e-12);
     assert_int_equal(json_integer_value(json_object_get(blend, "bytes")), bytes);
@@ -176,9 +169,9 @@ static void values_are_blended_too(void **state) {
     const char *out = path_of("tall");
     json_t *report = run(HEIGHT, 1, out);
     double error = json_number_value(
-        json_object_get(json_object_get(model_of(report, "blend"), "evaluation"), "mse"));
+        json_object_get(json_object_get(report_model(report, "blend"), "evaluation"), "mse"));
     double mean = json_number_value(
-        json_object_get(json_object_get(model_of(report, "mean"), "evaluation"), "mse"));
+        json_object_get(json_object_get(report_model(report, "mean"), "evaluation"), "mse"));
     assert_true(error < mean / 10);
     says_the_same(out);
     json_decref(report);
@@ -203,8 +196,8 @@ static void threads_change_nothing(void **state) {
     (void)state;
     json_t *one = run(LEAVE, 1, path_of("one")), *two = run(LEAVE, 2, path_of("two"));
     assert_true(json_equal(parts_of(one), parts_of(two)));
-    assert_true(json_equal(json_object_get(model_of(one, "blend"), "evaluation"),
-                           json_object_get(model_of(two, "blend"), "evaluation")));
+    assert_true(json_equal(json_object_get(report_model(one, "blend"), "evaluation"),
+                           json_object_get(report_model(two, "blend"), "evaluation")));
     json_decref(one);
     json_decref(two);
 }
@@ -216,7 +209,7 @@ static void a_blend_needs_all_its_parts(void **state) {
                          "compare: [tree, logistic, {naive_bayes: multinomial}]\n"
                          "blend: [logistic, naive_bayes]\nmain: tree\n",
                          1, path_of("failed"));
-    const json_t *error = json_object_get(model_of(report, "blend"), "error");
+    const json_t *error = json_object_get(report_model(report, "blend"), "error");
     assert_non_null(strstr(json_string_value(json_object_get(error, "en")), "naive_bayes"));
     json_decref(report);
 }

@@ -18,6 +18,7 @@
 #include "heed/error.h"
 #include "recipe/made.h"
 #include "recipe/predictor.h"
+#include "reports.h"
 
 static char folder[64];
 
@@ -54,18 +55,9 @@ static json_t *run(const char *recipe, const char *const *changes, size_t n, con
     return report;
 }
 
-static const json_t *model_of(const json_t *report, const char *name) {
-    size_t i;
-    json_t *model;
-    json_array_foreach(json_object_get(report, "models"), i, model) {
-        if (strcmp(json_string_value(json_object_get(model, "name")), name) == 0) return model;
-    }
-    return NULL;
-}
-
 static double figure(const json_t *report, const char *name, const char *what) {
     return json_number_value(
-        json_object_get(json_object_get(model_of(report, name), "evaluation"), what));
+        json_object_get(json_object_get(report_model(report, name), "evaluation"), what));
 }
 
 static json_t *run_text(const char *text, const char *out) {
@@ -122,9 +114,9 @@ static void test_forecasts(void **state) {
                  "compare: [mean, {seasonal: {lag: 6}}]\nmain: seasonal\nbaseline: "
                  "seasonal\n",
                  path_of("series"));
-    const json_t *versus = json_object_get(model_of(report, "network"), "versus");
+    const json_t *versus = json_object_get(report_model(report, "network"), "versus");
     assert_string_equal(json_string_value(json_object_get(versus, "baseline")), "seasonal");
-    assert_null(json_object_get(model_of(report, "seasonal"), "versus"));
+    assert_null(json_object_get(report_model(report, "seasonal"), "versus"));
     const json_t *list = json_object_get(report, "forecast");
     assert_int_equal(json_array_size(list), 4);
     for (size_t i = 0; i < 4; i++) {
@@ -144,9 +136,9 @@ static void test_iris(void **state) {
     json_t *report = run(RECIPES "/iris_mlp.yaml", NULL, 0, out);
     assert_true(figure(report, "network", "accuracy") > .85);
     assert_true(figure(report, "majority", "accuracy") < .5);
-    assert_int_equal(json_integer_value(json_object_get(model_of(report, "network"), "parameters")),
-                     43);
-    assert_non_null(json_object_get(model_of(report, "network"), "versus"));
+    assert_int_equal(
+        json_integer_value(json_object_get(report_model(report, "network"), "parameters")), 43);
+    assert_non_null(json_object_get(report_model(report, "network"), "versus"));
     assert_true(json_array_size(json_object_get(report, "diagnosis")) > 0);
     assert_true(json_array_size(json_object_get(
                     json_object_get(json_object_get(report, "curves"), "network"), "train_loss")) >
@@ -247,7 +239,7 @@ static void test_values(void **state) {
         out);
     assert_true(figure(report, "network", "r2") > .5);
     assert_true(figure(report, "mean", "r2") < .2);
-    const json_t *seeds = json_object_get(model_of(report, "network"), "seeds");
+    const json_t *seeds = json_object_get(report_model(report, "network"), "seeds");
     assert_int_equal(json_array_size(json_object_get(json_object_get(seeds, "mse"), "each")), 2);
     double value = figure(report, "network", "mse");
     assert_true(fabs(json_number_value(json_array_get(
