@@ -26,6 +26,7 @@ heed_err hd_door_open(hd_store *store, hd_keyring *keyring, hd_door **out) {
     hd_imap_init(&door->type_names);
     hd_seen_init(&door->load.seen);
     hd_recent_init(&door->recent);
+    hd_histories_init(&door->histories);
     hd_imap_init(&door->used_items);
     *out = door;
     return HEED_OK;
@@ -40,8 +41,14 @@ void hd_door_close(hd_door *door) {
     hd_imap_clear(&door->type_names);
     hd_load_reset(&door->load);
     hd_recent_clear(&door->recent);
+    hd_histories_clear(&door->histories);
     hd_imap_clear(&door->used_items);
     hd_free(door);
+}
+
+void hd_door_keep_histories(hd_door *door, size_t bytes) {
+    hd_histories_clear(&door->histories);
+    door->histories.most = bytes;
 }
 
 void hd_door_forget(hd_door *door) {

@@ -170,6 +170,9 @@ typedef struct hd_history_wish {
 heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
                          hd_arena *arena, int64_t *user_key, hd_door_event **out,
                          size_t *n) HEED_CHECK;
+// Keeps what such reads found in memory, at most so many bytes (0, as at the start: nothing), and
+// reads anew what changed since. Used within transactions that only read.
+void hd_door_keep_histories(hd_door *door, size_t bytes);
 
 typedef struct hd_door_review {
     int64_t key;

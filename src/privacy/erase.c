@@ -21,8 +21,7 @@ typedef struct step {
 #define COUNTED(field) offsetof(hd_rights_counts, field)
 
 static const step steps[] = {
-    {"UPDATE events_mark SET key = max(key, coalesce((SELECT max(key) FROM events"
-     " WHERE user_key = ?1), 0))",
+    {HD_SQL_EVENTS_REMOVED("coalesce((SELECT max(key) FROM events WHERE user_key = ?1), 0)"),
      NOT_COUNTED},
     {"DELETE FROM events WHERE user_key = ?1", COUNTED(events)},
     {"DELETE FROM events_waiting WHERE user_key = ?1", NOT_COUNTED},

@@ -243,8 +243,8 @@ heed_err hd_load_put(hd_door *door, int64_t batch, const hd_record *record, int6
 // ── Taking back ──
 
 static heed_err remove_batch(hd_door *door, int64_t batch, int64_t *n) {
-    HD_TRY(hd_store_exec(door->store, "UPDATE events_mark SET key = max(key,"
-                                      " coalesce((SELECT max(key) FROM events), 0))"));
+    HD_TRY(hd_store_exec(door->store,
+                         HD_SQL_EVENTS_REMOVED("coalesce((SELECT max(key) FROM events), 0)")));
     HD_TRY(HD_RUN(door, "DELETE FROM events WHERE batch = ?1", batch));
     int64_t removed = hd_store_changes(door->store);
     *n += removed;

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "privacy/consent.h"
 #include "privacy/door.h"
+#include "privacy/histories.h"
 #include "privacy/idcache.h"
 #include "privacy/seal.h"
 #include "privacy/seen.h"
@@ -28,6 +29,11 @@ heed_err hd_purpose_check(hd_purpose purpose, hd_may what) HEED_CHECK; // else H
     "quantity, currency) WHERE user_key IS NOT NULL;"
 #define HD_SQL_EVENTS_BY_ID \
     "CREATE UNIQUE INDEX events_by_id ON events(id_hash) WHERE id_hash IS NOT NULL;"
+
+// For whoever removes rows of `events`: the keys up to newest (an expression) aren't used again,
+// and histories that are kept are read anew.
+#define HD_SQL_EVENTS_REMOVED(newest) \
+    "UPDATE events_mark SET removals = removals + 1, key = max(key, " newest ")"
 
 // Both places where events stand, as a table expression of these columns (a list) and rows (a
 // condition): see recent.c.
@@ -54,6 +60,15 @@ typedef struct hd_load {
     hd_seen seen;
 } hd_load;
 
+// What stood in `events` when the histories that are kept were read, or looked at last: rows up to
+// a key, after so many removals. Keys only grow and rows don't change, so that tells all
+// (history.c).
+typedef struct hd_history_state {
+    uint64_t epoch; // the store's
+    int64_t newest, removals;
+    size_t limit; // how many rows of a person were read
+} hd_history_state;
+
 struct hd_door {
     hd_store *store; // borrowed
     uint64_t epoch;  // the store's, when the caches below were begun
@@ -66,6 +81,8 @@ struct hd_door {
     int64_t n_types;    // in the table; -1: not counted yet
     hd_load load;
     hd_recent recent;
+    hd_histories histories;
+    hd_history_state history_state;
     bool steady;        // the batch at hand keeps the events' indexes
     hd_imap used_items; // items that something refers to
     bool used_known;
@@ -192,6 +209,21 @@ typedef struct hd_event_list {
     hd_door_event *events;
     size_t n, cap;
 } hd_event_list;
+// Whose rows, in conditions on user_key; ?1: the person.
+#define HD_ONE_ID "= ?1"
+#define HD_ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
+// The number of rows, as ?2; 0: all.
+void hd_bind_limit(hd_query *q, size_t limit);
+// Turns the events from the n-th on round.
+void hd_event_list_turn(hd_event_list *list, size_t n);
+// The first n and the others, both in order of time, become one; of the same time, the first are
+// before.
+heed_err hd_event_list_merge(hd_event_list *list, size_t n) HEED_CHECK;
+// Leaves the last `limit` (0: all).
+void hd_event_list_last(hd_event_list *list, size_t limit);
+// A copy in the arena.
+heed_err hd_event_list_give(const hd_event_list *list, hd_arena *arena, hd_door_event **out,
+                            size_t *n) HEED_CHECK;
 // Replaces the list by a person's events, ids joined, in time order: the last `limit` (0: all).
 heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t limit,
                            hd_event_list *list) HEED_CHECK;

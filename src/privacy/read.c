@@ -129,18 +129,16 @@ heed_err hd_event_read(hd_door *door, hd_query *q, int at, hd_door_event *out) {
 }
 
 // In falling order; ?2: how many. What came lately is read by itself, a compound query costs more.
-#define ONE_ID "= ?1"
-#define ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"
 #define EVENTS_OF(from, who)                                        \
     "SELECT " HD_EVENT_COLUMNS " FROM " from " WHERE user_key " who \
     " ORDER BY time DESC, key DESC LIMIT ?2"
 static const char *const events_of[2][2] = {
-    {EVENTS_OF("events", ONE_ID), EVENTS_OF("events", ALL_IDS)},
-    {EVENTS_OF("events_recent", ONE_ID), EVENTS_OF("events_recent", ALL_IDS)}};
+    {EVENTS_OF("events", HD_ONE_ID), EVENTS_OF("events", HD_ALL_IDS)},
+    {EVENTS_OF("events_recent", HD_ONE_ID), EVENTS_OF("events_recent", HD_ALL_IDS)}};
 
 // The list's first n events and the others, both in order of time, become one; of the same time,
 // the first are before: their keys are lower.
-static heed_err merge_events(hd_event_list *list, size_t n) {
+heed_err hd_event_list_merge(hd_event_list *list, size_t n) {
     size_t more = list->n - n, to = list->n;
     if (more == 0 || n == 0) return HEED_OK;
     HD_TRY(hd_grow(&list->events, &list->cap, list->n + more, sizeof *list->events));
@@ -165,12 +163,12 @@ static heed_err read_events(hd_door *door, hd_query *q, hd_event_list *list) {
 }
 
 // What is bound as ?2, the number of rows.
-static void bind_limit(hd_query *q, size_t limit) {
+void hd_bind_limit(hd_query *q, size_t limit) {
     hd_query_bind_i64(q, 2, limit > 0 && limit < INT64_MAX ? (int64_t)limit : -1);
 }
 
 // Turns the events from the n-th on round.
-static void turn_round(hd_event_list *list, size_t n) {
+void hd_event_list_turn(hd_event_list *list, size_t n) {
     for (size_t i = n, j = list->n; i + 1 < j; i++) {
         hd_door_event swap = list->events[i];
         list->events[i] = list->events[--j];
@@ -178,7 +176,7 @@ static void turn_round(hd_event_list *list, size_t n) {
     }
 }
 
-static void keep_last(hd_event_list *list, size_t limit) {
+void hd_event_list_last(hd_event_list *list, size_t limit) {
     if (limit == 0 || list->n <= limit) return;
     memmove(list->events, list->events + list->n - limit, limit * sizeof *list->events);
     list->n = limit;
@@ -191,10 +189,10 @@ static heed_err collect_from(hd_door *door, const char *sql, int64_t person, siz
     size_t first = list->n;
     HD_TRY(hd_query_open(door->store, sql, &q));
     hd_query_bind_i64(q, 1, person);
-    bind_limit(q, limit);
+    hd_bind_limit(q, limit);
     heed_err err = read_events(door, q, list);
     hd_query_close(q);
-    turn_round(list, first);
+    hd_event_list_turn(list, first);
     return err;
 }
 
@@ -204,12 +202,12 @@ heed_err hd_events_collect(hd_door *door, int64_t person, bool joined, size_t li
     HD_TRY(collect_from(door, events_of[0][joined], person, limit, list));
     size_t first = list->n;
     HD_TRY(collect_from(door, events_of[1][joined], person, limit, list));
-    HD_TRY(merge_events(list, first));
-    keep_last(list, limit);
+    HD_TRY(hd_event_list_merge(list, first));
+    hd_event_list_last(list, limit);
     return HEED_OK;
 }
 
-static heed_err give_events(const hd_event_list *list, hd_arena *arena, hd_door_event **out,
+heed_err hd_event_list_give(const hd_event_list *list, hd_arena *arena, hd_door_event **out,
                             size_t *n) {
     *out = hd_arena_alloc(arena, (list->n ? list->n : 1) * sizeof **out);
     if (!*out) return HD_FAIL_MEMORY(list->n * sizeof **out);
@@ -228,75 +226,7 @@ heed_err hd_door_events(hd_door *door, hd_purpose purpose, int64_t user_key, siz
     heed_err err;
     HD_TRY_OUT(hd_users_person_for(door, purpose, user_key, &person, &joined));
     HD_TRY_OUT(hd_events_collect(door, person, joined, limit, &list));
-    err = give_events(&list, arena, out, n);
-out:
-    hd_free(list.events);
-    return err;
-}
-
-// A history has hundreds of events and is read at every request: only the columns that are needed,
-// and the key (which costs as much as two others) only for who names the evidence. From the newest
-// back, so that a limit ends the reading of a history that never ends (a robot's, a test's).
-#define HISTORY_OF(from, who, key)                                                \
-    "SELECT item_key, type, time, value" key " FROM " from " WHERE user_key " who \
-    " AND item_key IS NOT NULL ORDER BY time DESC, key DESC LIMIT ?2"
-#define HISTORIES_OF(from)                                                           \
-    {                                                                                \
-        {HISTORY_OF(from, ONE_ID, ""), HISTORY_OF(from, ALL_IDS, "")},               \
-            {HISTORY_OF(from, ONE_ID, ", key"), HISTORY_OF(from, ALL_IDS, ", key")}, \
-    }
-static const char *const histories[2][2][2] = {HISTORIES_OF("events"),
-                                               HISTORIES_OF("events_recent")};
-
-static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_event_list *list) {
-    bool row;
-    int64_t last = 0; // most events are of one type
-    const char *type = NULL;
-    for (;;) {
-        HD_TRY(hd_query_step(q, &row));
-        if (!row) return HEED_OK;
-        HD_TRY(hd_grow(&list->events, &list->cap, list->n + 1, sizeof *list->events));
-        int64_t type_key = hd_query_i64(q, 1);
-        if (!type || type_key != last) HD_TRY(hd_types_name(door, type_key, &type));
-        last = type_key;
-        list->events[list->n++] = (hd_door_event){.key = with_keys ? hd_query_i64(q, 4) : 0,
-                                                  .item_key = hd_query_i64(q, 0),
-                                                  .type = type,
-                                                  .value = hd_query_f64(q, 3),
-                                                  .quantity = (double)NAN,
-                                                  .time = hd_query_time(q, 2)};
-    }
-}
-
-static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
-                                hd_event_list *list) {
-    size_t first = 0;
-    for (int place = 0; place < 2; place++) {
-        hd_query *q;
-        first = list->n;
-        HD_TRY(hd_query_open(door->store, histories[place][wish.keys][joined], &q));
-        hd_query_bind_i64(q, 1, person);
-        bind_limit(q, wish.limit);
-        heed_err err = read_history(door, q, wish.keys, list);
-        hd_query_close(q);
-        HD_TRY(err);
-        turn_round(list, first);
-    }
-    HD_TRY(merge_events(list, first));
-    keep_last(list, wish.limit);
-    return HEED_OK;
-}
-
-heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
-                         hd_arena *arena, int64_t *user_key, hd_door_event **out, size_t *n) {
-    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
-    hd_door_sync(door);
-    bool joined;
-    hd_event_list list = {0};
-    heed_err err;
-    HD_TRY_OUT(hd_users_find_for(door, purpose, id, user_key, &joined));
-    HD_TRY_OUT(collect_history(door, *user_key, joined, wish, &list));
-    err = give_events(&list, arena, out, n);
+    err = hd_event_list_give(&list, arena, out, n);
 out:
     hd_free(list.events);
     return err;

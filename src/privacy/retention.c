@@ -182,7 +182,7 @@ static heed_err expire_events(hd_door *door, range r, hd_expired *out) {
                       &newest));
     HD_TRY(run_range(door, "DELETE FROM events WHERE " OLD_ROW IN_RANGE, r, &out->events));
     if (out->events == 0) return HEED_OK;
-    return HD_RUN(door, "UPDATE events_mark SET key = max(key, ?1)", newest);
+    return HD_RUN(door, HD_SQL_EVENTS_REMOVED("?1"), newest);
 }
 
 // What an import overwrote goes with the row that it overwrote.

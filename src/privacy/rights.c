@@ -254,7 +254,7 @@ static heed_err remove_event(hd_door *door, int64_t person, int64_t event) {
             HEED_NOT_FOUND, "event %lld is not one of this user's; 'heed users export' lists them",
             "事件 %lld 不属于该用户；“heed users export”会列出其全部事件", (long long)event);
     }
-    return HD_RUN(door, "UPDATE events_mark SET key = max(key, ?1)", event);
+    return HD_RUN(door, HD_SQL_EVENTS_REMOVED("?1"), event);
 }
 
 static heed_err remove_review(hd_door *door, int64_t person, int64_t review) {

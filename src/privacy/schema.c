@@ -155,6 +155,12 @@ static const char schema_3[] = "CREATE TABLE events_recent(key INTEGER PRIMARY K
           "CREATE INDEX events_recent_by_user ON events_recent(user_key)"
           " WHERE user_key IS NOT NULL;";
 
+// ── Version 4 ──
+
+// How often rows of `events` were removed: who keeps histories in memory looks (history.c).
+static const char schema_4[] =
+    "ALTER TABLE events_mark ADD COLUMN removals INTEGER NOT NULL DEFAULT 0;";
+
 static heed_err to_version_2(hd_store *store, void *ctx) {
     HD_TRY(hd_store_exec(store, schema_2_aside));
     HD_TRY(hd_store_exec(store, schema_2_users));
@@ -166,5 +172,6 @@ const hd_migration hd_privacy_migrations[] = {
     {.component = "privacy", .version = 1, .sql = schema_1},
     {.component = "privacy", .version = 2, .run = to_version_2},
     {.component = "privacy", .version = 3, .sql = schema_3},
+    {.component = "privacy", .version = 4, .sql = schema_4},
 };
 const size_t hd_privacy_n_migrations = sizeof hd_privacy_migrations / sizeof *hd_privacy_migrations;

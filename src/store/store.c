@@ -56,6 +56,10 @@ heed_err hd_store_scrub(hd_store *store) {
     return hd_store_checkpoint(store);
 }
 
+bool hd_store_is_reading(const hd_store *store) {
+    return store->depth > 0 && !store->writing;
+}
+
 uint64_t hd_store_epoch(const hd_store *store) {
     return store->epoch;
 }

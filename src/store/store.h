@@ -70,6 +70,8 @@ heed_err hd_store_begin(hd_store *store) HEED_CHECK;
 heed_err
 hd_store_commit(hd_store *store) HEED_CHECK; // durable when it returns; on failure rolled back
 void hd_store_rollback(hd_store *store);     // nothing begun: nothing done
+// Whether a transaction that only reads is open: what it sees is committed and stays as it is.
+bool hd_store_is_reading(const hd_store *store);
 // A number that grows whenever rows read before may no longer stand as they were read: an outermost
 // transaction began, or one of any depth was rolled back (savepoints and failed commits too). A
 // cache of rows is good for as long as it stays the same and a transaction is open.

@@ -230,6 +230,7 @@ static heed_err open_doors(heed_workspace *ws) {
     if (ws->mode == HEED_WRITE) HD_TRY(hd_privacy_note(ws->store, encrypts(ws)));
     HD_TRY(hd_door_open(ws->store, ws->keyring, &ws->door));
     hd_door_encrypt(ws->door, encrypts(ws));
+    hd_door_keep_histories(ws->door, (size_t)hd_settings_int(ws->settings, "recommend.cache"));
     set_bases(ws);
     HD_TRY(hd_zone_open(hd_settings_text(ws->settings, "time.zone"), &ws->zone));
     hd_signal_rules_init(&ws->signal_rules, ws->settings);

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What recommending reads of a person at every request, from memory where it can be (histories.c).
+//
+// Kept are the rows in `events`, which change seldom and in two ways only. New rows have keys above
+// all that stood there, so whose they are can be read in the order of keys; removals are counted in
+// the database (HD_SQL_EVENTS_REMOVED), and after one all is read anew. Both are looked at in the
+// transaction that reads, so the answer is that of the database, whoever wrote. Rejected: telling
+// the readers of a process what its writer changed (other processes write too), and a count of
+// changes by person in the database (a page more for each event that is written).
+#include <math.h>
+
+#include "base/mem.h"
+#include "privacy/own.h"
+
+// A history has hundreds of events and is read at every request: only the columns that are needed,
+// and the key (which costs as much as two others) only for who names the evidence. From the newest
+// back, so that a limit ends the reading of a history that never ends (a robot's, a test's).
+#define HISTORY_OF(from, who, key)                                                \
+    "SELECT item_key, type, time, value" key " FROM " from " WHERE user_key " who \
+    " AND item_key IS NOT NULL ORDER BY time DESC, key DESC LIMIT ?2"
+#define HISTORIES_OF(from)                                                                 \
+    {                                                                                      \
+        {HISTORY_OF(from, HD_ONE_ID, ""), HISTORY_OF(from, HD_ALL_IDS, "")},               \
+            {HISTORY_OF(from, HD_ONE_ID, ", key"), HISTORY_OF(from, HD_ALL_IDS, ", key")}, \
+    }
+static const char *const histories[2][2][2] = {HISTORIES_OF("events"),
+                                               HISTORIES_OF("events_recent")};
+
+static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_event_list *list) {
+    bool row;
+    int64_t last = 0; // most events are of one type
+    const char *type = NULL;
+    for (;;) {
+        HD_TRY(hd_query_step(q, &row));
+        if (!row) return HEED_OK;
+        HD_TRY(hd_grow(&list->events, &list->cap, list->n + 1, sizeof *list->events));
+        int64_t type_key = hd_query_i64(q, 1);
+        if (!type || type_key != last) HD_TRY(hd_types_name(door, type_key, &type));
+        last = type_key;
+        list->events[list->n++] = (hd_door_event){.key = with_keys ? hd_query_i64(q, 4) : 0,
+                                                  .item_key = hd_query_i64(q, 0),
+                                                  .type = type,
+                                                  .value = hd_query_f64(q, 3),
+                                                  .quantity = (double)NAN,
+                                                  .time = hd_query_time(q, 2)};
+    }
+}
+
+// Appends those of one place, in rising order.
+static heed_err history_from(hd_door *door, int place, int64_t person, bool joined,
+                             hd_history_wish wish, hd_event_list *list) {
+    hd_query *q;
+    size_t first = list->n;
+    HD_TRY(hd_query_open(door->store, histories[place][wish.keys][joined], &q));
+    hd_query_bind_i64(q, 1, person);
+    hd_bind_limit(q, wish.limit);
+    heed_err err = read_history(door, q, wish.keys, list);
+    hd_query_close(q);
+    hd_event_list_turn(list, first);
+    return err;
+}
+
+// ── Histories that are kept: what stands in `events` alone; what came lately is few rows ──
+
+static heed_err state_now(hd_door *door, hd_history_state *out) {
+    hd_query *q;
+    bool row;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT coalesce((SELECT max(key) FROM events), 0), removals "
+                         "FROM events_mark",
+                         &q));
+    heed_err err = hd_query_step(q, &row);
+    if (err == HEED_OK) {
+        out->newest = hd_query_i64(q, 0);
+        out->removals = hd_query_i64(q, 1);
+    }
+    hd_query_close(q);
+    return err;
+}
+
+static heed_err drop_changed(hd_door *door, int64_t after) {
+    hd_query *q;
+    bool row;
+    heed_err err;
+    HD_TRY(hd_query_open(door->store,
+                         "SELECT user_key FROM events NOT INDEXED WHERE key > ?1 "
+                         "AND user_key IS NOT NULL",
+                         &q));
+    hd_query_bind_i64(q, 1, after);
+    for (;;) {
+        HD_TRY_OUT(hd_query_step(q, &row));
+        if (!row) break;
+        hd_histories_drop(&door->histories, hd_query_i64(q, 0));
+    }
+out:
+    hd_query_close(q);
+    return err;
+}
+
+// More new rows than this are an import: then most histories have changed.
+enum { CHANGED_MOST = 1 << 13 };
+
+// Brings what is kept to the state of the transaction that reads.
+static heed_err sync_histories(hd_door *door, size_t limit) {
+    hd_history_state *before = &door->history_state;
+    hd_history_state now = {.epoch = hd_store_epoch(door->store), .limit = limit};
+    if (now.epoch == before->epoch && limit == before->limit) return HEED_OK;
+    HD_TRY(state_now(door, &now));
+    heed_err err = HEED_OK;
+    if (now.removals != before->removals || limit != before->limit || now.newest < before->newest ||
+        now.newest - before->newest > CHANGED_MOST)
+        hd_histories_clear(&door->histories);
+    else if (now.newest > before->newest && door->histories.bytes > 0)
+        err = drop_changed(door, before->newest);
+    if (err != HEED_OK) hd_histories_clear(&door->histories);
+    *before = now;
+    return err;
+}
+
+static heed_err give_kept(hd_door *door, const hd_kept_history *kept, bool with_keys,
+                          hd_event_list *list) {
+    HD_TRY(hd_grow(&list->events, &list->cap, list->n + kept->n, sizeof *list->events));
+    for (size_t i = 0; i < kept->n; i++) {
+        const hd_history_row *row = &kept->rows[i];
+        list->events[list->n++] = (hd_door_event){.key = with_keys ? row->key : 0,
+                                                  .item_key = row->item,
+                                                  .type = door->names.entries[row->type].key,
+                                                  .value = (double)row->value,
+                                                  .quantity = (double)NAN,
+                                                  .time = row->time};
+    }
+    return HEED_OK;
+}
+
+static bool fits(const hd_door_event *e) {
+    bool exact = isnan(e->value) || (double)(float)e->value == e->value;
+    return exact && e->item_key >= 0 && e->item_key <= UINT32_MAX && e->key <= UINT32_MAX;
+}
+
+static void keep_history(hd_door *door, int64_t person, bool keys, const hd_door_event *events,
+                         size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!fits(&events[i])) return;
+    hd_kept_history *kept = hd_histories_put(&door->histories, person, n);
+    if (!kept) return;
+    kept->keys = keys;
+    uint64_t type = 0; // its number among the names: all that are read stand there
+    for (size_t i = 0; i < n; i++) {
+        const hd_door_event *e = &events[i];
+        if (i == 0 || e->type != e[-1].type)
+            hd_map_get(&door->names, e->type, strlen(e->type), &type);
+        kept->rows[i] = (hd_history_row){.time = e->time,
+                                         .item = (uint32_t)e->item_key,
+                                         .type = (uint32_t)type,
+                                         .key = (uint32_t)e->key,
+                                         .value = (float)e->value};
+    }
+}
+
+// What stands in `events`, from memory where it can be.
+static heed_err standing_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
+                                 hd_event_list *list) {
+    bool keeps = door->histories.most > 0 && !joined && hd_store_is_reading(door->store);
+    if (!keeps) return history_from(door, 0, person, joined, wish, list);
+    HD_TRY(sync_histories(door, wish.limit));
+    const hd_kept_history *kept = hd_histories_get(&door->histories, person);
+    if (kept && (kept->keys || !wish.keys)) return give_kept(door, kept, wish.keys, list);
+    HD_TRY(history_from(door, 0, person, joined, wish, list));
+    keep_history(door, person, wish.keys, list->events, list->n);
+    return HEED_OK;
+}
+
+static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
+                                hd_event_list *list) {
+    HD_TRY(standing_history(door, person, joined, wish, list));
+    size_t first = list->n;
+    HD_TRY(history_from(door, 1, person, joined, wish, list));
+    HD_TRY(hd_event_list_merge(list, first));
+    hd_event_list_last(list, wish.limit);
+    return HEED_OK;
+}
+
+heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
+                         hd_arena *arena, int64_t *user_key, hd_door_event **out, size_t *n) {
+    HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
+    hd_door_sync(door);
+    bool joined;
+    hd_event_list list = {0};
+    heed_err err;
+    HD_TRY_OUT(hd_users_find_for(door, purpose, id, user_key, &joined));
+    HD_TRY_OUT(collect_history(door, *user_key, joined, wish, &list));
+    err = hd_event_list_give(&list, arena, out, n);
+out:
+    hd_free(list.events);
+    return err;
+}
