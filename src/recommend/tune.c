@@ -94,17 +94,21 @@ static bool has_grid(const hd_method *method) {
     return false;
 }
 
-heed_err hd_tune(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
-                 uint64_t seed, hd_pool *pool, double *values, json_t **log) {
+typedef heed_err (*trials_fn)(const search *s, double *values);
+
+// Makes the validation split and runs the trials on it.
+static heed_err run_on(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
+                       uint64_t seed, hd_pool *pool, trials_fn trials, double *values,
+                       json_t **log) {
     heed_err err = HEED_OK;
     hd_split split = {0};
     for (size_t i = 0; i < method->n_params; i++) values[i] = method->params[i].initial;
     search s = {&split, method, seed, pool, json_array()};
     if (!s.log) return HD_FAIL_MEMORY(0);
-    if (has_grid(method)) {
+    if (trials) {
         HD_TRY_OUT(hd_split_make(train, protocol, seed, &split));
         thin_cases(&split);
-        if (split.n_cases > 0) HD_TRY_OUT(run_search(&s, values));
+        if (split.n_cases > 0) HD_TRY_OUT(trials(&s, values));
     }
     *log = s.log;
     s.log = NULL;
@@ -112,4 +116,20 @@ out:
     json_decref(s.log);
     hd_split_clear(&split);
     return err;
+}
+
+heed_err hd_tune(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
+                 uint64_t seed, hd_pool *pool, double *values, json_t **log) {
+    trials_fn trials = has_grid(method) ? run_search : NULL;
+    return run_on(train, protocol, method, seed, pool, trials, values, log);
+}
+
+static heed_err run_initial(const search *s, double *values) {
+    double score;
+    return try_values(s, values, &score);
+}
+
+heed_err hd_tune_not(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
+                     uint64_t seed, hd_pool *pool, double *values, json_t **log) {
+    return run_on(train, protocol, method, seed, pool, run_initial, values, log);
 }

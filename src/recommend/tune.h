@@ -16,4 +16,9 @@
 heed_err hd_tune(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
                  uint64_t seed, hd_pool *pool, double *values, json_t **log) HEED_CHECK;
 
+// The same with the method's initial values alone: one trial, so that methods which aren't tuned
+// can be compared. Cost: one fit.
+heed_err hd_tune_not(const hd_sparse *train, const hd_protocol *protocol, const hd_method *method,
+                     uint64_t seed, hd_pool *pool, double *values, json_t **log) HEED_CHECK;
+
 #endif

@@ -7,8 +7,9 @@
 // written to the database, so a training runs beside a server or any other writer; train.lock keeps
 // trainings apart.
 //
-// Each method's parameters are chosen on a validation split (leave the last event out) by NDCG@10,
-// and the method whose best trial is highest wins; ties go to the earlier one, so that nothing
+// Each method's parameters are chosen on a validation split (leave the last event out) by NDCG@10
+// (with train.tune off, its initial ones are tried there), and the method whose best trial is
+// highest wins; ties go to the earlier one, so that nothing
 // replaces `popular` without being better. Then every method is fitted on all events with its
 // chosen parameters and saved, for two reasons: another can be put in force without training, and
 // `popular` must stand beside the winner to serve users without a history.
@@ -154,12 +155,9 @@ static double best_trial(const json_t *search) {
 }
 
 static heed_err search_values(training *t, candidate *c) {
-    if (hd_settings_bool(t->ws->settings, "train.tune"))
-        return hd_tune(&t->data.events, hd_protocol_find("loo"), c->method, t->seed, t->pool,
-                       c->values, &c->search);
-    for (size_t i = 0; i < c->method->n_params; i++) c->values[i] = c->method->params[i].initial;
-    c->search = json_array();
-    return c->search ? HEED_OK : HD_FAIL_MEMORY(0);
+    bool tune = hd_settings_bool(t->ws->settings, "train.tune");
+    return (tune ? hd_tune : hd_tune_not)(&t->data.events, hd_protocol_find("loo"), c->method,
+                                          t->seed, t->pool, c->values, &c->search);
 }
 
 static heed_err try_candidate(training *t, candidate *c) {

@@ -311,6 +311,24 @@ static void tuning_validates_on_held_out(void **state) {
     hd_sparse_clear(&events);
 }
 
+// Not tuned, a method is tried once, with what it begins with, on the same held-out items.
+static void untuned_is_tried_once(void **state) {
+    (void)state;
+    hd_sparse events = walks(true);
+    double values[3], tuned[3];
+    json_t *log = NULL, *search = NULL;
+    assert_int_equal(
+        hd_tune_not(&events, hd_protocol_find("loo"), &toy_method, 1, NULL, values, &log), HEED_OK);
+    assert_int_equal(
+        hd_tune(&events, hd_protocol_find("loo"), &toy_method, 1, NULL, tuned, &search), HEED_OK);
+    assert_true(values[0] == 2 && values[1] == .5 && values[2] == 7);
+    assert_int_equal(json_array_size(log), 1);
+    assert_true(json_equal(json_array_get(log, 0), json_array_get(search, 0)));
+    json_decref(log);
+    json_decref(search);
+    hd_sparse_clear(&events);
+}
+
 // Of more than 10,000 users every second (here) is ranked, and the choice is the same.
 static void tuning_ranks_some_of_many(void **state) {
     (void)state;
@@ -511,6 +529,7 @@ int main(void) {
         cmocka_unit_test(tuning_finds_the_step),
         cmocka_unit_test(held_out_is_never_seen),
         cmocka_unit_test(tuning_validates_on_held_out),
+        cmocka_unit_test(untuned_is_tried_once),
         cmocka_unit_test(tuning_ranks_some_of_many),
         cmocka_unit_test(tuning_without_anybody),
         cmocka_unit_test(not_applicable),

@@ -64,6 +64,28 @@ static void test_trains_and_serves(void **state) {
     heed_workspace_close(ws);
 }
 
+// Without tuning the methods are compared all the same: the better one is put in force.
+static void test_untuned_is_compared(void **state) {
+    shop *s = *state;
+    heed_workspace *ws = shop_workspace(s, HEED_WRITE);
+    must(heed_workspace_set(ws, "train.tune", "false"));
+    json_t *result = train(ws, NULL), *trial;
+    size_t i;
+    double best = -1;
+    const char *winner = NULL;
+    json_array_foreach(json_object_get(result, "validation"), i, trial) {
+        double figure = json_number_value(json_object_get(trial, "ndcg@10"));
+        assert_true(json_is_number(json_object_get(trial, "ndcg@10")));
+        assert_int_equal(json_array_size(json_object_get(trial, "search")), 1);
+        if (figure > best) winner = text_of(trial, "method");
+        if (figure > best) best = figure;
+    }
+    assert_true(i >= 4 && best > 0);
+    assert_string_equal(text_of(result, "method"), winner);
+    json_decref(result);
+    heed_workspace_close(ws);
+}
+
 // Nobody waits for a training, and only another training is kept out.
 typedef struct beside {
     const shop *s;
@@ -427,6 +449,7 @@ static void test_signals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_trains_and_serves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_untuned_is_compared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trains_beside_a_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rules_and_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_method_serves, setup, teardown),
