@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// rate [--path TEMPLATE] HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]: GETs at a fixed rate,
-// evenly spaced, whatever the answers take. A latency counts from the moment a request was due, so
-// neither a server that stalls nor a client that comes late can hide it (coordinated omission); how
-// late the requests were sent (for want of a processor, or of an idle connection) is told beside
-// it. TEMPLATE holds a %u for the user's number; KEY "-": none is sent.
+// rate [--path TEMPLATE] [--seed N] [--latencies FILE] HOST PORT KEY RATE SECONDS [CONNECTIONS]
+// [USERS]: GETs at a fixed rate, evenly spaced, whatever the answers take. A latency counts from
+// the moment a request was due, so neither a server that stalls nor a client that comes late can
+// hide it (coordinated omission); how late the requests were sent (for want of a processor, or of
+// an idle connection) is told beside it. TEMPLATE holds a %u for the user's number, drawn by the
+// seed; KEY "-": none is sent. FILE gets every latency, in ms, a line each, so that runs can be
+// counted together.
 //
 // The connection that has been idle longest is asked next, so all are asked equally often, as by
 // wrk2 and by a pool of an application. (The one that was answered last, a stack instead of a ring,
@@ -38,7 +40,7 @@ typedef struct client {
 } client;
 
 typedef struct run {
-    const char *path, *key;
+    const char *path, *key, *latencies;
     double rate, begun;
     size_t total, sent, done, bad;
     unsigned users;
@@ -159,16 +161,33 @@ static void tell(run *r) {
            r->late[n * 99 / 100] * 1e3);
 }
 
+// Writes down each latency; the order is that of their size.
+static int write_down(const run *r) {
+    FILE *f = r->latencies ? fopen(r->latencies, "w") : NULL;
+    if (!r->latencies) return 0;
+    for (size_t i = 0; f && i < r->done; i++) fprintf(f, "%.4f\n", r->latency[i] * 1e3);
+    if (f && fclose(f) == 0) return 0;
+    perror(r->latencies);
+    return 1;
+}
+
+// Takes the options off the front; *argc and *argv go on behind them.
+static void take_options(run *r, int *argc, char ***argv) {
+    for (; *argc > 2 && strncmp((*argv)[1], "--", 2) == 0; *argc -= 2, *argv += 2) {
+        const char *name = (*argv)[1], *value = (*argv)[2];
+        if (strcmp(name, "--path") == 0) r->path = value;
+        if (strcmp(name, "--latencies") == 0) r->latencies = value;
+        if (strcmp(name, "--seed") == 0)
+            r->random *= 2 * strtoul(value, NULL, 10) + 1; // odd: not 0
+    }
+}
+
 int main(int argc, char **argv) {
     static run r = {.path = "/api/v1/recommend/%u?n=10", .random = 88172645463325252u};
-    if (argc > 2 && strcmp(argv[1], "--path") == 0) {
-        r.path = argv[2];
-        argv += 2;
-        argc -= 2;
-    }
+    take_options(&r, &argc, &argv);
     if (argc < 6) {
-        fprintf(stderr,
-                "rate [--path TEMPLATE] HOST PORT KEY RATE SECONDS [CONNECTIONS] [USERS]\n");
+        fprintf(stderr, "rate [--path TEMPLATE] [--seed N] [--latencies FILE] HOST PORT KEY RATE "
+                        "SECONDS [CONNECTIONS] [USERS]\n");
         return 2;
     }
     r.key = argv[3];
@@ -187,5 +206,5 @@ int main(int argc, char **argv) {
     }
     ask(&r);
     tell(&r);
-    return 0;
+    return write_down(&r);
 }
