@@ -32,6 +32,7 @@ typedef struct hd_fit_env {
     // A file as the recipe names it (a network to begin from), in the arena.
     heed_err (*find)(void *ctx, const char *name, hd_arena *arena, const char **out);
     void *find_ctx;
+    uint64_t steps; // a network ends after so many and keeps no best: it was chosen; 0: as it says
 } hd_fit_env;
 
 // One of three, and what mends its probabilities.
@@ -63,6 +64,8 @@ typedef struct hd_fitted {
 } hd_fitted;
 void hd_fitted_clear(hd_fitted *fitted);
 
+// As often as the recipe says (`members`): several are a blend of equals, and size and time all
+// theirs.
 heed_err hd_fit_network(const hd_prepared *prepared, const hd_recipe_network *network,
                         const hd_fit_env *env, hd_fitted *out) HEED_CHECK;
 heed_err hd_fit_classic(const hd_prepared *prepared, const hd_recipe_classic *classic,

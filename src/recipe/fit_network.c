@@ -290,6 +290,11 @@ static heed_err train_opts(network_fit *f) {
                               .progress = env->progress,
                               .ctx = env->ctx,
                               .watch = f->watch};
+    if (env->steps > 0) {
+        f->opts.steps = (size_t)env->steps;
+        f->opts.patience = 0;
+        f->opts.restore_best = false;
+    }
     return train_texts(f);
 }
 
@@ -367,8 +372,8 @@ static heed_err fit(network_fit *f, hd_fitted *out) {
     return hd_watch_json(f->watch, &out->gradients);
 }
 
-heed_err hd_fit_network(const hd_prepared *prepared, const hd_recipe_network *network,
-                        const hd_fit_env *env, hd_fitted *out) {
+heed_err hd_fit_net(const hd_prepared *prepared, const hd_recipe_network *network,
+                    const hd_fit_env *env, hd_fitted *out) {
     network_fit f = {.prepared = prepared, .network = network, .env = env};
     *out = (hd_fitted){.gradients = NULL};
     hd_arena_init(&f.arena);

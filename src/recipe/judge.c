@@ -145,7 +145,7 @@ static heed_err is_near(const hd_run *run, const hd_run_model *model, const hd_r
     *out = false;
     if (model->validation.n == 0 || task_of(run) == HD_TASK_LANGUAGE) return HEED_OK;
     hd_evaluation_opts opts = evaluation_opts(run);
-    opts.block = run->prepared.samples[HD_PART_VALIDATION].block;
+    opts.block = run->validation_block;
     hd_predictions one = hd_run_predictions(run, HD_PART_VALIDATION, &model->validation);
     hd_predictions other = hd_run_predictions(run, HD_PART_VALIDATION, &better->validation);
     HD_TRY(hd_paired_compare(&one, &other, figure, &opts, &paired));

@@ -179,7 +179,20 @@ static heed_err copy_rows(const hd_rows *from, hd_rows *out) {
     return err;
 }
 
-heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+// What there is for validation: to the training rows, or put aside from them.
+static heed_err place_validation(const hd_recipe *recipe, bool whole, hd_input_parts *out) {
+    hd_rows *train = &out->rows[HD_PART_TRAIN], *validation = &out->rows[HD_PART_VALIDATION];
+    double share = recipe->split.validation;
+    if (whole && validation->n > 0) {
+        HD_TRY(hd_rows_append(train, validation));
+        hd_rows_clear(validation);
+        return HEED_OK;
+    }
+    if (whole || validation->n > 0 || share <= 0) return HEED_OK;
+    return put_aside(recipe, train, share, 0, 0, validation);
+}
+
+heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold, bool whole,
                         hd_input_parts *out) {
     const hd_recipe_split *split = &recipe->split;
     for (int p = 0; p < HD_PARTS; p++) HD_TRY(copy_rows(&raw->rows[p], &out->rows[p]));
@@ -190,9 +203,7 @@ heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size
     } else if (split->folds == 0 && raw->rows[HD_PART_TEST].n == 0 && split->test > 0) {
         HD_TRY(put_aside(recipe, train, split->test, 0, 0, &out->rows[HD_PART_TEST]));
     }
-    if (raw->rows[HD_PART_VALIDATION].n == 0 && split->validation > 0) {
-        HD_TRY(put_aside(recipe, train, split->validation, 0, 0, &out->rows[HD_PART_VALIDATION]));
-    }
+    HD_TRY(place_validation(recipe, whole, out));
     if (train->n > train->first) return HEED_OK;
     return HD_FAIL(HEED_INPUT, "no training rows are left: %zu rows are too few for this split",
                    "划分后没有训练数据：%zu 行太少", raw->rows[HD_PART_TRAIN].n);

@@ -131,14 +131,14 @@ static heed_err check_truth(const hd_prepared *p) {
     return err;
 }
 
-heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
-                         unsigned wanted, hd_prepared *out) {
+static heed_err fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold, bool whole,
+                    unsigned wanted, hd_prepared *out) {
     hd_arena arena;
     *out = (hd_prepared){.recipe = recipe, .kind = hd_recipe_input(recipe), .wanted = wanted};
     hd_target_init(&out->target);
     hd_input_parts_init(&out->parts);
     hd_arena_init(&arena);
-    heed_err err = hd_parts_split(recipe, raw, fold, &out->parts);
+    heed_err err = hd_parts_split(recipe, raw, fold, whole, &out->parts);
     if (err == HEED_OK) err = fit_input(out, &arena);
     if (err == HEED_OK) err = hd_prepared_apply(out, HD_PART_TRAIN);
     if (err == HEED_OK) err = check_truth(out);
@@ -146,6 +146,16 @@ heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, siz
     hd_arena_clear(&arena);
     if (err != HEED_OK) hd_prepared_clear(out);
     return err;
+}
+
+heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+                         unsigned wanted, hd_prepared *out) {
+    return fit(recipe, raw, fold, false, wanted, out);
+}
+
+heed_err hd_prepared_whole(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+                           unsigned wanted, hd_prepared *out) {
+    return fit(recipe, raw, fold, true, wanted, out);
 }
 
 void hd_prepared_clear(hd_prepared *p) {

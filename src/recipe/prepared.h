@@ -13,8 +13,9 @@
 #define HD_NO_FOLD SIZE_MAX
 
 // raw: as the input read it. fold: of recipe->split.folds, or HD_NO_FOLD: then, where there are
-// folds, no row is a test row. out: borrows the cells of raw, and must be initialised.
-heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+// folds, no row is a test row. whole: the validation rows stand among the training rows. out:
+// borrows the cells of raw, and must be initialised.
+heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold, bool whole,
                         hd_input_parts *out) HEED_CHECK;
 
 // ── Samples ──
@@ -35,6 +36,9 @@ typedef struct hd_prepared {
 // HD_PART_VALIDATION are applied; the test rows only by hd_prepared_apply.
 heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
                          unsigned wanted, hd_prepared *out) HEED_CHECK;
+// The same with the validation rows among the training rows: when everything is chosen.
+heed_err hd_prepared_whole(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
+                           unsigned wanted, hd_prepared *out) HEED_CHECK;
 heed_err hd_prepared_apply(hd_prepared *prepared, hd_part part) HEED_CHECK;
 void hd_prepared_clear(hd_prepared *prepared);
 

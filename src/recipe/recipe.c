@@ -22,6 +22,7 @@ typedef struct top_keys {
         *blend, *variants, *expect, *label, *sample;
     int64_t seeds, seed;
     int task;
+    bool refit;
 } top_keys;
 
 static const char *const task_words[] = {"classes", "values", "language", NULL};
@@ -74,6 +75,8 @@ static const hd_option top_rows[] = {
     KEY(expect, JSON, "what must hold: {parameters: 43}", "必须成立的：{parameters: 43}"),
     KEY(scale_target, TEXT, "of values: none (default) or standard",
         "数值目标：none（默认）或 standard"),
+    KEY(refit, BOOL, "when everything is chosen, train on the validation rows too",
+        "选定之后，连同验证行一起重新训练"),
     KEY(sample, JSON, "of language: what is written after training", "语言任务：训练后生成什么"),
     {.name = "seeds",
      .type = HD_OPTION_INT,
@@ -170,6 +173,14 @@ static const hd_option train_rows[] = {
     TRAIN(restore_best, BOOL, 0, "ends with the best weights seen", "结束时恢复最佳权重"),
     TRAIN(freeze, JSON, 0, "weights that aren't trained, by pattern", "不训练的权重（按模式）"),
     TRAIN(start, TEXT, 0, "a saved network to begin from", "从某个已保存的网络开始"),
+    {.name = "members",
+     .type = HD_OPTION_INT,
+     .at = offsetof(hd_recipe_train, members),
+     .initial = 1,
+     .min = 1,
+     .max = HD_RECIPE_MODELS,
+     .doc = HD_TEXT("trained so often, each time from another seed, and averaged",
+                    "以不同种子训练几次并取平均")},
     {.name = "precision",
      .type = HD_OPTION_WORD,
      .at = offsetof(hd_recipe_train, precision),
@@ -294,7 +305,10 @@ static heed_err read_train(hd_recipe *r, const json_t *value, const char *path,
     }
     HD_TRY(hd_options_read(train_rows, value, &where, out));
     out->where = where;
-    return HEED_OK;
+    if (out->members == 1 || r->task != HD_RECIPE_LANGUAGE) return HEED_OK;
+    where = hd_where_key(&where, "members");
+    return HD_FAIL(HEED_INPUT, "%s: a model of language is one network: members: 1",
+                   "%s：语言模型只能是一个网络：members: 1", hd_where_text(&where).text);
 }
 
 // A variant's `train:` says what is otherwise: the rest is the recipe's.
@@ -481,6 +495,14 @@ static heed_err read_blend(hd_recipe *r, const json_t *list) {
     return HEED_OK;
 }
 
+// Of language the validation rows may be what is judged by.
+static heed_err check_refit(const hd_recipe *r) {
+    hd_where where = hd_where_of(&r->spec, "refit");
+    if (!r->refit || r->task != HD_RECIPE_LANGUAGE) return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "%s: is of classes and of values", "%s：仅用于分类和数值任务",
+                   hd_where_text(&where).text);
+}
+
 static heed_err check_main(hd_recipe *r) {
     static const char *const words[] = {"best", HD_BLEND_NAME};
     hd_where where = hd_where_of(&r->spec, "main");
@@ -514,6 +536,7 @@ static heed_err read_root(hd_recipe *r) {
     r->parameters = expect.parameters;
     r->seeds = top.seeds;
     r->seed = top.seed;
+    r->refit = top.refit;
     r->sample = top.sample;
     r->sample_where = hd_where_of(&r->spec, "sample");
     HD_TRY(read_data(r, top.data));
@@ -524,6 +547,7 @@ static heed_err read_root(hd_recipe *r) {
                        "%s：没有要训练的模型：请加入“network:”或“compare:”", r->spec.name);
     }
     HD_TRY(read_blend(r, top.blend));
+    HD_TRY(check_refit(r));
     return check_main(r);
 }
 

@@ -37,7 +37,7 @@ enum {
 typedef struct hd_recipe_train {
     const json_t *loss, *optimizer, *schedule, *batch_schedule, *metrics, *freeze;
     const char *monitor, *start;
-    int64_t epochs, steps, batch, accumulate, validate_every, patience;
+    int64_t epochs, steps, batch, accumulate, validate_every, patience, members;
     double clip_norm, clip_value, average;
     bool restore_best;
     int precision;
@@ -87,6 +87,7 @@ typedef struct hd_recipe {
     const char *main;      // "network", a variant's name, a classical one's, "blend", or "best"
     const char *baseline;  // what the others are compared with; NULL: the linear one
     const char *scale_target;
+    bool refit;         // on training and validation rows together, when everything is chosen
     int64_t parameters; // expected of the network; −1: not said
     int64_t seeds;
     int64_t seed;

@@ -111,6 +111,14 @@ static heed_err add_notes(const hd_run *run, json_t *notes) {
             &note));
         HD_TRY(hd_json_append(notes, note));
     }
+    if (run->refit) {
+        HD_TRY(hd_both_languages(
+            (hd_text)HD_TEXT("when everything was chosen, all models were trained again on the "
+                             "training and validation rows together",
+                             "一切选定之后，所有模型用训练行与验证行一起重新训练"),
+            &note));
+        HD_TRY(hd_json_append(notes, note));
+    }
     if (run->recipe->split.folds > 0) {
         HD_TRY(hd_both_languages(
             (hd_text)HD_TEXT("cross-validated: each row was a test row once, for a model that had "
@@ -222,6 +230,8 @@ static heed_err add_settings(const hd_run_model *model, json_t *out) {
             HD_TRY(hd_json_set(settings, names[i], json_incref((json_t *)(uintptr_t)given[i])));
     }
     HD_TRY(hd_json_set(settings, "epochs", json_integer((json_int_t)t->epochs)));
+    if (t->members > 1)
+        HD_TRY(hd_json_set(settings, "members", json_integer((json_int_t)t->members)));
     return hd_json_set(settings, "batch", json_integer((json_int_t)t->batch));
 }
 

@@ -166,6 +166,37 @@ heed_err hd_rows_select(const hd_rows *rows, const size_t *index, size_t n, size
     return HEED_OK;
 }
 
+// The column of `rows` that takes the cells of another.
+static heed_err column_for(hd_rows *rows, const hd_rows_column *from, hd_rows_column **out) {
+    *out = hd_rows_find(rows, from->name);
+    if (!*out) {
+        HD_TRY(hd_rows_add_column(rows, from->name, from->kind, out));
+        memcpy((*out)->shape, from->shape, sizeof from->shape);
+    }
+    if ((*out)->kind == from->kind && memcmp((*out)->shape, from->shape, sizeof from->shape) == 0)
+        return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "column '%s' holds other things in the rows that are added",
+                   "列“%s”在追加的行中内容类型不同", from->name);
+}
+
+heed_err hd_rows_append(hd_rows *rows, const hd_rows *more) {
+    size_t before = rows->n, files = rows->n_files, count = more->n - more->first, number;
+    for (size_t f = 0; f < more->n_files; f++)
+        HD_TRY(hd_rows_add_file(rows, more->files[f], &number));
+    HD_TRY(hd_rows_add(rows, count));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t place = more->place[more->first + i];
+        rows->place[before + i] = place ? place + ((uint64_t)files << 32) : 0;
+    }
+    for (size_t c = 0; c < more->n_columns; c++) {
+        const hd_rows_column *from = &more->columns[c];
+        hd_rows_column *to;
+        HD_TRY(column_for(rows, from, &to));
+        memcpy(to->cells + before, from->cells + more->first, count * sizeof *to->cells);
+    }
+    return HEED_OK;
+}
+
 // ── Of a request ──
 
 static heed_err cell_text(const json_t *value, hd_arena *arena, hd_slice *out) {

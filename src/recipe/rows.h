@@ -74,6 +74,10 @@ hd_rows_words hd_rows_place(const hd_rows *rows, size_t row);
 heed_err hd_rows_select(const hd_rows *rows, const size_t *index, size_t n, size_t history,
                         hd_rows *out) HEED_CHECK;
 
+// The rows of `more` behind those that are there, its history left out; borrows the cells. Columns
+// that one has and the other hasn't are missing. HEED_INPUT: a column holds other things there.
+heed_err hd_rows_append(hd_rows *rows, const hd_rows *more) HEED_CHECK;
+
 // ── Files of rows ──
 
 typedef struct hd_rows_format {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The order of things: rows are read, split and prepared; every model is trained on the same
-// samples; what is chosen is chosen by validation rows; then the test rows are prepared and
-// everybody is judged on them. With folds that happens once for each fold, the scores of all folds
-// are judged together (each row was a test row once), and the chosen model is trained again on all
-// rows.
+// samples; what is chosen is chosen by validation rows (and with `refit`, everybody is then trained
+// again on those too); then the test rows are prepared and everybody is judged on them. With folds
+// that happens once for each fold, the scores of all folds are judged together (each row was a test
+// row once), and the chosen model is trained again on all rows.
 //
 // A model that fails doesn't end the run unless it is the one that is to be registered: the report
 // says why it stands without figures.
@@ -119,6 +119,7 @@ static heed_err add_truth(hd_run *run, hd_part part) {
     const hd_prepared *p = &run->prepared;
     size_t n = p->samples[part].n, before = run->n[part], k = p->target.k;
     size_t cap = run->cap[part];
+    if (part == HD_PART_VALIDATION) run->validation_block = p->samples[part].block;
     if (p->labels[part]) {
         HD_TRY(hd_grow(&run->labels[part], &cap, before + n + 1, sizeof(int32_t)));
         memcpy(run->labels[part] + before, p->labels[part], n * sizeof(int32_t));
@@ -130,6 +131,37 @@ static heed_err add_truth(hd_run *run, hd_part part) {
     run->n[part] += n;
     run->rows[part] += n;
     return part == HD_PART_TEST ? add_places(run, before) : HEED_OK;
+}
+
+// ── Samples ──
+
+static bool is_language(const hd_run *run) {
+    return run->recipe->task == HD_RECIPE_LANGUAGE;
+}
+
+static unsigned wanted(const hd_run *run) {
+    unsigned all = is_language(run) ? HD_WANT_INPUTS : 0;
+    for (size_t i = 0; i < run->n_models; i++) {
+        const hd_run_model *model = &run->models[i];
+        if (!model->blend) all |= model->network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
+    }
+    return all;
+}
+
+static heed_err prepare(hd_run *run, size_t fold, bool whole) {
+    if (run->is_prepared && run->fold == fold && run->whole == whole) return HEED_OK;
+    if (run->is_prepared) hd_prepared_clear(&run->prepared);
+    run->is_prepared = false;
+    HD_TRY((whole ? hd_prepared_whole : hd_prepared_fit)(run->recipe, &run->raw, fold, wanted(run),
+                                                         &run->prepared));
+    run->is_prepared = true;
+    run->fold = fold;
+    run->whole = whole;
+    const hd_samples *train = &run->prepared.samples[HD_PART_TRAIN];
+    run->features = train->features.n > 0 ? train->features.m
+                    : train->n_inputs > 0 ? hd_field_count(&train->inputs[0].field)
+                                          : 0;
+    return HEED_OK;
 }
 
 // ── One model ──
@@ -155,10 +187,17 @@ static size_t model_at(const hd_run *run, const char *name) {
     return i;
 }
 
-// others: (n_models) of another seed, NULL: the run's own.
-static heed_err fit_blend(hd_run *run, const hd_recipe_blend *blend, const hd_fitted *others,
-                          hd_fitted *out) {
-    hd_blend_part parts[HD_RECIPE_MODELS];
+// A part as the rows at hand were learned from: others: (n_models) of another seed, NULL: the run's
+// own.
+static const hd_fitted *part_of(const hd_run *run, size_t at, const hd_fitted *others) {
+    const hd_run_model *model = &run->models[at];
+    if (others && model->network) return &others[at];
+    bool before = others && run->refit && !run->whole;
+    return before ? &model->before : &model->fitted;
+}
+
+static heed_err list_parts(const hd_run *run, const hd_recipe_blend *blend, const hd_fitted *others,
+                           hd_blend_part *parts) {
     for (size_t i = 0; i < blend->n; i++) {
         size_t at = model_at(run, blend->names[i]);
         const hd_run_model *model = &run->models[at];
@@ -166,17 +205,24 @@ static heed_err fit_blend(hd_run *run, const hd_recipe_blend *blend, const hd_fi
             return HD_FAIL(HEED_INPUT, "'%s', a part of the blend, failed",
                            "混合的组成部分“%s”训练失败", model->name);
         }
-        bool other = others && model->network;
-        parts[i] = (hd_blend_part){model->name, other ? &others[at] : &model->fitted};
+        parts[i] = (hd_blend_part){model->name, part_of(run, at, others)};
     }
+    return HEED_OK;
+}
+
+static heed_err fit_blend(hd_run *run, const hd_recipe_blend *blend, const hd_fitted *others,
+                          hd_fitted *out) {
+    hd_blend_part parts[HD_RECIPE_MODELS];
+    HD_TRY(list_parts(run, blend, others, parts));
     return hd_fit_blend(&run->prepared, parts, blend->n, run->opts->threads, out);
 }
 
 static heed_err fit_model(hd_run *run, const hd_run_model *model, uint64_t seed, bool curves,
-                          hd_fitted *out) {
+                          uint64_t steps, hd_fitted *out) {
     hd_fit_env env;
     if (model->blend) return fit_blend(run, model->blend, NULL, out);
     HD_TRY(fit_env(run, model, seed, curves, &env));
+    env.steps = steps;
     if (model->network) return hd_fit_network(&run->prepared, model->network, &env, out);
     return hd_fit_classic(&run->prepared, model->classic, &env, out);
 }
@@ -208,10 +254,6 @@ static heed_err calibrate(hd_run *run, hd_run_model *model, hd_fitted *fitted) {
     return err;
 }
 
-static bool is_language(const hd_run *run) {
-    return run->recipe->task == HD_RECIPE_LANGUAGE;
-}
-
 static heed_err validate_model(hd_run *run, hd_run_model *model) {
     float *scores;
     size_t n = run->prepared.samples[HD_PART_VALIDATION].n;
@@ -228,7 +270,7 @@ static heed_err train_model(hd_run *run, hd_run_model *model) {
     tell(run, model->name, model->name, run->steps ? (double)run->step / (double)run->steps : -1);
     HD_TRY(check_stop(run));
     if (is_language(run) && model->classic) return hd_language_fit(run, model);
-    HD_TRY(fit_model(run, model, run->seed, true, &model->fitted));
+    HD_TRY(fit_model(run, model, run->seed, true, 0, &model->fitted));
     HD_TRY(calibrate(run, model, &model->fitted));
     const hd_fitted *f = &model->fitted;
     model->parameters = f->parameters;
@@ -250,6 +292,77 @@ static heed_err train_models(hd_run *run) {
         if (model->why.code != HEED_OK) continue;
         heed_err err = train_model(run, model);
         run->step++;
+        if (is_models_own(err) && run->n_models > 1) {
+            hd_error_get(&model->why);
+            continue;
+        }
+        HD_TRY(err);
+    }
+    return HEED_OK;
+}
+
+// ── The validation rows too ──
+//
+// With `refit`, what was learned on validation rows (weights of a blend, a calibration, how long a
+// network trains) stays, and every model is trained again on training and validation rows together:
+// what decides well is a part of the rows, what learns well is all of them.
+
+// As long as it took to the weights that were best, on rows that are more.
+static uint64_t steps_again(const hd_run *run, const hd_run_model *model, const hd_fitted *fitted) {
+    const hd_recipe_train *t = model->network ? &model->network->train : NULL;
+    if (!t || fitted->report.best_step == 0 || (!t->restore_best && t->patience == 0)) return 0;
+    double more = (double)run->prepared.samples[HD_PART_TRAIN].n / (double)run->few;
+    return (uint64_t)ceil((double)fitted->report.best_step * more);
+}
+
+// Takes the place of what was trained on fewer rows. others: as of fit_blend.
+static heed_err refit(hd_run *run, size_t at, uint64_t seed, hd_fitted *others) {
+    hd_run_model *model = &run->models[at];
+    hd_fitted *fitted = others ? &others[at] : &model->fitted, again;
+    hd_blend_part parts[HD_RECIPE_MODELS];
+    HD_TRY(check_stop(run));
+    run->step++;
+    if (model->blend) {
+        HD_TRY(list_parts(run, model->blend, others, parts));
+        hd_refit_blend(parts, fitted);
+        return HEED_OK;
+    }
+    HD_TRY(fit_model(run, model, seed, false, steps_again(run, model, fitted), &again));
+    again.scorer.calibration = fitted->scorer.calibration;
+    fitted->scorer.calibration = NULL;
+    json_decref(again.gradients); // curves and gradients are told of the training that was watched
+    again.gradients = fitted->gradients;
+    fitted->gradients = NULL;
+    again.report = fitted->report;
+    if (others || model->network) { // a seed's own blend is learned with classical models as before
+        hd_fitted_clear(fitted);
+    } else {
+        hd_fitted_clear(&model->before);
+        model->before = *fitted;
+    }
+    *fitted = again;
+    return HEED_OK;
+}
+
+static heed_err refit_model(hd_run *run, size_t at) {
+    hd_run_model *model = &run->models[at];
+    run->doing = model->name;
+    HD_TRY(refit(run, at, run->seed, NULL));
+    model->parameters = model->fitted.parameters;
+    model->bytes = model->fitted.bytes;
+    if (model->fitted.memory > model->memory) model->memory = model->fitted.memory;
+    model->seconds += model->fitted.seconds;
+    return HEED_OK;
+}
+
+static heed_err refit_models(hd_run *run) {
+    run->few = run->prepared.samples[HD_PART_TRAIN].n;
+    if (!run->refit) return HEED_OK;
+    HD_TRY(prepare(run, run->fold, true));
+    for (size_t i = 0; i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        if (model->why.code != HEED_OK) continue;
+        heed_err err = refit_model(run, i);
         if (is_models_own(err) && run->n_models > 1) {
             hd_error_get(&model->why);
             continue;
@@ -300,17 +413,18 @@ static heed_err add_figures(hd_run *run, hd_run_model *model, const hd_scores *t
 // others: where the network that was trained stays, for the blend.
 static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed, hd_fitted *others) {
     hd_fitted *fitted = &others[model - run->models];
-    hd_scores test = {.n = run->prepared.samples[HD_PART_TEST].n};
-    float *scores = NULL;
     HD_TRY(check_stop(run));
     heed_err err = model->blend ? fit_blend(run, model->blend, others, fitted)
-                                : fit_model(run, model, seed, false, fitted);
-    if (err == HEED_OK) err = calibrate(run, model, fitted);
-    if (err == HEED_OK) err = score_part(run, &fitted->scorer, HD_PART_TEST, &scores);
-    test.at = scores;
-    if (err == HEED_OK) err = add_figures(run, model, &test);
-    hd_free(scores);
+                                : fit_model(run, model, seed, false, 0, fitted);
     run->step++;
+    return err == HEED_OK ? calibrate(run, model, fitted) : err;
+}
+
+static heed_err judge_seed(hd_run *run, hd_run_model *model, const hd_fitted *fitted) {
+    hd_scores test = {.n = run->prepared.samples[HD_PART_TEST].n};
+    HD_TRY(score_part(run, &fitted->scorer, HD_PART_TEST, &test.at));
+    heed_err err = add_figures(run, model, &test);
+    hd_free(test.at);
     return err;
 }
 
@@ -319,11 +433,25 @@ static bool varies(const hd_run_model *model) {
     return (model->network || model->blend) && model->why.code == HEED_OK;
 }
 
+static heed_err refit_seed(hd_run *run, uint64_t seed, hd_fitted *others) {
+    if (!run->refit) return HEED_OK;
+    HD_TRY(prepare(run, run->fold, true));
+    for (size_t i = 0; i < run->n_models; i++) {
+        if (varies(&run->models[i])) HD_TRY(refit(run, i, seed, others));
+    }
+    return hd_prepared_apply(&run->prepared, HD_PART_TEST);
+}
+
 static heed_err one_more_seed(hd_run *run, uint64_t seed) {
     hd_fitted *others = hd_calloc(run->n_models, sizeof *others);
     heed_err err = others ? HEED_OK : HD_FAIL_MEMORY(run->n_models * sizeof *others);
+    if (err == HEED_OK && run->refit) err = prepare(run, run->fold, false);
     for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
         if (varies(&run->models[i])) err = another_seed(run, &run->models[i], seed, others);
+    }
+    if (err == HEED_OK) err = refit_seed(run, seed, others);
+    for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
+        if (varies(&run->models[i])) err = judge_seed(run, &run->models[i], &others[i]);
     }
     for (size_t i = run->n_models; others && i-- > 0;) hd_fitted_clear(&others[i]);
     hd_free(others);
@@ -345,35 +473,13 @@ static heed_err more_seeds(hd_run *run) {
 
 // ── Folds ──
 
-static unsigned wanted(const hd_run *run) {
-    unsigned all = is_language(run) ? HD_WANT_INPUTS : 0;
-    for (size_t i = 0; i < run->n_models; i++) {
-        const hd_run_model *model = &run->models[i];
-        if (!model->blend) all |= model->network ? HD_WANT_INPUTS : HD_WANT_FEATURES;
-    }
-    return all;
-}
-
-static heed_err prepare(hd_run *run, size_t fold) {
-    if (run->is_prepared && run->fold == fold) return HEED_OK;
-    if (run->is_prepared) hd_prepared_clear(&run->prepared);
-    run->is_prepared = false;
-    HD_TRY(hd_prepared_fit(run->recipe, &run->raw, fold, wanted(run), &run->prepared));
-    run->is_prepared = true;
-    run->fold = fold;
-    const hd_samples *train = &run->prepared.samples[HD_PART_TRAIN];
-    run->features = train->features.n > 0 ? train->features.m
-                    : train->n_inputs > 0 ? hd_field_count(&train->inputs[0].field)
-                                          : 0;
-    return HEED_OK;
-}
-
 static heed_err run_part(hd_run *run, size_t fold) {
     HD_TRY(check_stop(run));
-    HD_TRY(prepare(run, fold));
-    run->rows[HD_PART_TRAIN] = run->prepared.samples[HD_PART_TRAIN].n;
+    HD_TRY(prepare(run, fold, false));
     HD_TRY(train_models(run));
     HD_TRY(add_truth(run, HD_PART_VALIDATION));
+    HD_TRY(refit_models(run));
+    run->rows[HD_PART_TRAIN] = run->prepared.samples[HD_PART_TRAIN].n;
     return test_models(run);
 }
 
@@ -387,17 +493,23 @@ static const hd_run_model *shown_model(const hd_run *run) {
 static heed_err train_again(hd_run *run, hd_run_model *model) {
     hd_fitted_clear(&model->fitted);
     run->doing = model->name;
-    return fit_model(run, model, run->seed, true, &model->fitted);
+    return fit_model(run, model, run->seed, true, 0, &model->fitted);
 }
 
 // The chosen model, trained on all rows: what is registered.
 static heed_err train_whole(hd_run *run) {
     hd_run_model *model = run->main;
-    HD_TRY(prepare(run, HD_NO_FOLD));
-    for (size_t i = 0; model->blend && i < model->blend->n; i++)
+    size_t parts = model->blend ? model->blend->n : 0;
+    HD_TRY(prepare(run, HD_NO_FOLD, false));
+    for (size_t i = 0; i < parts; i++)
         HD_TRY(train_again(run, &run->models[model_at(run, model->blend->names[i])]));
     HD_TRY(train_again(run, model));
-    return calibrate(run, model, &model->fitted);
+    HD_TRY(calibrate(run, model, &model->fitted));
+    if (!run->refit) return HEED_OK;
+    HD_TRY(prepare(run, HD_NO_FOLD, true));
+    for (size_t i = 0; i < parts; i++)
+        HD_TRY(refit(run, model_at(run, model->blend->names[i]), run->seed, NULL));
+    return refit(run, (size_t)(model - run->models), run->seed, NULL);
 }
 
 static heed_err run_folds(hd_run *run) {
@@ -484,6 +596,7 @@ static void run_clear(hd_run *run) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         hd_fitted_clear(&model->fitted);
+        hd_fitted_clear(&model->before);
         hd_ngram_lm_free(model->lm);
         hd_free(model->validation.at);
         hd_free(model->test.at);
@@ -510,12 +623,14 @@ static heed_err begin(hd_run *run) {
     size_t fold = run->recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
     HD_TRY(hd_pool_new(run->opts->threads, &run->pool));
     heed_err err = read_rows(run);
-    if (err == HEED_OK) err = prepare(run, fold);
+    if (err == HEED_OK) err = prepare(run, fold, false);
     if (err == HEED_MEMORY) {
         hd_where_words place = hd_where_text(&run->recipe->input.where);
         err = hd_error_prefix(err, "%s", "%s", place.text);
     }
     HD_TRY(err);
+    run->refit = run->recipe->refit && run->prepared.samples[HD_PART_VALIDATION].n > 0;
+    if (run->refit) run->steps *= 2;
     return check_models(run);
 }
 

@@ -24,6 +24,7 @@ typedef struct hd_run_model {
     const hd_recipe_classic *classic;
     const hd_recipe_blend *blend;
     hd_fitted fitted; // of the whole training, or of the last fold
+    hd_fitted before; // with refit: as it was when the validation rows were new to it
     hd_scores validation, test;
     size_t parameters, bytes, memory;
     double seconds, predict_seconds;
@@ -45,9 +46,9 @@ typedef struct hd_run {
     hd_pool *pool;
     char *folder; // while it is made
     hd_input_parts raw;
-    hd_prepared prepared; // of the whole training, or of the fold at hand
-    bool is_prepared;
-    size_t fold; // that it is prepared for
+    hd_prepared prepared;    // of the whole training, or of the fold at hand
+    bool is_prepared, whole; // whole: with the validation rows among the training rows
+    size_t fold;             // that it is prepared for
     hd_run_model models[2 * HD_RECIPE_MODELS + 1];
     size_t n_models;
     hd_run_model *main; // NULL: not chosen yet
@@ -57,7 +58,10 @@ typedef struct hd_run {
     size_t n[HD_PARTS], cap[HD_PARTS];
     const char **places; // (n[TEST]) where a row stood, in the arena
     size_t cap_places;
-    size_t rows[HD_PARTS]; // samples in each part
+    size_t rows[HD_PARTS];   // samples in each part
+    size_t validation_block; // as hd_samples.block
+    bool refit;              // that the recipe asks for it, and there are such rows
+    size_t few;              // training samples without the validation rows
     size_t features;
     json_t *worst, *samples;
     // Of the progress that is told:

@@ -146,6 +146,33 @@ static void test_request(void **state) {
     json_decref(list);
 }
 
+// Rows behind others: columns by name, places by their own file, history left out.
+static void test_append(void **state) {
+    (void)state;
+    hd_rows rows, more, part;
+    const size_t index[] = {0, 1};
+    const hd_rows_format format = {0};
+    hd_rows_init(&rows);
+    hd_rows_init(&more);
+    char *text = hd_strdup("a,b\n1,2\n"), *other = hd_strdup("c,a\n7,8\n9,10\n");
+    assert_int_equal(hd_rows_parse(&rows, text, strlen(text), "x.csv", false, &format), HEED_OK);
+    assert_int_equal(hd_rows_parse(&more, other, strlen(other), "y.csv", false, &format), HEED_OK);
+    assert_int_equal(hd_rows_select(&more, index, 2, 1, &part), HEED_OK);
+    assert_int_equal(hd_rows_append(&rows, &part), HEED_OK);
+    assert_int_equal(rows.n, 2);
+    assert_string_equal(hd_rows_place(&rows, 0).text, "x.csv:2");
+    assert_string_equal(hd_rows_place(&rows, 1).text, "y.csv:3");
+    assert_true(hd_slice_eq(hd_rows_find(&rows, "a")->cells[1], "10"));
+    assert_true(hd_slice_eq(hd_rows_find(&rows, "c")->cells[1], "9"));
+    assert_null(hd_rows_find(&rows, "b")->cells[1].p);
+    assert_null(hd_rows_find(&rows, "c")->cells[0].p);
+    hd_rows_find(&part, "a")->kind = HD_ROWS_FILE;
+    assert_int_equal(hd_rows_append(&rows, &part), HEED_INPUT);
+    hd_rows_clear(&part);
+    hd_rows_clear(&more);
+    hd_rows_clear(&rows);
+}
+
 // The same seed makes the same rows, and a longer set begins with a shorter one.
 static void test_made(void **state) {
     (void)state;
@@ -176,7 +203,10 @@ static heed_err whole_life(void) {
     if (!text) return HD_FAIL_MEMORY(0);
     heed_err err = hd_rows_parse(&rows, text, strlen(text), "f", false, &(hd_rows_format){0});
     if (err == HEED_OK) err = hd_rows_select(&rows, index, 2, 0, &part);
-    if (err == HEED_OK) hd_rows_clear(&part);
+    if (err == HEED_OK) {
+        err = hd_rows_append(&part, &rows);
+        hd_rows_clear(&part);
+    }
     hd_rows_clear(&rows);
     return err;
 }
@@ -195,9 +225,11 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),  cmocka_unit_test(test_formats), cmocka_unit_test(test_jsonl),
-        cmocka_unit_test(test_bad),  cmocka_unit_test(test_select),  cmocka_unit_test(test_request),
-        cmocka_unit_test(test_made), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_csv),     cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_jsonl),   cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_select),  cmocka_unit_test(test_append),
+        cmocka_unit_test(test_request), cmocka_unit_test(test_made),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
