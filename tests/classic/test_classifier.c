@@ -254,6 +254,74 @@ static void a_column_twice_is_borne(void **state) {
     hd_classic_free(model);
 }
 
+// ── Neighbours ──
+
+enum { ASKED = 20 };
+
+static void neighbours_say(const char *yaml, const hd_classic_data *data, const hd_matrix *asked,
+                           float *score) {
+    hd_classic *model = fit(yaml, data);
+    assert_int_equal(hd_classic_predict(model, asked, NULL, score), HEED_OK);
+    hd_classic_free(model);
+}
+
+// Rows by column, as sparse ones are kept, have the neighbours that rows in full have; a row may be
+// asked about in either form.
+static void sparse_rows_have_the_same_neighbours(void **state) {
+    (void)state;
+    static made d, asked;
+    static const char *const ways[] = {"knn", "knn: {metric: cosine}",
+                                       "knn: {metric: cosine, power: 2, smooth: .5}"};
+    float one[ASKED * 3], other[ASKED * 3];
+    make(&d, ROWS, 3, 1, true);
+    make(&asked, ASKED, 3, 77, true);
+    for (size_t w = 0; w < 3; w++) {
+        hd_classic_data data = classes_of(&d, 3);
+        neighbours_say(ways[w], &data, &asked.rows, one);
+        data.x = &d.sparse;
+        neighbours_say(ways[w], &data, &asked.sparse, other);
+        for (size_t i = 0; i < ASKED * 3; i++) assert_true(fabsf(one[i] - other[i]) < 1e-5F);
+        neighbours_say(ways[w], &data, &asked.rows, one);
+        assert_memory_equal(one, other, sizeof one);
+    }
+}
+
+static double likeness(const float *a, const float *b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t j = 0; j < M; j++) {
+        ab += (double)a[j] * (double)b[j];
+        aa += (double)a[j] * (double)a[j];
+        bb += (double)b[j] * (double)b[j];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+// All rows are neighbours: each counts as its likeness to the third power, and each class half a
+// mean neighbour more.
+static void neighbours_count_by_likeness(void **state) {
+    (void)state;
+    static made d, asked;
+    float score[ASKED * 3];
+    make(&d, ROWS, 3, 1, true);
+    make(&asked, ASKED, 3, 77, true);
+    hd_classic_data data = classes_of(&d, 3);
+    neighbours_say("knn: {k: 10000, metric: cosine, power: 3, smooth: .5}", &data, &asked.rows,
+                   score);
+    for (size_t i = 0; i < ASKED; i++) {
+        double sum[3] = {0}, total = 0;
+        for (size_t r = 0; r < ROWS; r++) {
+            double weight = pow(likeness(asked.x + i * M, d.x + r * M), 3);
+            sum[d.label[r]] += weight;
+            total += weight;
+        }
+        double each = total / ROWS / 2;
+        for (size_t c = 0; c < 3; c++) {
+            double wanted = (sum[c] + each) / (total + 3 * each);
+            assert_true(fabs((double)score[i * 3 + c] - wanted) < 1e-5);
+        }
+    }
+}
+
 // ── Against XGBoost ──
 
 typedef struct xgb {
@@ -325,6 +393,7 @@ static const char *small_of(const hd_spec_kind *kind) {
     return strcmp(kind->name, "forest") == 0     ? "forest: {trees: 5, depth: 4}"
            : strcmp(kind->name, "boosting") == 0 ? "boosting: {rounds: 8, rate: .3, depth: 4}"
            : strcmp(kind->name, "seasonal") == 0 ? "seasonal: {lag: 3}"
+           : strcmp(kind->name, "knn") == 0      ? "knn: {metric: cosine, power: 2, smooth: .5}"
                                                  : kind->name;
 }
 
@@ -562,6 +631,8 @@ int main(void) {
         cmocka_unit_test(values_are_as_scikit_learn_predicts_them),
         cmocka_unit_test(what_was_comes_again),
         cmocka_unit_test(a_column_twice_is_borne),
+        cmocka_unit_test(sparse_rows_have_the_same_neighbours),
+        cmocka_unit_test(neighbours_count_by_likeness),
         cmocka_unit_test(boosting_predicts_what_xgboost_does),
         cmocka_unit_test(threads_batches_and_files_change_no_bit),
         cmocka_unit_test(damaged_files_are_refused),
