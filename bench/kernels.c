@@ -9,6 +9,9 @@
 // long as the kernel takes. Where a neighbour shares the core the first lasts for less than a
 // millisecond at a time, and only the second can be asked of a kernel.
 //
+// In bf16 each product is run twice: of values in f32 that are rounded on the way, and (y16, dx16,
+// dw16) of values kept as bf16, to bf16 (dw: to f32).
+//
 // A family of kernels has a row in `families`; a product a row in `products`.
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,9 +166,16 @@ static double timed_peer(peer *p) {
     return seconds() - start;
 }
 
-static void measure(options *o, const product *p, way w, float *const *data) {
+// Values kept as bf16: the first half of the memory serves.
+static void keep_narrow(hd_gemm *g, way w) {
+    g->a_type = g->b_type = HD_BF16;
+    g->c_type = w == WEIGHT_GRADIENT ? HD_F32 : HD_BF16;
+}
+
+static void measure(options *o, const product *p, way w, bool narrow, float *const *data) {
     hd_gemm g = gemm_of(p, w, data);
     g.precision = o->precision;
+    if (narrow) keep_narrow(&g, w);
     size_t bytes = hd_gemm_workspace(&g, 1);
     void *workspace = hd_alloc_aligned(bytes + 1, 1);
     peer *other = peer_gemm_new(&g);
@@ -178,7 +188,7 @@ static void measure(options *o, const product *p, way w, float *const *data) {
         if (took < theirs) theirs = took;
     }
     double work = 2.0 * (double)p->m * (double)p->n * (double)p->k;
-    printf("%-20s %-3s", p->name, way_names[w]);
+    printf("%-20s %-2s%-3s", p->name, way_names[w], narrow ? "16" : "");
     print_rate(o, work, ours, as_long);
     if (other)
         printf("   oneDNN %8.1f GFLOP/s   ours/theirs %.2f", 1e-9 * work / theirs, theirs / ours);
@@ -195,12 +205,26 @@ static float *numbers(size_t n) {
     return data;
 }
 
+static void halve(float *data, size_t n) {
+    for (size_t i = 0; i < n; i++) ((uint16_t *)(void *)data)[i] = hd_bf16_of_f32(0.5F);
+}
+
+static void halves(const product *p, float *const *data) {
+    halve(data[0], p->m * p->k);
+    halve(data[1], p->n * p->k);
+    halve(data[2], p->m * p->n);
+}
+
 static void bench_products(options *o) {
     for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
         const product *p = &products[i];
         if (!wanted(o, p->name)) continue;
         float *data[] = {numbers(p->m * p->k), numbers(p->n * p->k), numbers(p->m * p->n)};
-        for (int w = 0; w < WAYS; w++) measure(o, p, (way)w, data);
+        for (int w = 0; w < WAYS; w++) measure(o, p, (way)w, false, data);
+        for (int w = 0; w < WAYS && o->precision == HD_PRECISE_BF16; w++) {
+            halves(p, data);
+            measure(o, p, (way)w, true, data);
+        }
         for (int d = 0; d < 3; d++) hd_free(data[d]);
     }
 }

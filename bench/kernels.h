@@ -10,8 +10,8 @@
 
 #include "kernel/gemm.h"
 
-// The same product by oneDNN; NULL where it isn't there or can't. Operands in f32; with bf16 they
-// are converted in every run, as ours are.
+// The same product by oneDNN; NULL where it isn't there or can't. Operands in f32 that are to be
+// rounded are converted in every run, as ours are.
 typedef struct peer peer;
 peer *peer_gemm_new(const hd_gemm *gemm);
 void peer_gemm_run(peer *p);

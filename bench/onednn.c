@@ -113,9 +113,10 @@ peer *peer_gemm_new(const hd_gemm *g) {
     if (!p || dnnl_engine_create(&p->engine, dnnl_cpu, 0) ||
         dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags))
         return NULL;
-    dnnl_memory_desc_t d[OPERANDS] = {describe(g->m, g->k, g->a_row, g->a_col, false),
-                                      describe(g->k, g->n, g->b_row, g->b_col, false),
-                                      describe(g->m, g->n, g->c_row, 1, false)};
+    dnnl_memory_desc_t d[OPERANDS] = {
+        describe(g->m, g->k, g->a_row, g->a_col, g->a_type == HD_BF16),
+        describe(g->k, g->n, g->b_row, g->b_col, g->b_type == HD_BF16),
+        describe(g->m, g->n, g->c_row, 1, g->c_type == HD_BF16)};
     union {
         const void *read;
         void *write;

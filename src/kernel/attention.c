@@ -33,7 +33,8 @@ static size_t distances(const hd_attention *a) {
 typedef struct run {
     const hd_attention *a;
     const hd_attention_grads *g;
-    float *out, *lse;
+    void *out;
+    float *lse;
     float *ws, *shares; // by thread; by sequence
     size_t slot_floats, share_floats;
     size_t units, at_once; // pieces of work, and how many a chunk takes
@@ -67,7 +68,7 @@ size_t hd_attention_workspace(const hd_attention *a, size_t threads) {
     return threads * in_lines(hd_kernels_get()->attention->forward_floats(a)) * sizeof(float);
 }
 
-heed_err hd_attention_forward(hd_pool *pool, const hd_attention *a, float *out, float *lse,
+heed_err hd_attention_forward(hd_pool *pool, const hd_attention *a, void *out, float *lse,
                               void *workspace) {
     const hd_attention_kernels *k = hd_kernels_get()->attention;
     run r = {.a = a, .out = out, .lse = lse, .ws = workspace};

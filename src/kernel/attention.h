@@ -23,7 +23,8 @@
 
 typedef struct hd_attention {
     size_t batch, queries, keys, heads, kv_heads, head_dim;
-    const float *q, *k, *v;
+    const void *q, *k, *v;
+    hd_dtype q_type, k_type, v_type, out_type; // HD_F32 or HD_BF16; scores and sums are f32
     size_t q_batch, q_row, k_batch, k_row, v_batch, v_row;
     float scale;            // of the products; 0: 1/√D
     const int32_t *lengths; // (B): only that many keys are seen; NULL: all
@@ -49,11 +50,13 @@ static inline size_t hd_attention_place(const hd_attention *a, size_t b, size_t 
 }
 
 typedef struct hd_attention_grads {
-    const float *out, *lse; // of forward
-    const float *d_out;     // (B, T, H·D)
-    float *dq, *dk, *dv;    // written; strides of q, k, v. All or none
-    float *d_by_distance;   // (H, T + S − 1) written, or NULL
-    float *d_by_time;       // (H, buckets) written, or NULL
+    const void *out; // of forward, of its type
+    const float *lse;
+    const void *d_out;  // (B, T, H·D)
+    void *dq, *dk, *dv; // written; strides of q, k, v. All or none
+    hd_dtype d_out_type, dq_type, dk_type, dv_type;
+    float *d_by_distance; // (H, T + S − 1) written, or NULL
+    float *d_by_time;     // (H, buckets) written, or NULL
 } hd_attention_grads;
 
 // The bucket of a difference of times: logarithmic, 2^octave_bits to each doubling of 1 + |a − b|,
@@ -73,7 +76,7 @@ size_t hd_attention_workspace(const hd_attention *a, size_t threads); // bytes, 
 size_t hd_attention_backward_workspace(const hd_attention *a, size_t threads);
 
 // out: (B, T, H·D). lse: (B, H, T), −inf where a query sees nothing; NULL: not kept.
-heed_err hd_attention_forward(hd_pool *pool, const hd_attention *a, float *out, float *lse,
+heed_err hd_attention_forward(hd_pool *pool, const hd_attention *a, void *out, float *lse,
                               void *workspace) HEED_CHECK;
 heed_err hd_attention_backward(hd_pool *pool, const hd_attention *a, const hd_attention_grads *g,
                                void *workspace) HEED_CHECK;
@@ -85,7 +88,7 @@ typedef struct hd_attention_kernels {
     size_t (*forward_floats)(const hd_attention *a);
     size_t (*backward_floats)(const hd_attention *a);
     // Queries t0 .. t1 − 1 of head h.
-    void (*forward)(const hd_attention *a, size_t b, size_t h, size_t t0, size_t t1, float *out,
+    void (*forward)(const hd_attention *a, size_t b, size_t h, size_t t0, size_t t1, void *out,
                     float *lse, float *ws);
     // All queries of the heads that read key head kv. d_by_distance, d_by_time: this sequence's
     // share, of all heads, zeroed before; or NULL.

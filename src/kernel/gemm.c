@@ -10,6 +10,8 @@
 // small m and n (sums would need a second pass, and their order would depend on how it is cut).
 #include "kernel/gemm.h"
 
+#include <string.h>
+
 #include "kernel/cpu.h"
 #include "kernel/gemm_plan.h"
 #include "kernel/kernels.h"
@@ -41,7 +43,8 @@ static size_t ceil_div(size_t a, size_t b) {
 size_t hd_gemm_workspace(const hd_gemm *gemm, size_t threads) {
     hd_gemm_plan plan;
     hd_gemm_plan_make(gemm, &plan);
-    return up(plan.a_bytes) + up(plan.b_bytes) + threads * (up(plan.slot_a) + up(plan.slot_b));
+    return up(plan.a_bytes) + up(plan.b_bytes) +
+           threads * (up(plan.slot_a) + up(plan.slot_b) + up(plan.slot_c));
 }
 
 // ── Packing ──
@@ -130,12 +133,29 @@ static heed_err pack_a_ahead(hd_pool *pool, run *r) {
 
 // ── One chunk ──
 
+// A tile's sums, to be finished.
+typedef struct sums {
+    size_t i, j, m, n;
+    const float *at; // NULL: in C
+    size_t row;
+    bool add;
+} sums;
+
+typedef struct waiting {
+    sums tile; // n = 0: none
+    bool turn;
+    _Alignas(ALIGN) float buffer[2][1024]; // of tiles on their way into C
+} waiting;
+
 typedef struct block {
     const run *run;
     size_t t, m0, m1, n0, n1, k0, k1; // what of C and of k
     const char *a;                    // its rows from m0 on
     size_t a_row, a_step;             // elements between rows; bytes between row blocks
     char *slot;
+    size_t s0;    // the first row of those that run through k together
+    size_t m_end; // of the chunk
+    waiting *waiting;
 } block;
 
 static void locate_a(block *b) {
@@ -182,22 +202,25 @@ static const void *locate_b(const block *b, size_t j, size_t n, size_t *row) {
     return out;
 }
 
-// sum: the tile's sums (rows of nr), to be put into C or added to it; NULL: they are there.
-static void finish(const hd_gemm_plan *p, size_t t, size_t i, size_t j, size_t m, size_t n,
-                   const float *sum, bool add) {
+static void finish(const hd_gemm_plan *p, size_t t, const sums *s) {
     const hd_gemm *g = &p->g;
-    size_t at = t * g->c_batch + i * g->c_row + j;
-    const hd_finish f = {.m = m,
-                         .n = n,
-                         .c = g->c + at,
-                         .sum = sum,
-                         .sum_row = p->nr,
-                         .add = add,
+    size_t at = t * g->c_batch + s->i * g->c_row + s->j;
+    const char *residual = g->residual;
+    const hd_finish f = {.m = s->m,
+                         .n = s->n,
+                         .c = (char *)g->c + at * hd_dtype_size(g->c_type),
+                         .c_type = g->c_type,
+                         .sum = s->at,
+                         .sum_row = s->row,
+                         .add = s->add,
                          .stream = p->stream,
-                         .residual = g->residual ? g->residual + at : NULL,
-                         .pre = g->pre ? g->pre + at : NULL,
+                         .residual =
+                             residual ? residual + at * hd_dtype_size(g->residual_type) : NULL,
+                         .residual_type = g->residual_type,
+                         .pre = g->pre ? (char *)g->pre + at * hd_dtype_size(g->pre_type) : NULL,
+                         .pre_type = g->pre_type,
                          .row = g->c_row,
-                         .bias = g->bias ? g->bias + j : NULL,
+                         .bias = g->bias ? g->bias + s->j : NULL,
                          .alpha = g->accumulate ? 1 : g->alpha,
                          .act = g->act};
     hd_kernels_get()->pack->finish(&f);
@@ -208,25 +231,74 @@ static bool has_finish(const hd_gemm *g) {
            g->act != HD_ACT_NONE;
 }
 
+static size_t sums_row(const hd_gemm_plan *p) {
+    return ceil_div(p->n_step, p->nr) * p->nr;
+}
+
+// Where the sums of a narrow C grow, block of k after block: rows of sums_row.
+static float *sums_at(const block *b, size_t i, size_t j) {
+    const hd_gemm_plan *p = &b->run->plan;
+    float *first = (float *)(void *)(b->slot + up(p->slot_a) + up(p->slot_b));
+    return first + (i - b->s0) * sums_row(p) + (j - b->n0);
+}
+
+// The last tile's sums wait until the next tile's are under way: what is done with them then is
+// done beside that tile's products.
+static void finish_waiting(const block *b) {
+    if (b->waiting->tile.n > 0) finish(&b->run->plan, b->t, &b->waiting->tile);
+    b->waiting->tile.n = 0;
+}
+
+static void finish_later(const block *b, sums next) {
+    finish_waiting(b);
+    b->waiting->tile = next;
+}
+
+// Where a tile's sums stand until they are put into C.
+static float *sums_for(const block *b, size_t i, size_t j, size_t *row) {
+    const hd_gemm_plan *p = &b->run->plan;
+    *row = p->slot_c ? sums_row(p) : p->nr;
+    if (p->slot_c) return sums_at(b, i, j);
+    b->waiting->turn = !b->waiting->turn;
+    return b->waiting->buffer[b->waiting->turn];
+}
+
 static void panel(const block *b, size_t j) {
-    enum { SUMS = 1024 };
-    _Alignas(ALIGN) float sum[SUMS]; // of a tile on its way past the caches
     const hd_gemm_plan *p = &b->run->plan;
     const hd_gemm *g = &p->g;
-    size_t n = least(p->nr, b->n1 - j), b_row = 0;
+    size_t n = least(p->nr, b->n1 - j), b_row = 0, row = g->c_row;
     const void *from = locate_b(b, j, n, &b_row);
-    bool add = b->k0 > 0 || g->accumulate, last = b->k1 == g->k, through = last && p->stream;
+    const bool last = b->k1 == g->k, through = p->through;
+    const bool add = b->k0 > 0 || (g->accumulate && !through);
     const char *a = b->a;
-    float *c = g->c + b->t * g->c_batch + j;
+    float *c = through ? NULL : (float *)g->c + b->t * g->c_batch + j;
     for (size_t i = b->m0; i < b->m1; i += p->mr, a += b->a_step) {
-        size_t m = least(p->mr, b->m1 - i);
-        p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row,
-                        through ? sum : c + i * g->c_row, through ? p->nr : g->c_row,
-                        !through && add);
-        if (through)
-            finish(p, b->t, i, j, m, n, sum, add);
-        else if (last && has_finish(g))
-            finish(p, b->t, i, j, m, n, NULL, false);
+        const size_t m = least(p->mr, b->m1 - i);
+        float *to = through ? sums_for(b, i, j, &row) : c + i * g->c_row;
+        p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row, to, row, add);
+        if (!last || !(through || has_finish(g))) continue;
+        finish_later(b, (sums){i, j, m, n, through ? to : NULL, row, through && g->accumulate});
+    }
+}
+
+// While panel j is at work the part of A that is packed next comes nearer, a share with each panel.
+static void fetch_ahead(const block *b, size_t j) {
+    enum { LINE = 64 };
+    const run *r = b->run;
+    const hd_gemm_plan *p = &r->plan;
+    const size_t rows = hd_gemm_rows(p);
+    size_t i = b->m0, k = b->k1;
+    if (k >= r->k1) k = r->k0, i += rows; // (the same rows' next of k; or the next rows)
+    if (i >= b->m_end) return;
+    const hd_pack_from from = from_a(&p->g, b->t, i, k);
+    const size_t size = hd_dtype_size(from.type), n = least(rows, b->m_end - i);
+    const size_t per_row = ceil_div(least(p->k_step, r->k1 - k) * size, LINE);
+    const size_t count = ceil_div(b->n1 - b->n0, p->nr), at = (j - b->n0) / p->nr;
+    size_t line = n * per_row * at / count, end = n * per_row * (at + 1) / count;
+    const char *row = (const char *)from.data + line / per_row * from.row * size;
+    for (size_t left = per_row - line % per_row; line < end; line++, left--) {
+        if (left == 0) row += from.row * size, left = per_row;
+        __builtin_prefetch(row + (per_row - left) * LINE, 0, 2);
     }
 }
 
@@ -235,16 +307,22 @@ static void panel(const block *b, size_t j) {
 static void panels(const block *b) {
     const hd_gemm_plan *p = &b->run->plan;
     size_t rows = p->group ? p->group : b->m1 - b->m0;
+    const bool fetches = p->pack_a && !p->a_ahead && p->group && p->g.a_col == 1;
     block part = *b;
     for (; part.m0 < b->m1; part.m0 += rows, part.a += rows / p->mr * b->a_step) {
         part.m1 = least(b->m1, part.m0 + rows);
-        for (size_t j = b->n0; j < b->n1; j += p->nr) panel(&part, j);
+        for (size_t j = b->n0; j < b->n1; j += p->nr) {
+            if (fetches) fetch_ahead(b, j);
+            panel(&part, j);
+        }
     }
+    finish_waiting(b);
 }
 
 // All of k for some rows.
 static void blocks(block *b) {
     const run *r = b->run;
+    b->s0 = b->m0;
     for (b->k0 = r->k0; b->k0 < r->k1; b->k0 += r->plan.k_step) {
         b->k1 = least(r->k1, b->k0 + r->plan.k_step);
         locate_a(b);
@@ -258,15 +336,19 @@ static heed_err chunk(void *ctx, size_t index) {
     const hd_gemm *g = &p->g;
     size_t ni = index % r->n_count, mi = index / r->n_count % r->m_count,
            ti = index / r->n_count / r->m_count;
+    waiting waits;
+    waits.tile.n = 0, waits.turn = false;
     block b = {.run = r,
                .m0 = mi * p->m_step,
                .m1 = least(g->m, (mi + 1) * p->m_step),
                .n0 = r->n0 + ni * p->n_step,
                .n1 = least(r->n1, r->n0 + (ni + 1) * p->n_step),
-               .slot = r->slots + hd_pool_slot() * r->slot};
+               .slot = r->slots + hd_pool_slot() * r->slot,
+               .waiting = &waits};
     if (p->engine->begin) p->engine->begin();
     // Where A is read along its rows, all of k for a few of them: they and their part of C stay
     // near. Across, A is packed for the whole chunk.
+    b.m_end = b.m1;
     const size_t m1 = b.m1, rows = p->group && g->a_col == 1 ? p->group : m1 - b.m0;
     for (b.t = ti * p->t_step; b.t < least(g->batch, (ti + 1) * p->t_step); b.t++) {
         for (b.m0 = mi * p->m_step; b.m0 < m1; b.m0 += rows) {
@@ -286,9 +368,10 @@ static heed_err run_empty(const hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
     for (size_t t = 0; t < g->batch; t++) {
         for (size_t i = 0; i < g->m; i++) {
-            float *c = g->c + t * g->c_batch + i * g->c_row;
-            for (size_t j = 0; j < g->n && !g->accumulate; j++) c[j] = 0;
-            if (has_finish(g)) finish(p, t, i, 0, 1, g->n, NULL, false);
+            const size_t size = hd_dtype_size(g->c_type);
+            char *c = (char *)g->c + (t * g->c_batch + i * g->c_row) * size;
+            if (!g->accumulate) memset(c, 0, g->n * size);
+            if (has_finish(g)) finish(p, t, &(sums){.i = i, .m = 1, .n = g->n});
         }
     }
     return HEED_OK;
@@ -313,7 +396,7 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     r.a = workspace;
     r.b = r.a + up(p->a_bytes);
     r.slots = r.b + up(p->b_bytes);
-    r.slot = up(p->slot_a) + up(p->slot_b);
+    r.slot = up(p->slot_a) + up(p->slot_b) + up(p->slot_c);
     r.m_count = ceil_div(g->m, p->m_step);
     for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {
         r.k1 = least(g->k, r.k0 + p->k_super);

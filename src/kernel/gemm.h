@@ -37,14 +37,17 @@ typedef struct hd_gemm {
     const void *b;                // a weight (n, k) has b_row 1, b_col k
     hd_dtype b_type;              // HD_F32 or HD_BF16
     size_t b_row, b_col, b_batch; // b_row or b_col is 1; b_batch 0: the same for all
-    float *c;                     // may not overlap A and B
+    void *c;                      // may not overlap A and B
+    hd_dtype c_type;              // HD_F32 or HD_BF16: sums are rounded once, when all is done
     size_t c_row, c_batch;        // unit column stride
     float alpha;                  // 0 is 1
-    bool accumulate;
-    const float *bias;     // (n), or NULL
-    const float *residual; // strides like c, or NULL; may be c
+    bool accumulate;              // C in f32 alone
+    const float *bias;            // (n), or NULL
+    const void *residual;         // strides like c, or NULL; may be c
+    hd_dtype residual_type;
     hd_act act;
-    float *pre;             // strides like c, or NULL: the value before act
+    void *pre; // strides like c, or NULL: the value before act
+    hd_dtype pre_type;
     hd_precision precision; // F32; BF16: A and B are rounded to bf16
     const void *packed;     // B, as hd_pack_b made it; or NULL
 } hd_gemm;

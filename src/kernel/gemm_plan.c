@@ -21,7 +21,7 @@
 static const double CHUNK_WORK = 1e6;
 enum { ROWS_MAX = 256 };       // of A that a chunk packs at once
 enum { K_AHEAD_MAX = 1024 };   // of k
-enum { STREAM_MIN = 4 << 20 }; // bytes of C that won't be found in a cache again
+enum { STREAM_MIN = 4 << 20 }; // bytes of C, in f32, that won't be found in a cache again
 
 static size_t ceil_div(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -81,7 +81,7 @@ static void cut_small(hd_gemm_plan *p, double work) {
 static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
     const size_t k_most = g->a_col == 1 ? K_AHEAD_MAX : p->engine->k_across;
-    if (p->b_mode == HD_B_AHEAD && g->k > k_most)
+    if (p->b_mode == HD_B_AHEAD && g->k > k_most && g->c_type == HD_F32)
         p->k_super = clamp((double)(k_most / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
     size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
@@ -108,17 +108,18 @@ static void cut_large(hd_gemm_plan *p) {
     if (p->b_mode == HD_B_AHEAD) p->b_bytes = p->super * k_ahead * p->engine->b_element;
 }
 
-static bool aligned(const void *p) {
-    return (uintptr_t)p % 64 == 0;
+static bool in_lines(const hd_gemm *g, const void *p, hd_dtype type) {
+    const size_t size = hd_dtype_size(type);
+    return (uintptr_t)p % 64 == 0 && g->c_row * size % 64 == 0 && g->c_batch * size % 64 == 0;
 }
 
 // C is larger than what a cache keeps until it is read, and its rows begin with lines. (What is
 // added to is in the cache by then, and a store past it would have to throw it out.)
 static bool may_stream(const hd_gemm *g) {
-    if (g->accumulate) return false;
-    if ((double)g->batch * (double)g->m * (double)g->n * sizeof(float) < STREAM_MIN || g->k == 0)
-        return false;
-    return aligned(g->c) && g->c_row % 16 == 0 && g->c_batch % 16 == 0 && aligned(g->pre);
+    if (g->accumulate || g->residual == g->c) return false;
+    const double bytes = (double)g->batch * (double)g->m * (double)g->n * sizeof(float);
+    if (bytes < STREAM_MIN || g->k == 0) return false;
+    return in_lines(g, g->c, g->c_type) && (!g->pre || in_lines(g, g->pre, g->pre_type));
 }
 
 static const hd_engine *engine_for(const hd_gemm *g) {
@@ -132,11 +133,15 @@ static const hd_engine *engine_for(const hd_gemm *g) {
     return &hd_engine_f32;
 }
 
+size_t hd_gemm_rows(const hd_gemm_plan *p) {
+    return p->group && p->g.a_col == 1 ? p->group : p->m_step;
+}
+
 void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     *p = (hd_gemm_plan){.g = *gemm};
     hd_gemm *g = &p->g;
     if (g->alpha == 0) g->alpha = 1;
-    if (g->residual && g->residual == g->c) {
+    if (g->residual && g->residual == g->c && g->c_type == HD_F32) {
         g->residual = NULL;
         g->accumulate = true;
     }
@@ -156,7 +161,8 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->a_ahead = p->pack_a && g->batch == 1;
     // (Few rows and much k: panels of a B that lies across k would be read line by line.)
     bool across = g->b_col == 1 && g->k > K_AHEAD_MAX && g->n > p->nr && !g->packed;
-    p->stream = g->k <= p->k_step && may_stream(g);
+    p->stream = (g->k <= p->k_step || g->c_type != HD_F32) && may_stream(g);
+    p->through = p->stream || g->c_type != HD_F32;
     if ((g->m <= ROWS_MAX && !across) || !shared) {
         if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
             g->precision == HD_PRECISE_F32 && g->m <= 2 * p->mr)
@@ -166,10 +172,11 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
         if (!g->packed) p->b_mode = HD_B_AHEAD;
         cut_large(p);
     }
-    size_t k_pad = up(p->k_step, e->k_unit);
+    size_t k_pad = up(p->k_step, e->k_unit), rows = hd_gemm_rows(p);
+    if (p->through && g->k > p->k_step)
+        p->slot_c = up(rows, p->mr) * up(p->n_step, p->nr) * sizeof(float);
     if (p->a_ahead)
         p->a_bytes = up(g->m, p->mr) * up(p->k_super, e->k_unit) * e->a_element;
     else if (p->pack_a)
-        p->slot_a =
-            up(p->group && g->a_col == 1 ? p->group : p->m_step, p->mr) * k_pad * e->a_element;
+        p->slot_a = up(rows, p->mr) * k_pad * e->a_element;
 }

@@ -59,12 +59,14 @@ typedef struct hd_gemm_plan {
     hd_b_mode b_mode;
     size_t group;                  // rows of C at a time, from end to end; 0: all of a chunk's
     bool stream;                   // C goes past the caches
+    bool through;                  // sums come into C when all is done, not block by block of k
     size_t super, k_super;         // columns and k of B packed ahead at once; else n, k
     size_t t_step, m_step, n_step; // a chunk: products, rows, columns
     size_t a_bytes, b_bytes;       // packed ahead
-    size_t slot_a, slot_b;         // of each thread
+    size_t slot_a, slot_b, slot_c; // of each thread; c: sums on their way to a narrow C
 } hd_gemm_plan;
 
 void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *out);
+size_t hd_gemm_rows(const hd_gemm_plan *plan); // of a chunk that run through all of k together
 
 #endif

@@ -312,9 +312,13 @@ enum { ROW_CHUNKS = 64, ROWS_LEAST = 4 };
 
 typedef struct rows_job {
     const hd_row_norm *norm;
-    const float *x, *gamma, *beta, *dy, *mean, *scale;
-    float *y, *mean_out, *scale_out, *dx, *sums;
+    const char *x, *dy;
+    const float *gamma, *beta, *mean, *scale;
+    char *y, *dx;
+    float *mean_out, *scale_out, *sums;
     size_t per_chunk, chunks;
+    size_t x_row, y_row, dx_row; // bytes
+    unsigned narrow;
     bool dgamma, dbeta;
 } rows_job;
 
@@ -326,14 +330,23 @@ static rows_job rows_make(const hd_row_norm *norm) {
     return j;
 }
 
+static void rows_types(rows_job *j, hd_dtype y_type, hd_dtype dx_type) {
+    const hd_row_norm *n = j->norm;
+    j->x_row = n->d * hd_dtype_size(n->x_type);
+    j->y_row = n->d * hd_dtype_size(y_type);
+    j->dx_row = n->d * hd_dtype_size(dx_type);
+    j->narrow = (n->x_type == HD_BF16 ? HD_NORM_X16 : 0U) | (y_type == HD_BF16 ? HD_NORM_Y16 : 0U) |
+                (dx_type == HD_BF16 ? HD_NORM_DX16 : 0U);
+}
+
 static heed_err rows_chunk(void *ctx, size_t chunk) {
     const rows_job *j = ctx;
     const size_t d = j->norm->d, from = chunk * j->per_chunk;
     const size_t to = from + j->per_chunk < j->norm->rows ? from + j->per_chunk : j->norm->rows;
     const hd_norm_kernels *kernels = hd_kernels_get()->norm;
     for (size_t r = from; r < to; r++) {
-        kernels->row(d, j->x + r * d, j->gamma, j->beta, j->norm->eps, j->norm->rms, j->y + r * d,
-                     &j->mean_out[r], &j->scale_out[r]);
+        kernels->row(j->narrow, d, j->x + r * j->x_row, j->gamma, j->beta, j->norm->eps,
+                     j->norm->rms, j->y + r * j->y_row, &j->mean_out[r], &j->scale_out[r]);
     }
     return HEED_OK;
 }
@@ -346,9 +359,10 @@ static heed_err rows_back_chunk(void *ctx, size_t chunk) {
     float *sums = j->sums + chunk * 2 * align(d);
     memset(sums, 0, 2 * align(d) * sizeof *sums);
     for (size_t r = from; r < to; r++) {
-        kernels->row_back(d, j->x + r * d, j->dy + r * d, j->gamma, j->mean ? j->mean[r] : 0,
-                          j->scale[r], j->norm->rms, j->dx ? j->dx + r * d : NULL,
-                          j->dgamma ? sums : NULL, j->dbeta ? sums + align(d) : NULL);
+        kernels->row_back(j->narrow, d, j->x + r * j->x_row, j->dy + r * j->y_row, j->gamma,
+                          j->mean ? j->mean[r] : 0, j->scale[r], j->norm->rms,
+                          j->dx ? j->dx + r * j->dx_row : NULL, j->dgamma ? sums : NULL,
+                          j->dbeta ? sums + align(d) : NULL);
     }
     return HEED_OK;
 }
@@ -357,20 +371,22 @@ size_t hd_row_norm_workspace(const hd_row_norm *norm) {
     return rows_make(norm).chunks * 2 * align(norm->d) * sizeof(float);
 }
 
-heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const float *x,
-                             const float *gamma, const float *beta, float *y, float *mean,
+heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const void *x,
+                             const float *gamma, const float *beta, void *y, float *mean,
                              float *scale) {
     HD_TRY(hd_isa_ready());
     rows_job j = rows_make(norm);
+    rows_types(&j, norm->y_type, HD_F32);
     j.x = x, j.gamma = gamma, j.beta = beta, j.y = y, j.mean_out = mean, j.scale_out = scale;
     return hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_chunk, &j);
 }
 
-heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const void *x,
                               const float *gamma, const float *mean, const float *scale,
-                              const float *dy, hd_norm_grads out, void *workspace) {
+                              const void *dy, hd_norm_grads out, void *workspace) {
     HD_TRY(hd_isa_ready());
     rows_job j = rows_make(norm);
+    rows_types(&j, norm->dy_type, norm->dx_type);
     j.x = x, j.gamma = gamma, j.mean = mean, j.scale = scale, j.dy = dy, j.dx = out.dx;
     j.sums = workspace, j.dgamma = out.dgamma, j.dbeta = out.dbeta;
     HD_TRY(hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_back_chunk, &j));

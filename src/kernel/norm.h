@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/pool.h"
+#include "kernel/dtype.h"
 
 typedef struct hd_norm {
     size_t n;      // images (batch norm: 1)
@@ -39,7 +40,8 @@ heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const float *x, const
 // known: mean and scale don't depend on x. y: needed with relu and a residual, else may be NULL.
 // dx, dgamma, dbeta, dresidual: NULL when not wanted. dx may be x, dy or y, dresidual dy.
 typedef struct hd_norm_grads {
-    float *dx, *dgamma, *dbeta, *dresidual;
+    void *dx; // f32, of a row norm as its dx_type says
+    float *dgamma, *dbeta, *dresidual;
 } hd_norm_grads;
 heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const float *x,
                           const float *gamma, const float *beta, const float *y, const float *mean,
@@ -51,13 +53,14 @@ typedef struct hd_row_norm {
     size_t rows, d;
     float eps;
     bool rms;
+    hd_dtype x_type, y_type, dy_type, dx_type; // HD_F32 or HD_BF16; all between is f32
 } hd_row_norm;
 size_t hd_row_norm_workspace(const hd_row_norm *norm); // of the backward
-heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const float *x,
-                             const float *gamma, const float *beta, float *y, float *mean,
+heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const void *x,
+                             const float *gamma, const float *beta, void *y, float *mean,
                              float *scale) HEED_CHECK;
-heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const float *x,
+heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const void *x,
                               const float *gamma, const float *mean, const float *scale,
-                              const float *dy, hd_norm_grads out, void *workspace) HEED_CHECK;
+                              const void *dy, hd_norm_grads out, void *workspace) HEED_CHECK;
 
 #endif

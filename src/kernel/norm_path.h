@@ -13,6 +13,9 @@ typedef struct hd_norm_mask {
     const float *y, *a, *b;
 } hd_norm_mask;
 
+// Which of a row's arrays are bf16.
+enum { HD_NORM_X16 = 1, HD_NORM_Y16 = 2, HD_NORM_DX16 = 4 }; // (Y16: of y, or of dy)
+
 typedef struct hd_norm_kernels {
     // Of each of c columns: s1 = Σ (x − x[0]), s2 = Σ (x − x[0])².
     void (*sums)(size_t rows, size_t c, const float *x, float *s1, float *s2);
@@ -26,11 +29,11 @@ typedef struct hd_norm_kernels {
     void (*back)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
                  const float *const p[4], float *dx, float *through); // p: a, q, mean, k
     // One row of d: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL. rms: mean is 0.
-    void (*row)(size_t d, const float *x, const float *gamma, const float *beta, float eps,
-                bool rms, float *y, float *mean, float *scale);
+    void (*row)(unsigned narrow, size_t d, const void *x, const float *gamma, const float *beta,
+                float eps, bool rms, void *y, float *mean, float *scale);
     // Its gradient; adds to dgamma and dbeta (or NULL).
-    void (*row_back)(size_t d, const float *x, const float *dy, const float *gamma, float mean,
-                     float scale, bool rms, float *dx, float *dgamma, float *dbeta);
+    void (*row_back)(unsigned narrow, size_t d, const void *x, const void *dy, const float *gamma,
+                     float mean, float scale, bool rms, void *dx, float *dgamma, float *dbeta);
 } hd_norm_kernels;
 
 extern const hd_norm_kernels hd_norm_kernels_ref;

@@ -21,13 +21,16 @@ typedef struct hd_pack_from {
 // Rows of C from column j0 on, all with the stride of C.
 typedef struct hd_finish {
     size_t m, n;
-    float *c;
+    void *c;
+    hd_dtype c_type;  // HD_F32 or HD_BF16, as the other types
     const float *sum; // rows of sum_row floats: the sums, not yet in C; NULL: C holds them
     size_t sum_row;
-    bool add;              // the sums are added to C
-    bool stream;           // c and pre are large, and aligned to 64 bytes in every row
-    const float *residual; // or NULL
-    float *pre;            // or NULL
+    bool add;             // the sums are added to C
+    bool stream;          // c and pre are large, and aligned to 64 bytes in every row
+    const void *residual; // or NULL
+    hd_dtype residual_type;
+    void *pre; // or NULL
+    hd_dtype pre_type;
     size_t row;
     const float *bias; // (n), or NULL
     float alpha;

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/pack.h"
 
 enum { HD_TILE_MR_MAX = 8, HD_TILE_NR_MAX = 48 }; // of any path
 
@@ -33,15 +36,20 @@ typedef struct hd_tile_kernels {
                   float *c, size_t c_row, bool accumulate);
 } hd_tile_kernels;
 
-// Small products of f32 buffers whose values are rounded to bf16 on the way, where the processor
-// has instructions for it.
+// Small products in bf16, where the processor has instructions for them: operands are packed once
+// and used as often as one likes. All sizes count in blocks of HD_HALF: a packed operand of m × k
+// values has m and k rounded up to it, zeros in what isn't there.
+enum { HD_HALF = 32 };
 typedef struct hd_half_products {
     void (*begin)(void); // on each thread, around products
     void (*end)(void);
-    // C (m, n) = or += Σ over p < k of a(i, p) · b(p, j); a(i, p) = a[i·a_row + p], or
-    // a[p·a_row + i] when `turned`. Nothing is read or written past the ends.
-    void (*product)(bool turned, size_t m, size_t n, size_t k, const float *a, size_t a_row,
-                    const float *b, size_t b_row, float *c, size_t c_row, bool accumulate);
+    // A (m, k), rows of `from`; when `turned`, its columns. out: 64-byte aligned.
+    void (*pack_a)(bool turned, size_t m, size_t k, const hd_pack_from *from, uint16_t *out);
+    // B (k, n), rows of `from`; when `turned`, its columns (so that `from` is n rows of k).
+    void (*pack_b)(bool turned, size_t k, size_t n, const hd_pack_from *from, uint16_t *out);
+    // C (m, n) = or += A·B in whole blocks, k of both. a_k, b_k: what A and B were packed with.
+    void (*multiply)(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_k, const uint16_t *b,
+                     size_t b_k, float *c, size_t c_row, bool accumulate);
 } hd_half_products;
 extern const hd_half_products hd_half_products_amx; // x86 builds only
 const hd_half_products *hd_half_products_get(void); // NULL where the path has none

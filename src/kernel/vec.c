@@ -3,7 +3,7 @@
 // Programs of opcodes. The outputs are cut into blocks of at most BLOCK values; all steps run on
 // one block before the next is begun, so that what one step makes is in the first cache when the
 // next reads it. An input that is stretched is written out per block, unless its block is one run
-// of its memory.
+// of its memory. Values in bf16 are widened and narrowed by block: in between all is f32.
 //
 // Chunks for the pool are whole blocks, cut by count and steps alone.
 #include "kernel/vec.h"
@@ -139,21 +139,28 @@ typedef struct program_run {
     const hd_vec_program *program;
     const hd_vec_kernels *kernels;
     const hd_vec_in *in;
-    float *const *out;
+    void *const *out;
     size_t count, block, chunk; // chunk: values
     size_t row;                 // a block doesn't cross a multiple of it; 0: it may
+    hd_vec_half_fn half;        // does it all, if not NULL
 } program_run;
 
 typedef struct scratch {
     _Alignas(64) float step[HD_VEC_SCRATCH][BLOCK];
     _Alignas(64) float in[HD_VEC_INPUTS][BLOCK];
-    size_t written[HD_VEC_INPUTS]; // how far in[] holds what every block needs
+    _Alignas(64) float out[HD_VEC_OUTPUTS][BLOCK]; // of those in bf16
+    size_t written[HD_VEC_INPUTS];                 // how far in[] holds what every block needs
 } scratch;
+
+static float value_at(const hd_vec_in *in, size_t at) {
+    return in->type == HD_BF16 ? hd_f32_of_bf16(((const uint16_t *)in->data)[at])
+                               : ((const float *)in->data)[at];
+}
 
 static void write_column(const hd_vec_in *in, size_t first, size_t n, float *to) {
     for (size_t i = 0; i < n;) {
         size_t at = first + i, end = i + in->period - at % in->period;
-        const float value = in->data[at / in->period];
+        const float value = value_at(in, at / in->period);
         if (end > n) end = n;
         for (; i < end; i++) to[i] = value;
     }
@@ -166,7 +173,7 @@ static void write_strided(const hd_vec_in *in, size_t first, size_t n, float *to
         from += place[d] * in->stride[d];
     }
     for (size_t i = 0; i < n; i++) {
-        to[i] = in->data[from];
+        to[i] = value_at(in, from);
         for (int d = in->n_dims; d-- > 0;) {
             from += in->stride[d];
             if (++place[d] < in->shape[d]) break;
@@ -176,21 +183,30 @@ static void write_strided(const hd_vec_in *in, size_t first, size_t n, float *to
     }
 }
 
+// n values that lie together, from `at` on.
+static const float *read_run(const program_run *run, const hd_vec_in *in, size_t at, size_t n,
+                             float *to) {
+    if (in->type != HD_BF16) return (const float *)in->data + at;
+    run->kernels->widen(n, (const uint16_t *)in->data + at, to);
+    return to;
+}
+
 // The n values of input i from `first` on.
 static const float *read_input(const program_run *run, scratch *s, int i, size_t first, size_t n) {
     const hd_vec_in *in = &run->in[i];
     float *to = s->in[i];
     switch (in->mode) {
     case HD_VEC_WHOLE:
-        return in->data + first;
+        return read_run(run, in, first, n, to);
     case HD_VEC_SCALAR:
-        for (; s->written[i] < n; s->written[i]++) to[s->written[i]] = in->data[0];
+        for (; s->written[i] < n; s->written[i]++) to[s->written[i]] = value_at(in, 0);
         return to;
     case HD_VEC_ROW:
-        if (first % in->period + n <= in->period) return in->data + first % in->period;
+        if (first % in->period + n <= in->period)
+            return read_run(run, in, first % in->period, n, to);
         if (first % in->period != 0) break;
         for (; s->written[i] < n; s->written[i]++) // (blocks begin at whole rows: once for all)
-            to[s->written[i]] = in->data[s->written[i] % in->period];
+            to[s->written[i]] = value_at(in, s->written[i] % in->period);
         return to;
     case HD_VEC_COLUMN:
         write_column(in, first, n, to);
@@ -208,14 +224,26 @@ static void run_block(const program_run *run, scratch *s, size_t first, size_t n
     const float *read[HD_VEC_SLOTS];
     float *write[HD_VEC_SLOTS];
     int slot = 0;
+    if (run->half) {
+        const hd_vec_step *only = program->step;
+        run->half(n, (const uint16_t *)run->in[only->a].data + first,
+                  (const uint16_t *)run->in[only->b].data + first, (uint16_t *)run->out[0] + first);
+        return;
+    }
     for (int i = 0; i < program->n_in; i++) read[slot++] = read_input(run, s, i, first, n);
-    for (int i = 0; i < program->n_out; i++, slot++) read[slot] = write[slot] = run->out[i] + first;
+    for (int i = 0; i < program->n_out; i++, slot++) {
+        const bool narrow = program->out_type[i] == HD_BF16;
+        read[slot] = write[slot] = narrow ? s->out[i] : (float *)run->out[i] + first;
+    }
     for (int i = 0; i < program->n_scratch; i++, slot++) read[slot] = write[slot] = s->step[i];
     for (int i = 0; i < program->n_steps; i++) {
         const hd_vec_step *step = &program->step[i];
         run->kernels->op[step->op](n, read[step->a], read[step->b], write[step->out], &step->arg,
                                    first);
     }
+    for (int i = 0; i < program->n_out; i++)
+        if (program->out_type[i] == HD_BF16)
+            run->kernels->narrow(n, s->out[i], (uint16_t *)run->out[i] + first);
 }
 
 static heed_err run_chunk(void *ctx, size_t chunk) {
@@ -234,10 +262,20 @@ static heed_err run_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
+// One step from bf16 to bf16: there may be a function for it.
+static hd_vec_half_fn half_of(const program_run *run) {
+    const hd_vec_program *program = run->program;
+    if (program->n_steps != 1 || program->out_type[0] != HD_BF16) return NULL;
+    for (int i = 0; i < program->n_in; i++)
+        if (run->in[i].type != HD_BF16 || run->in[i].mode != HD_VEC_WHOLE) return NULL;
+    return run->kernels->half[program->step[0].op];
+}
+
 heed_err hd_vec_run(hd_pool *pool, const hd_vec_program *program, size_t count, const hd_vec_in *in,
-                    float *const *out) {
+                    void *const *out) {
     if (count == 0) return HEED_OK;
-    program_run run = {program, hd_kernels_get()->vec, in, out, count, BLOCK, 0, 0};
+    program_run run = {program, hd_kernels_get()->vec, in, out, count, BLOCK, 0, 0, NULL};
+    run.half = half_of(&run);
     for (int i = 0; i < program->n_in; i++) {
         if (in[i].mode != HD_VEC_ROW) continue;
         if (in[i].period <= BLOCK)
@@ -257,7 +295,8 @@ enum { RUN = 128, RUN_VALUES = 4096, SUM_CHUNK = 32768 };
 // x (a, r, c), partial sums (a, runs, c); run: how many of r one partial sum takes.
 typedef struct sum_run {
     size_t a, r, c, run, runs;
-    const float *x;
+    const void *x;
+    hd_dtype type;
     float *partial;
     size_t per_chunk; // (a, runs) pairs
     const hd_vec_kernels *kernels;
@@ -272,20 +311,30 @@ size_t hd_vec_sum_workspace(size_t a, size_t r, size_t c) {
     return (r + run - 1) / run * a * c * sizeof(float);
 }
 
+static float sum_of(const sum_run *s, size_t at, size_t n) {
+    _Alignas(64) float wide[RUN_VALUES];
+    if (s->type != HD_BF16) return s->kernels->sum(n, (const float *)s->x + at);
+    s->kernels->widen(n, (const uint16_t *)s->x + at, wide);
+    return s->kernels->sum(n, wide);
+}
+
 static heed_err sum_chunk(void *ctx, size_t chunk) {
     const sum_run *s = ctx;
     size_t end = (chunk + 1) * s->per_chunk;
     if (end > s->a * s->runs) end = s->a * s->runs;
     for (size_t i = chunk * s->per_chunk; i < end; i++) {
         size_t first = i % s->runs * s->run, n = s->r - first < s->run ? s->r - first : s->run;
-        const float *x = s->x + (i / s->runs * s->r + first) * s->c;
+        const size_t at = (i / s->runs * s->r + first) * s->c;
         float *to = s->partial + i * s->c;
         if (s->c == 1) {
-            *to = s->kernels->sum(n, x);
+            *to = sum_of(s, at, n);
             continue;
         }
         memset(to, 0, s->c * sizeof *to);
-        s->kernels->add_rows(n, s->c, x, s->c, to);
+        if (s->type == HD_BF16)
+            s->kernels->add_rows_bf16(n, s->c, (const uint16_t *)s->x + at, s->c, to);
+        else
+            s->kernels->add_rows(n, s->c, (const float *)s->x + at, s->c, to);
     }
     return HEED_OK;
 }
@@ -298,12 +347,12 @@ static const float *sum_tree(float *partial, size_t runs, size_t c, const hd_vec
     return partial;
 }
 
-heed_err hd_vec_sum(hd_pool *pool, size_t a, size_t r, size_t c, const float *x, float scale,
-                    bool add, float *out, void *workspace) {
+heed_err hd_vec_sum(hd_pool *pool, size_t a, size_t r, size_t c, const void *x, hd_dtype type,
+                    float scale, bool add, float *out, void *workspace) {
     const hd_vec_kernels *kernels = hd_kernels_get()->vec;
     size_t run = run_length(c), runs = (r + run - 1) / run;
     if (a * c == 0) return HEED_OK;
-    sum_run s = {a, r, c, run, runs, x, workspace, 1, kernels};
+    sum_run s = {a, r, c, run, runs, x, type, workspace, 1, kernels};
     size_t work = (r < run ? r : run) * c + 1;
     s.per_chunk = work < SUM_CHUNK ? SUM_CHUNK / work : 1;
     HD_TRY(hd_pool_run(pool, (a * runs + s.per_chunk - 1) / s.per_chunk, sum_chunk, &s));
@@ -324,5 +373,5 @@ heed_err hd_vec_add_to(hd_pool *pool, size_t n, const float *x, float *y) {
                                     .n_steps = 1,
                                     .step = {{.op = HD_VEC_ADD, .a = 0, .b = 1, .out = 2}}};
     const hd_vec_in in[2] = {{.data = y}, {.data = x}};
-    return hd_vec_run(pool, &program, n, in, &y);
+    return hd_vec_run(pool, &program, n, in, (void *const[]){y});
 }

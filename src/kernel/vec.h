@@ -75,15 +75,22 @@ typedef struct hd_vec_arg {
 typedef void (*hd_vec_fn)(size_t n, const float *a, const float *b, float *out,
                           const hd_vec_arg *arg, size_t first);
 
+// Of bf16, all of them; functions are near enough for it.
+typedef void (*hd_vec_half_fn)(size_t n, const uint16_t *a, const uint16_t *b, uint16_t *out);
+
 typedef struct hd_vec_kernels {
     hd_vec_fn op[HD_VEC_OPS];
+    hd_vec_half_fn half[HD_VEC_OPS];                        // NULL: there is none
     float (*sum)(size_t n, const float *a);                 // a fixed tree
     float (*sum_squares)(size_t n, const float *a);         // "
     float (*dot)(size_t n, const float *a, const float *b); // "
     float (*max)(size_t n, const float *a);                 // NaN when one is; n = 0: −∞
     void (*add_rows)(size_t rows, size_t n, const float *a, size_t stride,
-                     float *out);             // out[j] += Σ a[i][j], i ascending
-    bool (*finite)(size_t n, const float *a); // neither NaN nor infinity in it
+                     float *out); // out[j] += Σ a[i][j], i ascending
+    void (*add_rows_bf16)(size_t rows, size_t n, const uint16_t *a, size_t stride, float *out);
+    bool (*finite)(size_t n, const float *a);                // neither NaN nor infinity in it
+    void (*widen)(size_t n, const uint16_t *a, float *out);  // from bf16 …
+    void (*narrow)(size_t n, const float *a, uint16_t *out); // … and to it
 } hd_vec_kernels;
 
 extern const hd_vec_kernels hd_vec_kernels_ref;
@@ -119,7 +126,8 @@ typedef enum hd_vec_mode {
     HD_VEC_STRIDED // by shape and stride
 } hd_vec_mode;
 typedef struct hd_vec_in {
-    const float *data;
+    const void *data;
+    hd_dtype type; // HD_F32 or HD_BF16
     hd_vec_mode mode;
     size_t period;
     int n_dims;
@@ -129,18 +137,20 @@ typedef struct hd_vec_in {
 
 typedef struct hd_vec_program {
     int n_in, n_out, n_steps, n_scratch;
+    hd_dtype out_type[HD_VEC_OUTPUTS]; // HD_F32 or HD_BF16
     hd_vec_step step[HD_VEC_STEPS];
 } hd_vec_program;
 
-// out[i]: (count); may be the memory of a WHOLE input no step reads after the one that writes it.
+// out[i]: (count); may be the memory of a WHOLE input, of its type, that no step reads after the
+// one that writes it.
 heed_err hd_vec_run(hd_pool *pool, const hd_vec_program *program, size_t count, const hd_vec_in *in,
-                    float *const *out) HEED_CHECK;
+                    void *const *out) HEED_CHECK;
 
-// ── Sums over a dimension: x (a, r, c) to out (a, c); add: out += ──
+// ── Sums over a dimension: x (a, r, c), f32 or bf16, to out (a, c); add: out += ──
 // Partial sums over fixed runs of r are added up as a tree: workspace floats.
 size_t hd_vec_sum_workspace(size_t a, size_t r, size_t c); // bytes
-heed_err hd_vec_sum(hd_pool *pool, size_t a, size_t r, size_t c, const float *x, float scale,
-                    bool add, float *out, void *workspace) HEED_CHECK;
+heed_err hd_vec_sum(hd_pool *pool, size_t a, size_t r, size_t c, const void *x, hd_dtype type,
+                    float scale, bool add, float *out, void *workspace) HEED_CHECK;
 // y += x, over a whole array.
 heed_err hd_vec_add_to(hd_pool *pool, size_t n, const float *x, float *y) HEED_CHECK;
 

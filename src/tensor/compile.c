@@ -71,6 +71,7 @@ heed_err hd_graph_compile(hd_graph *graph, hd_pool *pool) {
     find_late(graph);
     count_flops(graph);
     if (!graph->check_finite) HD_TRY(hd_pass_fuse(graph));
+    if (!graph->check_finite) HD_TRY(hd_pass_narrow(graph));
     HD_TRY(hd_pass_plan(graph));
     graph->compiled = true;
     return HEED_OK;

@@ -39,9 +39,15 @@ typedef struct fused {
 
 static heed_err fused_forward(const hd_node *node, const hd_run *run) {
     fused *f = node->attrs;
-    float *out[HD_VEC_OUTPUTS];
-    for (int i = 0; i < node->n_in; i++) f->in[i].data = node->in[i]->data;
-    for (int i = 0; i < node->n_out; i++) out[i] = node->out[i]->data;
+    void *out[HD_VEC_OUTPUTS];
+    for (int i = 0; i < node->n_in; i++) {
+        f->in[i].data = node->in[i]->data;
+        f->in[i].type = node->in[i]->dtype;
+    }
+    for (int i = 0; i < node->n_out; i++) {
+        out[i] = node->out[i]->data;
+        f->program.out_type[i] = node->out[i]->dtype;
+    }
     for (int i = 0; i < f->program.n_steps; i++)
         if (f->random[i]) f->program.step[i].arg = f->random[i]->op->vec_arg(f->random[i], run);
     return hd_vec_run(run->pool, &f->program, node->out[0]->count, f->in, out);
@@ -232,6 +238,22 @@ static void find_takes(const fused *from, hd_node *node) {
     }
 }
 
+// What the members can read and write as bf16.
+static void find_types(const fuser *f, const group *g, const edges *e, hd_node *node) {
+    struct hd_node_plan *plan = node->plan;
+    plan->reads_bf16 = UINT32_MAX;
+    for (int m = 0; m < g->n_members; m++) {
+        const hd_node *member = f->graph->nodes[g->members[m]];
+        for (int i = 0; i < e->n_in; i++)
+            for (int j = 0; j < member->n_in; j++)
+                if (member->in[j] == e->in[i] && !(member->op->reads_bf16 >> j & 1))
+                    plan->reads_bf16 &= ~(1U << i);
+        for (int i = 0; i < e->n_out; i++)
+            if (member->out[0] == e->out[i])
+                plan->writes_bf16 |= (member->op->writes_bf16 & 1) << i;
+    }
+}
+
 static const char *make_names(hd_graph *graph, const int *members, int n) {
     hd_str names;
     hd_str_init(&names);
@@ -261,6 +283,7 @@ static heed_err replace(fuser *f, const group *g) {
     node->plan->backward = last->plan->backward;
     node->plan->live = node->plan->fused = true;
     node->n_out = e.n_out;
+    find_types(f, g, &e, node);
     for (int i = 0; i < g->n_members; i++) graph->nodes[g->members[i]]->plan->live = false;
     for (int i = 0; i < e.n_out; i++) {
         node->out[i] = e.out[i];

@@ -40,9 +40,9 @@ typedef struct hd_tensor hd_tensor;
 
 struct hd_tensor {
     hd_graph *graph;
-    hd_node *node; // that makes it; NULL: a leaf
-    int output;    // which of its outputs
-    hd_dtype dtype;
+    hd_node *node;  // that makes it; NULL: a leaf
+    int output;     // which of its outputs
+    hd_dtype dtype; // after compile, HD_BF16 where an f32 value is kept so (tensor/narrow.c)
     int n_dims;
     size_t shape[HD_MAX_DIMS]; // outermost first, row-major; n_dims 0 is a scalar
     size_t count;
@@ -69,7 +69,9 @@ struct hd_node {
 
 typedef struct hd_graph_opts {
     bool training;          // dropout drops, batch statistics are of the batch
-    hd_precision precision; // HD_PRECISE_BF16: products round their operands
+    hd_precision precision; // HD_PRECISE_BF16: products round their operands, and values that
+                            // operators can keep as bf16 are kept so
+    bool wide;              // … not: all values stay f32
     uint64_t seed;          // of dropout
     bool keep_cheap;        // keeps values that are cheap to make again: more memory, less work
     size_t memory_limit;    // bytes of values and workspace; 0: none but memory.limit

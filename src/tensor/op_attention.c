@@ -58,11 +58,20 @@ static hd_attention describe(const hd_node *node) {
 }
 
 // Where queries, keys and values begin: three tensors, two (keys and values packed), or one.
-static void place(const hd_node *node, const hd_attention *a, float *const data[3], float *at[3]) {
+// t: they, or their gradients.
+typedef struct places {
+    void *at[3];
+    hd_dtype type[3];
+} places;
+static places place(const hd_node *node, const hd_attention *a, hd_tensor *const t[3]) {
     const size_t kv = a->kv_heads * a->head_dim;
-    at[0] = data[0];
-    at[1] = node->in[K] ? data[1] : data[0] + a->heads * a->head_dim;
-    at[2] = node->in[V] ? data[2] : at[1] + kv;
+    const int of_k = node->in[K] ? 1 : 0, of_v = node->in[V] ? 2 : of_k;
+    const size_t k = of_k ? 0 : a->heads * a->head_dim, v = of_v == 2 ? 0 : k + kv;
+    places p = {.type = {t[0]->dtype, t[of_k]->dtype, t[of_v]->dtype}};
+    p.at[0] = t[0]->data;
+    p.at[1] = (char *)t[of_k]->data + k * hd_dtype_size(p.type[1]);
+    p.at[2] = (char *)t[of_v]->data + v * hd_dtype_size(p.type[2]);
+    return p;
 }
 
 static hd_attention describe_all(const hd_node *node, const hd_run *run) {
@@ -70,12 +79,10 @@ static hd_attention describe_all(const hd_node *node, const hd_run *run) {
     hd_attention a = describe(node);
     a.seed = run->seed;
     a.stream += run->step * odd;
-    float *data[3], *at[3];
-    for (int i = 0; i < 3; i++) data[i] = node->in[i] ? node->in[i]->data : NULL;
-    place(node, &a, data, at);
-    a.q = at[0];
-    a.k = at[1];
-    a.v = at[2];
+    const places p = place(node, &a, node->in);
+    a.q = p.at[0], a.q_type = p.type[0];
+    a.k = p.at[1], a.k_type = p.type[1];
+    a.v = p.at[2], a.v_type = p.type[2];
     return a;
 }
 
@@ -151,8 +158,9 @@ static size_t attention_workspace(const hd_node *node, size_t threads) {
 }
 
 static heed_err attention_forward(const hd_node *node, const hd_run *run) {
-    const hd_attention a = describe_all(node, run);
-    return hd_attention_forward(run->pool, &a, hd_out_f32(node, OUT), hd_out_f32(node, LSE),
+    hd_attention a = describe_all(node, run);
+    a.out_type = node->out[OUT]->dtype;
+    return hd_attention_forward(run->pool, &a, node->out[OUT]->data, hd_out_f32(node, LSE),
                                 run->workspace);
 }
 
@@ -258,16 +266,19 @@ static size_t grad_workspace(const hd_node *node, size_t threads) {
 }
 
 static heed_err grad_forward(const hd_node *node, const hd_run *run) {
-    const hd_attention a = describe_all(node, run);
-    float *data[3], *at[3];
-    for (int i = 0; i < 3; i++) data[i] = hd_out_f32(node, i);
-    place(node, &a, data, at);
-    const hd_attention_grads g = {.out = hd_in_f32(node, GRAD_OUT),
+    hd_attention a = describe_all(node, run);
+    a.out_type = node->in[GRAD_OUT]->dtype;
+    const places p = place(node, &a, node->out);
+    const hd_attention_grads g = {.out = node->in[GRAD_OUT]->data,
                                   .lse = hd_in_f32(node, GRAD_LSE),
-                                  .d_out = hd_in_f32(node, UPSTREAM),
-                                  .dq = at[0],
-                                  .dk = at[1],
-                                  .dv = at[2],
+                                  .d_out = node->in[UPSTREAM]->data,
+                                  .d_out_type = node->in[UPSTREAM]->dtype,
+                                  .dq = p.at[0],
+                                  .dq_type = p.type[0],
+                                  .dk = p.at[1],
+                                  .dk_type = p.type[1],
+                                  .dv = p.at[2],
+                                  .dv_type = p.type[2],
                                   .d_by_distance = node->in[DISTANCE] ? hd_out_f32(node, 3) : NULL,
                                   .d_by_time = node->in[BY_TIME] ? hd_out_f32(node, 4) : NULL};
     return hd_attention_backward(run->pool, &a, &g, run->workspace);
@@ -291,6 +302,8 @@ static const hd_operator operator_attention_grad = {
     .forward = grad_forward,
     .workspace = grad_workspace,
     .flops = grad_flops,
+    .reads_bf16 = 1U << Q | 1U << K | 1U << V | 1U << GRAD_OUT | 1U << UPSTREAM,
+    .writes_bf16 = 7,
 };
 
 static heed_err attention_backward(hd_node *node, hd_tensor *const *grad_out, hd_tensor **grad_in) {
@@ -355,6 +368,8 @@ const hd_operator hd_operator_attention = {
     .workspace = attention_workspace,
     .flops = attention_flops,
     .no_grad = 1U << LSE,
+    .reads_bf16 = 1U << Q | 1U << K | 1U << V,
+    .writes_bf16 = 1U << OUT,
     .samples = attention_samples,
 };
 

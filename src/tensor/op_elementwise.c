@@ -94,6 +94,7 @@ heed_err hd_elementwise_forward(const hd_node *node, const hd_run *run) {
         .n_in = node->n_in,
         .n_out = 1,
         .n_steps = 1,
+        .out_type = {node->out[0]->dtype},
         .step = {{.op = (uint8_t)node->op->vec,
                   .a = 0,
                   .b = (uint8_t)(node->n_in - 1),
@@ -103,10 +104,10 @@ heed_err hd_elementwise_forward(const hd_node *node, const hd_run *run) {
     hd_vec_in in[2];
     for (int i = 0; i < node->n_in; i++) {
         hd_vec_in_of(node->in[i], node->out[0], &in[i]);
-        in[i].data = hd_in_f32(node, i);
+        in[i].data = node->in[i]->data;
+        in[i].type = node->in[i]->dtype;
     }
-    float *out = hd_out_f32(node, 0);
-    return hd_vec_run(run->pool, &program, node->out[0]->count, in, &out);
+    return hd_vec_run(run->pool, &program, node->out[0]->count, in, &node->out[0]->data);
 }
 
 static hd_vec_arg plain_arg(const hd_node *node, const hd_run *run) {
@@ -149,10 +150,12 @@ static double elementwise_flops(const hd_node *node) {
 
 // ── Gradients of which only the forward exists ──
 
-#define GRADIENT(id, opcode, inputs)           \
+// reads: inputs that may be kept as bf16. Not the y of y(1 − y) and 1 − y²: little is left of what
+// 1 − y says when y near 1 has been rounded.
+#define GRADIENT(id, opcode, reads)            \
     static const hd_operator operator_##id = { \
         .name = #id,                           \
-        .n_in = inputs,                        \
+        .n_in = 2,                             \
         .n_out = 1,                            \
         .attrs_size = sizeof(vec_attrs),       \
         .shape = elementwise_shape,            \
@@ -160,23 +163,25 @@ static double elementwise_flops(const hd_node *node) {
         .reference = elementwise_reference,    \
         .flops = elementwise_flops,            \
         .in_place = 3,                         \
+        .reads_bf16 = (reads),                 \
+        .writes_bf16 = 1,                      \
         .vec = HD_VEC_##opcode,                \
         .vec_arg = plain_arg,                  \
     }
-GRADIENT(above, ABOVE, 2);
-GRADIENT(mul_by, MULP, 2);
-GRADIENT(sqrt_grad, SQRT_GRAD, 2);
-GRADIENT(abs_grad, ABS_GRAD, 2);
-GRADIENT(pow_grad, POW_GRAD, 2);
-GRADIENT(clamp_grad, CLAMP_GRAD, 2);
-GRADIENT(relu_grad, RELU_GRAD, 2);
-GRADIENT(leaky_relu_grad, LEAKY_RELU_GRAD, 2);
-GRADIENT(gelu_grad, GELU_GRAD, 2);
-GRADIENT(gelu_tanh_grad, GELU_TANH_GRAD, 2);
-GRADIENT(silu_grad, SILU_GRAD, 2);
+GRADIENT(above, ABOVE, 3);
+GRADIENT(mul_by, MULP, 3);
+GRADIENT(sqrt_grad, SQRT_GRAD, 3);
+GRADIENT(abs_grad, ABS_GRAD, 3);
+GRADIENT(pow_grad, POW_GRAD, 3);
+GRADIENT(clamp_grad, CLAMP_GRAD, 3);
+GRADIENT(relu_grad, RELU_GRAD, 3);
+GRADIENT(leaky_relu_grad, LEAKY_RELU_GRAD, 3);
+GRADIENT(gelu_grad, GELU_GRAD, 3);
+GRADIENT(gelu_tanh_grad, GELU_TANH_GRAD, 3);
+GRADIENT(silu_grad, SILU_GRAD, 3);
 GRADIENT(sigmoid_grad, SIGMOID_GRAD, 2);
 GRADIENT(tanh_grad, TANH_GRAD, 2);
-GRADIENT(softplus_grad, SOFTPLUS_GRAD, 2);
+GRADIENT(softplus_grad, SOFTPLUS_GRAD, 3);
 
 static hd_tensor *apply2(const hd_operator *op, hd_tensor *a, hd_tensor *b, float p, float q) {
     if (!a || !b) return NULL;
@@ -379,6 +384,8 @@ UNARY_SAMPLES(dropout, 0, 0, 0.4F, 0)
         .backward = id##_backward,                \
         .flops = elementwise_flops,               \
         .in_place = (places),                     \
+        .reads_bf16 = 3,                          \
+        .writes_bf16 = 1,                         \
         .cheap = true,                            \
         .vec = HD_VEC_##opcode,                   \
         .vec_arg = (arg),                         \

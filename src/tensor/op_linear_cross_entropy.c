@@ -245,8 +245,8 @@ static heed_err strip_grads(const hd_node *node, const hd_run *run, const strip 
         HD_TRY(hd_gemm_run(run->pool, &g, t->workspace));
     }
     if (node->out[DB]->count == 0) return HEED_OK;
-    return hd_vec_sum(run->pool, 1, t->n, s->v, t->logits, 1, add >> DB & 1, hd_out_f32(node, DB),
-                      t->workspace);
+    return hd_vec_sum(run->pool, 1, t->n, s->v, t->logits, HD_F32, 1, add >> DB & 1,
+                      hd_out_f32(node, DB), t->workspace);
 }
 
 static heed_err grad_forward(const hd_node *node, const hd_run *run) {

@@ -75,14 +75,17 @@ static hd_gemm matmul_gemm(const hd_node *node) {
     sizes s = matmul_sizes(node);
     hd_gemm g = {.m = s.m, .n = s.n, .k = s.k, .batch = s.batch};
     g.a = node->in[0]->data;
+    g.a_type = node->in[0]->dtype;
     g.a_row = attrs->transpose_a ? 1 : s.k;
     g.a_col = attrs->transpose_a ? s.m : 1;
     g.a_batch = s.a_batch;
     g.b = node->in[1]->data;
+    g.b_type = node->in[1]->dtype;
     g.b_row = attrs->transpose_b ? 1 : s.n;
     g.b_col = attrs->transpose_b ? s.k : 1;
     g.b_batch = s.b_batch;
     g.c = node->out[0]->data;
+    g.c_type = node->out[0]->dtype;
     g.c_row = s.n;
     g.c_batch = s.m * s.n;
     g.precision = node->out[0]->graph->opts.precision;
@@ -185,6 +188,8 @@ const hd_operator hd_operator_matmul = {
     .workspace = matmul_workspace,
     .flops = matmul_flops,
     .accumulates = 1,
+    .reads_bf16 = 3,
+    .writes_bf16 = 1,
     .samples = matmul_samples,
 };
 
@@ -241,16 +246,25 @@ static hd_gemm linear_gemm(const hd_node *node) {
     hd_gemm g = {.n = w->shape[0], .k = w->shape[1], .act = attrs->act};
     g.m = g.n > 0 ? node->out[0]->count / g.n : 0;
     g.a = node->in[X]->data;
+    g.a_type = node->in[X]->dtype;
     g.a_row = g.k;
     g.a_col = 1;
     g.b = w->data;
+    g.b_type = w->dtype;
     g.b_row = 1;
     g.b_col = g.k;
     g.c = node->out[0]->data;
+    g.c_type = node->out[0]->dtype;
     g.c_row = g.n;
     g.bias = hd_in_f32(node, B);
-    g.residual = hd_in_f32(node, RESIDUAL);
-    g.pre = node->n_out > 1 ? node->out[1]->data : NULL;
+    if (node->in[RESIDUAL]) {
+        g.residual = node->in[RESIDUAL]->data;
+        g.residual_type = node->in[RESIDUAL]->dtype;
+    }
+    if (node->n_out > 1) {
+        g.pre = node->out[1]->data;
+        g.pre_type = node->out[1]->dtype;
+    }
     g.precision = node->out[0]->graph->opts.precision;
     return g;
 }
@@ -348,6 +362,8 @@ const hd_operator hd_operator_linear = {
     .flops = linear_flops,
     .in_place = 1U << RESIDUAL,
     .no_grad = 2,
+    .reads_bf16 = 1U << X | 1U << RESIDUAL,
+    .writes_bf16 = 3,
     .remake = linear_remake,
     .samples = linear_samples,
 };

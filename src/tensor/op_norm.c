@@ -417,7 +417,8 @@ typedef struct row_attrs {
 
 static hd_row_norm rows_of(const row_attrs *a, const hd_tensor *x) {
     const size_t d = x->shape[x->n_dims - 1];
-    return (hd_row_norm){d > 0 ? x->count / d : 0, d, a->eps, a->rms};
+    return (hd_row_norm){
+        .rows = d > 0 ? x->count / d : 0, .d = d, .eps = a->eps, .rms = a->rms, .x_type = x->dtype};
 }
 
 static heed_err row_shape(hd_node *node) {
@@ -433,9 +434,10 @@ static heed_err row_shape(hd_node *node) {
 }
 
 static heed_err row_forward(const hd_node *node, const hd_run *run) {
-    const hd_row_norm n = rows_of(node->attrs, node->in[X]);
-    return hd_row_norm_forward(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
-                               hd_in_f32(node, BETA), hd_out_f32(node, Y), hd_out_f32(node, MEAN),
+    hd_row_norm n = rows_of(node->attrs, node->in[X]);
+    n.y_type = node->out[Y]->dtype;
+    return hd_row_norm_forward(run->pool, &n, node->in[X]->data, hd_in_f32(node, GAMMA),
+                               hd_in_f32(node, BETA), node->out[Y]->data, hd_out_f32(node, MEAN),
                                hd_out_f32(node, SCALE));
 }
 
@@ -499,6 +501,8 @@ static void rms_norm_samples(hd_samples *samples) {
         .flops = norm_flops,                  \
         .no_grad = 1U << MEAN | 1U << SCALE,  \
         .cheap = true,                        \
+        .reads_bf16 = 1U << X,                \
+        .writes_bf16 = 1U << Y,               \
         .samples = id##_samples,              \
     }
 ROW_OPERATOR(layer_norm);
@@ -518,11 +522,13 @@ static size_t row_back_workspace(const hd_node *node, size_t threads) {
 }
 
 static heed_err row_back_forward(const hd_node *node, const hd_run *run) {
-    const hd_row_norm n = rows_of(node->attrs, node->in[RX]);
-    const hd_norm_grads out = {hd_out_f32(node, 0), hd_out_f32(node, 1), hd_out_f32(node, 2), NULL};
-    return hd_row_norm_backward(run->pool, &n, hd_in_f32(node, RX), hd_in_f32(node, RGAMMA),
+    hd_row_norm n = rows_of(node->attrs, node->in[RX]);
+    n.dy_type = node->in[RDY]->dtype;
+    n.dx_type = node->out[0]->dtype;
+    const hd_norm_grads out = {node->out[0]->data, hd_out_f32(node, 1), hd_out_f32(node, 2), NULL};
+    return hd_row_norm_backward(run->pool, &n, node->in[RX]->data, hd_in_f32(node, RGAMMA),
                                 hd_in_f32(node, RMEAN), hd_in_f32(node, RSCALE),
-                                hd_in_f32(node, RDY), out, run->workspace);
+                                node->in[RDY]->data, out, run->workspace);
 }
 
 static void row_back_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -567,6 +573,8 @@ const hd_operator hd_operator_row_norm_back = {
     .reference = row_back_reference,
     .workspace = row_back_workspace,
     .flops = norm_flops,
+    .reads_bf16 = 1U << RX | 1U << RDY,
+    .writes_bf16 = 1,
     .samples = row_back_samples,
 };
 

@@ -66,8 +66,8 @@ static size_t sum_workspace(const hd_node *node, size_t threads) {
 
 static heed_err sum_forward(const hd_node *node, const hd_run *run) {
     extents e = extents_of(node);
-    return hd_vec_sum(run->pool, e.a, e.r, e.c, hd_in_f32(node, 0), scale_of(node),
-                      run->accumulate & 1, hd_out_f32(node, 0), run->workspace);
+    return hd_vec_sum(run->pool, e.a, e.r, e.c, node->in[0]->data, node->in[0]->dtype,
+                      scale_of(node), run->accumulate & 1, hd_out_f32(node, 0), run->workspace);
 }
 
 static void sum_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -137,6 +137,7 @@ static void mean_samples(hd_samples *samples) {
         .attrs_size = sizeof(reduce_attrs), \
         .shape = reduce_shape,              \
         .forward = sum_forward,             \
+        .reads_bf16 = 1,                    \
         .reference = sum_reference,         \
         .backward = sum_backward,           \
         .workspace = sum_workspace,         \

@@ -43,6 +43,8 @@ struct hd_operator {
     uint32_t takes[HD_MAX_OUTPUTS]; // the same of the other outputs
     uint32_t accumulates;           // bit i: forward honours run->accumulate for output i
     uint32_t no_grad;               // bit i: output i isn't differentiable (indexes, statistics)
+    uint32_t reads_bf16;            // bit i: input i, a f32 value, may be kept as bf16 (its dtype)
+    uint32_t writes_bf16;           // bit i: so may output i
     bool alias;                     // output 0 is input 0's memory (from byte node_alias_offset on)
     bool effect;                    // writes state: stays though nobody reads its outputs
     bool sparse;                    // keeps weight->sparse and ->rows itself

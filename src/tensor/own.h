@@ -27,6 +27,7 @@ struct hd_tensor_plan {
     bool keep;       // readable after a run
     bool bound;
     bool held;        // the backward reads it
+    bool narrow;      // a root: kept as bf16
     uint32_t uses;    // nodes that read it
     uint32_t n_grads; // of a weight: how many nodes write its gradient
     long buffer;      // of the memory plan
@@ -47,9 +48,10 @@ struct hd_node_plan {
     long buffer;      // of the workspace
     void *memory;     // the same, after compile
     int8_t taken;     // input whose memory output 0 stands in, −1
-    uint32_t takes[HD_MAX_OUTPUTS]; // inputs whose memory output i may take
-    bool fused;                     // takes is set
-    double seconds;                 // the least that a run of it took, 0: not looked at
+    uint32_t takes[HD_MAX_OUTPUTS];   // inputs whose memory output i may take
+    bool fused;                       // takes is set, and:
+    uint32_t reads_bf16, writes_bf16; // as an operator's
+    double seconds;                   // the least that a run of it took, 0: not looked at
 };
 
 struct hd_graph {
@@ -99,6 +101,7 @@ void hd_graph_renumber(hd_graph *graph);
 heed_err hd_pass_remake(hd_graph *graph) HEED_CHECK; // remake.c: cheap values computed again
 heed_err hd_pass_live(hd_graph *graph) HEED_CHECK;   // compile.c: drops what nobody reads
 heed_err hd_pass_fuse(hd_graph *graph) HEED_CHECK;   // fuse.c
+heed_err hd_pass_narrow(hd_graph *graph) HEED_CHECK; // narrow.c: values kept as bf16
 heed_err hd_pass_plan(hd_graph *graph) HEED_CHECK;   // plan.c: offsets and bytes
 // fuse.c
 extern const hd_operator hd_operator_fused;

@@ -66,7 +66,7 @@ static bool can_take(const planner *p, const hd_node *node, int i, const hd_tens
             return false;
     return in->plan->last == node->index &&
            p->buffers[in->plan->buffer].last == node->index && // not taken by another output
-           hd_tensor_bytes(in) == hd_tensor_bytes(node->out[i]);
+           in->dtype == node->out[i]->dtype && hd_tensor_bytes(in) == hd_tensor_bytes(node->out[i]);
 }
 
 static bool take(planner *p, hd_node *node, int i) {

@@ -7,14 +7,19 @@ static double mb(size_t bytes) {
     return (double)bytes / 1048576;
 }
 
+static const char *kept_as(const hd_tensor *t) {
+    return t->dtype == HD_BF16 ? ":bf16" : "";
+}
+
 static void print_shapes(const hd_node *node, hd_str *out) {
     for (int i = 0; i < node->n_in; i++) {
-        if (!node->in[i]) continue;
-        hd_str_addf(out, i > 0 ? " %s" : "%s", hd_tensor_shape(node->in[i]).text);
+        const hd_tensor *t = node->in[i];
+        if (!t) continue;
+        hd_str_addf(out, i > 0 ? " %s%s" : "%s%s", hd_tensor_shape(t).text, kept_as(t));
     }
     hd_str_add(out, " ->");
     for (int i = 0; i < node->n_out; i++)
-        hd_str_addf(out, " %s", hd_tensor_shape(node->out[i]).text);
+        hd_str_addf(out, " %s%s", hd_tensor_shape(node->out[i]).text, kept_as(node->out[i]));
 }
 
 static void print_node(const hd_node *node, hd_str *out) {

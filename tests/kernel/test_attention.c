@@ -56,13 +56,13 @@ static void reference_row(data *x, size_t b, size_t h, size_t t, double *p, doub
     const hd_attention *a = &x->a;
     const size_t d = a->head_dim, kv = h / (a->heads / a->kv_heads), n = seen_of(a, b, t);
     const size_t line = a->queries + a->keys - 1;
-    const float *q = a->q + at_q(a, b, t, h), *d_out;
+    const float *q = x->qkv[0] + at_q(a, b, t, h), *d_out;
     double most = -INFINITY, sum = 0, *out;
     size_t bucket;
     out = x->ref_out + ((b * a->queries + t) * a->heads + h) * d;
     d_out = x->d_out + ((b * a->queries + t) * a->heads + h) * d;
     for (size_t s = 0; s < n; s++) {
-        const float *k = a->k + b * a->k_batch + s * a->k_row + kv * d;
+        const float *k = x->qkv[1] + b * a->k_batch + s * a->k_row + kv * d;
         p[s] = 0;
         for (size_t j = 0; j < d; j++) p[s] += (double)q[j] * (double)k[j];
         p[s] *= (double)a->scale;
@@ -77,8 +77,8 @@ static void reference_row(data *x, size_t b, size_t h, size_t t, double *p, doub
         p[s] /= sum;
         dp[s] = 0;
         for (size_t j = 0; j < d; j++) {
-            out[j] += p[s] * (double)a->v[at_v + j];
-            dp[s] += (double)d_out[j] * (double)a->v[at_v + j];
+            out[j] += p[s] * (double)x->qkv[2][at_v + j];
+            dp[s] += (double)d_out[j] * (double)x->qkv[2][at_v + j];
             x->ref_grad[2][at_v + j] += p[s] * (double)d_out[j];
         }
         delta += p[s] * dp[s];
@@ -87,7 +87,8 @@ static void reference_row(data *x, size_t b, size_t h, size_t t, double *p, doub
         const size_t at_k = b * a->k_batch + s * a->k_row + kv * d;
         const double ds = p[s] * (dp[s] - delta);
         for (size_t j = 0; j < d; j++) {
-            x->ref_grad[0][at_q(a, b, t, h) + j] += (double)a->scale * ds * (double)a->k[at_k + j];
+            x->ref_grad[0][at_q(a, b, t, h) + j] +=
+                (double)a->scale * ds * (double)x->qkv[1][at_k + j];
             x->ref_grad[1][at_k + j] += (double)a->scale * ds * (double)q[j];
         }
         if (a->by_distance) x->ref_grad[3][h * line + s + a->queries - 1 - t] += ds;
@@ -152,7 +153,7 @@ static void set_up(data *x, const shape *s) {
                           .k_row = row[1],
                           .v_batch = batch[2],
                           .v_row = row[2],
-                          .scale = 0.7F,
+                          .scale = 0.5F,
                           .lengths = s->lengths ? x->lengths : NULL,
                           .causal = s->causal,
                           .first = s->first,
@@ -205,6 +206,39 @@ static void run(data *x, size_t threads) {
     hd_pool_free(pool);
 }
 
+static uint16_t *narrow_of(const float *x, size_t n) {
+    uint16_t *out = hd_calloc(n + 1, sizeof *out);
+    assert_non_null(out);
+    for (size_t i = 0; x && i < n; i++) out[i] = hd_bf16_of_f32(x[i]);
+    return out;
+}
+static void widen(uint16_t *from, size_t n, float *to) {
+    for (size_t i = 0; i < n; i++) to[i] = hd_f32_of_bf16(from[i]);
+    hd_free(from);
+}
+
+// All values kept as bf16.
+static void run_narrow(data *x, size_t threads) {
+    const hd_attention a = x->a;
+    const hd_attention_grads g = x->g;
+    float *const out = x->out;
+    uint16_t *in[4], *grad[3], *result = narrow_of(NULL, x->n_out);
+    for (int i = 0; i < 3; i++) in[i] = narrow_of(x->qkv[i], x->n[i]);
+    for (int i = 0; i < 3; i++) grad[i] = narrow_of(NULL, x->n[i]);
+    in[3] = narrow_of(x->d_out, x->n_out);
+    x->a.q = in[0], x->a.k = in[1], x->a.v = in[2], x->g.d_out = in[3];
+    x->a.q_type = x->a.k_type = x->a.v_type = x->a.out_type = x->g.d_out_type = HD_BF16;
+    x->g.dq_type = x->g.dk_type = x->g.dv_type = HD_BF16;
+    x->g.dq = grad[0], x->g.dk = grad[1], x->g.dv = grad[2];
+    x->g.out = result;
+    x->out = (float *)(void *)result;
+    run(x, threads);
+    x->a = a, x->g = g, x->out = out;
+    widen(result, x->n_out, x->out);
+    for (int i = 0; i < 3; i++) widen(grad[i], x->n[i], x->grad[i]);
+    for (int i = 0; i < 4; i++) hd_free(in[i]);
+}
+
 static void check_shape(const void *ctx) {
     static const char *const names[] = {"dq", "dk", "dv", "distances", "times"};
     data x;
@@ -216,6 +250,9 @@ static void check_shape(const void *ctx) {
     x.a.precision = HD_PRECISE_BF16;
     run(&x, 1);
     assert_near("bf16 out", x.out, x.ref_out, x.n_out, 1.6e-2);
+    for (int i = 0; i < 5; i++) assert_near(names[i], x.grad[i], x.ref_grad[i], x.n[i], 3e-2);
+    run_narrow(&x, 1);
+    assert_near("out in bf16", x.out, x.ref_out, x.n_out, 2e-2);
     for (int i = 0; i < 5; i++) assert_near(names[i], x.grad[i], x.ref_grad[i], x.n[i], 3e-2);
     tear_down(&x);
 }
@@ -247,9 +284,9 @@ static void check_threads(const void *ctx) {
     }
     // The last sequence alone.
     const size_t skip = x.a.batch - 1, kept = x.n_out / x.a.batch;
-    x.a.q += skip * x.a.q_batch;
-    x.a.k += skip * x.a.k_batch;
-    x.a.v += skip * x.a.v_batch;
+    x.a.q = x.qkv[0] + skip * x.a.q_batch;
+    x.a.k = x.qkv[1] + skip * x.a.k_batch;
+    x.a.v = x.qkv[2] + skip * x.a.v_batch;
     if (x.a.lengths) x.a.lengths += skip;
     x.a.q_time += skip * x.a.queries;
     x.a.k_time += skip * x.a.keys;
@@ -260,9 +297,25 @@ static void check_threads(const void *ctx) {
     tear_down(&x);
 }
 
+static void check_narrow_threads(const void *ctx) {
+    data x;
+    set_up(&x, ctx);
+    x.a.precision = HD_PRECISE_BF16;
+    run_narrow(&x, 1);
+    float *out = copy_of(x.out, x.n_out), *dq = copy_of(x.grad[0], x.n[0]);
+    run_narrow(&x, 3);
+    assert_memory_equal(out, x.out, x.n_out * sizeof *out);
+    assert_memory_equal(dq, x.grad[0], x.n[0] * sizeof *dq);
+    hd_free(out);
+    hd_free(dq);
+    tear_down(&x);
+}
+
 static void test_same_bits(void **state) {
     (void)state;
-    on_each_path(check_threads, &(shape){4, 65, 140, 4, 2, 20, true, 75, true, true, true});
+    const shape s = {4, 65, 140, 4, 2, 20, true, 75, true, true, true};
+    on_each_path(check_threads, &s);
+    on_each_path(check_narrow_threads, &s);
 }
 
 static void test_buckets(void **state) {

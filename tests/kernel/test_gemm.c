@@ -70,9 +70,21 @@ static double act(double x, hd_act kind) {
 
 typedef struct problem {
     hd_gemm g;
-    matrix a, b, c, residual, pre;
-    float *bias, *before; // before: C as it was
+    matrix a, b, c, residual, pre; // c, pre, residual: the same as bf16 where g says so
+    float *bias, *before;          // before: C as it was
 } problem;
+
+// Values that are kept as bf16 from now on.
+static uint16_t *narrowed(float *x, size_t n) {
+    uint16_t *out = hd_alloc_aligned(n + 1, sizeof *out);
+    for (size_t i = 0; i < n; i++) x[i] = hd_f32_of_bf16(out[i] = hd_bf16_of_f32(x[i]));
+    return out;
+}
+
+static void *kept(matrix *m, hd_dtype type) {
+    m->narrow = type == HD_BF16 ? narrowed(m->data, m->count) : NULL;
+    return m->narrow ? (void *)m->narrow : m->data;
+}
 
 static bool coin(void) {
     return hd_rng_below(&rng, 2) == 0;
@@ -88,9 +100,8 @@ static problem problem_new(size_t g_batch, size_t m, size_t n, size_t k) {
     p.residual = p.c; // strides
     p.pre = p.c;
     p.before = hd_alloc_aligned(p.c.count + 1, sizeof(float));
-    memcpy(p.before, p.c.data, p.c.count * sizeof(float));
     p.residual.data = hd_alloc_aligned(p.c.count + 1, sizeof(float));
-    p.pre.data = hd_alloc_aligned(p.c.count + 1, sizeof(float));
+    p.pre.data = hd_calloc(p.c.count + 1, sizeof(float));
     p.bias = hd_alloc_aligned(n + 1, sizeof(float));
     for (size_t j = 0; j < n; j++) p.bias[j] = (float)(2 * hd_rng_uniform(&rng) - 1);
     for (size_t j = 0; j < p.c.count; j++)
@@ -102,22 +113,40 @@ static problem problem_new(size_t g_batch, size_t m, size_t n, size_t k) {
     g->b = p.b.narrow ? (void *)p.b.narrow : p.b.data;
     g->b_type = p.b.narrow ? HD_BF16 : HD_F32;
     g->b_row = p.b.row, g->b_col = p.b.col, g->b_batch = shared ? 0 : p.b.batch;
-    g->c = p.c.data, g->c_row = p.c.row, g->c_batch = p.c.batch;
+    g->c_row = p.c.row, g->c_batch = p.c.batch;
+    g->c_type = hd_rng_below(&rng, 3) ? HD_F32 : HD_BF16;
+    g->pre_type = hd_rng_below(&rng, 3) ? HD_F32 : HD_BF16;
+    g->residual_type = hd_rng_below(&rng, 3) ? HD_F32 : HD_BF16;
+    g->c = kept(&p.c, g->c_type);
+    memcpy(p.before, p.c.data, p.c.count * sizeof(float));
     g->alpha = coin() ? 1 : 0.5F;
-    g->accumulate = coin();
+    g->accumulate = coin() && g->c_type == HD_F32;
     g->bias = coin() ? p.bias : NULL;
-    g->residual = coin() ? p.residual.data : NULL;
-    g->pre = coin() ? p.pre.data : NULL;
+    void *residual = kept(&p.residual, g->residual_type), *pre = kept(&p.pre, g->pre_type);
+    g->residual = coin() ? residual : NULL;
+    g->pre = coin() ? pre : NULL;
     g->act = coin() ? HD_ACT_NONE : (hd_act)hd_rng_below(&rng, HD_ACTS);
     return p;
+}
+
+// C and what goes with it in f32.
+static void in_f32(problem *p) {
+    matrix *const made[] = {&p->c, &p->pre};
+    for (int i = 0; i < 2; i++) {
+        hd_free(made[i]->narrow);
+        made[i]->narrow = NULL;
+    }
+    p->g.c = p->c.data;
+    p->g.c_type = p->g.pre_type = HD_F32;
+    if (p->g.pre) p->g.pre = p->pre.data;
 }
 
 static void problem_free(problem *p) {
     matrix_free(&p->a);
     matrix_free(&p->b);
     matrix_free(&p->c);
-    hd_free(p->residual.data);
-    hd_free(p->pre.data);
+    matrix_free(&p->residual);
+    matrix_free(&p->pre);
     hd_free(p->bias);
     hd_free(p->before);
 }
@@ -128,7 +157,13 @@ static void run(problem *p, hd_pool *pool) {
     memset(workspace, 0xff, bytes + 64); // NaN: what isn't written isn't used
     memcpy(p->c.data, p->before, p->c.count * sizeof(float));
     memset(p->pre.data, 0, p->c.count * sizeof(float));
+    for (size_t i = 0; p->c.narrow && i < p->c.count; i++)
+        p->c.narrow[i] = hd_bf16_of_f32(p->before[i]);
     assert_int_equal(hd_gemm_run(pool, &p->g, workspace), HEED_OK);
+    matrix *const made[] = {&p->c, &p->pre};
+    for (int i = 0; i < 2; i++)
+        for (size_t j = 0; made[i]->narrow && j < p->c.count; j++)
+            made[i]->data[j] = hd_f32_of_bf16(made[i]->narrow[j]);
     for (size_t i = 0; i < 64; i++) assert_int_equal(workspace[bytes + i], 0xff);
     hd_free(workspace);
 }
@@ -147,7 +182,7 @@ static void check(const problem *p) {
         for (size_t i = 0; i < g->m; i += every) {
             size_t row = t * g->c_batch + i * g->c_row;
             for (size_t j = g->n; j < g->c_row && i + 1 < g->m; j++)
-                wrong += memcmp(&g->c[row + j], &p->before[row + j], sizeof(float)) != 0;
+                wrong += memcmp(&p->c.data[row + j], &p->before[row + j], sizeof(float)) != 0;
             for (size_t j = 0; j < g->n; j++) {
                 double sum = 0, size = 0;
                 for (size_t q = 0; q < g->k; q++) {
@@ -161,17 +196,18 @@ static void check(const problem *p) {
                 size_t at = row + j;
                 if (!g->accumulate) sum *= (double)g->alpha;
                 if (g->bias) sum += (double)g->bias[j];
-                if (g->residual) sum += (double)g->residual[at];
+                if (g->residual) sum += (double)p->residual.data[at];
                 if (g->accumulate) sum += (double)p->before[at];
                 double bound = 2e-6 + 1.2e-7 * (sqrt((double)g->k) + 4) * (size + 2);
-                double want = act(sum, g->act);
-                if (!(fabs((double)g->c[at] - want) <= 1.2 * bound)) {
+                double want = act(sum, g->act), got = (double)p->c.data[at];
+                double round = g->c_type == HD_BF16 ? fabs(want) / 256 + 1e-4 : 0; // (gelu: near)
+                if (!(fabs(got - want) <= 1.2 * bound + round)) {
                     if (wrong++ == 0)
                         fprintf(stderr, "%s m %zu n %zu k %zu: (%zu, %zu, %zu) is %.9g, not %.9g\n",
-                                hd_isa_name(hd_isa_get()), g->m, g->n, g->k, t, i, j,
-                                (double)g->c[at], want);
+                                hd_isa_name(hd_isa_get()), g->m, g->n, g->k, t, i, j, got, want);
                 }
-                if (g->pre) wrong += !(fabs((double)g->pre[at] - sum) <= bound);
+                round = g->pre_type == HD_BF16 ? fabs(sum) / 256 : 0;
+                if (g->pre) wrong += !(fabs((double)p->pre.data[at] - sum) <= bound + round);
             }
         }
     }
@@ -234,16 +270,20 @@ static void test_large_shapes(void **state) {
 }
 
 // A result that goes past the caches: what it should be, and the bits of one that doesn't.
-static void test_streamed(void **state) {
-    (void)state;
-    hd_pool *pool;
-    assert_int_equal(hd_pool_new(2, &pool), HEED_OK);
+static void check_streamed(bool narrow, hd_pool *pool) {
     EACH_PATH {
         rng = hd_rng_make(31, 0);
         const size_t m = 1100, n = 960, few = 100;
         problem p = problem_new(1, m, n, 5);
+        in_f32(&p);
         p.g.c_row = p.c.row = n; // rows that begin with lines
         p.g.pre = p.pre.data;
+        if (narrow) {
+            p.g.accumulate = false;
+            p.g.c_type = p.g.pre_type = HD_BF16;
+            p.g.c = kept(&p.c, HD_BF16), p.g.pre = kept(&p.pre, HD_BF16);
+            memcpy(p.before, p.c.data, p.c.count * sizeof(float));
+        }
         p.g.act = HD_ACT_RELU;
         p.g.precision = path_ == HD_ISA_AMX ? HD_PRECISE_BF16 : HD_PRECISE_F32;
         run(&p, pool);
@@ -256,6 +296,14 @@ static void test_streamed(void **state) {
         hd_free(all);
         problem_free(&p);
     }
+}
+
+static void test_streamed(void **state) {
+    (void)state;
+    hd_pool *pool;
+    assert_int_equal(hd_pool_new(2, &pool), HEED_OK);
+    check_streamed(false, pool);
+    check_streamed(true, pool);
     hd_pool_free(pool);
 }
 
@@ -351,7 +399,7 @@ static void test_nan_stays_in_its_row(void **state) {
             run(&p, NULL);
             for (size_t i = 0; i < p.g.m; i++) {
                 for (size_t j = 0; j < p.g.n; j++) {
-                    float c = p.g.c[i * p.g.c_row + j];
+                    float c = p.c.data[i * p.g.c_row + j];
                     if (i == 3) assert_true(isnan(c));
                     if (i != 3 && i != 4) assert_true(isfinite(c));
                 }

@@ -146,6 +146,29 @@ static void test_tails(void **state) {
 
 // ── Programs ──
 
+// The same with all inputs and the output in bf16, which holds the values exactly but the results:
+// those are rounded.
+static void check_narrow(const hd_vec_program *plain, const hd_vec_in *wide, size_t count,
+                         const float *want) {
+    static uint16_t kept[5][8192], y[8192];
+    static const size_t counts[5] = {6300, 300, 21, 1, 900};
+    hd_vec_program program = *plain;
+    hd_vec_in in[5];
+    void *out = y;
+    assert_true(count <= 8192);
+    program.out_type[0] = HD_BF16;
+    for (int i = 0; i < 5; i++) {
+        in[i] = wide[i];
+        for (size_t j = 0; j < counts[i]; j++)
+            kept[i][j] = hd_bf16_of_f32(((const float *)wide[i].data)[j]);
+        in[i].data = kept[i];
+        in[i].type = HD_BF16;
+    }
+    ok(hd_vec_run(NULL, &program, count, in, &out));
+    for (size_t i = 0; i < count; i++)
+        assert_float_equal(hd_f32_of_bf16(y[i]), want[i], fabsf(want[i]) / 256 + 4);
+}
+
 static void check_program(void) {
     enum { R = 7, C = 300, COUNT = R * C * 3 };
     static float x[COUNT], y[COUNT];
@@ -177,17 +200,44 @@ static void check_program(void) {
                              .n_dims = 3,
                              .shape = {3, R, C},
                              .stride = {C, 0, 1}}};
-    float *out = y;
+    void *out = y;
     ok(hd_vec_run(NULL, &program, COUNT, in, &out));
     for (size_t i = 0; i < COUNT; i++) {
         float want = (x[i] + row[i % C] + column[i / C]) * 2 - some[i / (R * C) * C + i % C];
         assert_true(y[i] == want);
     }
+    check_narrow(&program, in, COUNT, y);
 }
 
 static void test_programs(void **state) {
     (void)state;
     on_each_path(check_program);
+}
+
+// Functions of bf16 are near enough for it; NaN stays.
+static void check_halves(void) {
+    enum { PLACES = 1603 };
+    static uint16_t a[PLACES], b[PLACES], out[PLACES];
+    const hd_vec_kernels *kernels = hd_kernels_get()->vec;
+    for (size_t i = 0; i < PLACES; i++) a[i] = hd_bf16_of_f32((float)i / 100 - 8);
+    for (size_t i = 0; i < PLACES; i++) b[i] = hd_bf16_of_f32((float)(i % 7) / 4 - 0.7F);
+    a[17] = hd_bf16_of_f32(NAN);
+    for (int op = 0; op < HD_VEC_OPS; op++) {
+        if (!kernels->half[op]) continue;
+        kernels->half[op](PLACES, a, hd_vec_arity((hd_vec_op)op) > 1 ? b : a, out);
+        for (size_t i = 0; i < PLACES; i++) {
+            const double want = hd_vec_reference((hd_vec_op)op, (double)hd_f32_of_bf16(a[i]),
+                                                 (double)hd_f32_of_bf16(b[i]), &(hd_vec_arg){0}, i);
+            const double got = (double)hd_f32_of_bf16(out[i]);
+            if (isnan(want)) assert_true(isnan(got));
+            if (!isnan(want)) assert_true(fabs(got - want) <= fabs(want) / 256 + 4e-4);
+        }
+    }
+}
+
+static void test_halves(void **state) {
+    (void)state;
+    on_each_path(check_halves);
 }
 
 // ── Sums ──
@@ -196,17 +246,26 @@ static void check_sums(void) {
     static const size_t shapes[][3] = {{1, 10000, 1}, {3, 1, 5}, {2, 1000, 33},
                                        {1, 0, 4},     {0, 3, 3}, {5, 4097, 1}};
     static float x[100000];
+    static uint16_t half[100000];
     float out[128];
     for (size_t i = 0; i < 100000; i++) x[i] = (float)(hd_rng_at(1, 2, i) >> 40) * 0x1p-24F;
+    for (size_t i = 0; i < 100000; i++) half[i] = hd_bf16_of_f32(x[i]);
     for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
         size_t a = shapes[k][0], r = shapes[k][1], c = shapes[k][2];
         void *workspace = malloc(hd_vec_sum_workspace(a, r, c) + 1);
         for (size_t i = 0; i < a * c; i++) out[i] = 10;
-        ok(hd_vec_sum(NULL, a, r, c, x, 0.5F, true, out, workspace));
+        ok(hd_vec_sum(NULL, a, r, c, x, HD_F32, 0.5F, true, out, workspace));
         for (size_t i = 0; i < a * c; i++) {
             double want = 0;
             for (size_t j = 0; j < r; j++) want += (double)x[(i / c * r + j) * c + i % c];
             assert_float_equal(out[i], 10 + want / 2, 1e-6 * (10 + want));
+        }
+        ok(hd_vec_sum(NULL, a, r, c, half, HD_BF16, 1, false, out, workspace));
+        for (size_t i = 0; i < a * c; i++) {
+            double want = 0;
+            for (size_t j = 0; j < r; j++)
+                want += (double)hd_f32_of_bf16(half[(i / c * r + j) * c + i % c]);
+            assert_float_equal(out[i], want, 1e-6 * (10 + want));
         }
         free(workspace);
     }
@@ -306,10 +365,11 @@ static void test_softmax(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_functions), cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_tails),     cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_sums),      cmocka_unit_test(test_small_kernels),
-        cmocka_unit_test(test_dropout),   cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_functions),     cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_tails),         cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_halves),        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_small_kernels), cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

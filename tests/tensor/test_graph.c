@@ -369,6 +369,42 @@ static void test_memory_for_work(void **state) {
     assert_memory_equal(kept_grad, checked_grad, sizeof kept_grad);
 }
 
+// Values kept as bf16: half the memory of what the backward reads, gradients near those of f32.
+static void test_kept_as_bf16(void **state) {
+    (void)state;
+    float wide_grad[WIDE], narrow_grad[WIDE], most = 0;
+    const hd_graph_opts wide = {.precision = HD_PRECISE_BF16, .wide = true};
+    const hd_graph_opts narrow = {.precision = HD_PRECISE_BF16};
+    const size_t f32 = deep_bytes(wide, false, wide_grad), one = ROWS * WIDE * sizeof(float);
+    const size_t bf16 = deep_bytes(narrow, false, narrow_grad);
+    assert_true(bf16 + (DEEP - 3) * one / 2 <= f32);
+    assert_true(deep_bytes(narrow, true, narrow_grad) <= deep_bytes(wide, true, wide_grad));
+    for (int i = 0; i < WIDE; i++) most = fmaxf(most, fabsf(wide_grad[i]));
+    for (int i = 0; i < WIDE; i++) assert_float_equal(narrow_grad[i], wide_grad[i], most * 3e-2F);
+}
+
+// The plan says which values are kept so; what is read outside is not, and nothing where NaN is
+// looked for.
+static void test_plan_tells_types(void **state) {
+    (void)state;
+    net n = {0};
+    hd_str text;
+    for (int i = 0; i < 3; i++) {
+        net_build(&n, (net_opts){.precision = i > 0 ? HD_PRECISE_BF16 : HD_PRECISE_F32,
+                                 .finite = i == 2,
+                                 .keep_hidden = true});
+        ok(hd_graph_compile(n.graph, NULL));
+        assert_int_equal(n.hidden->dtype, HD_F32);
+        assert_int_equal(n.loss->dtype, HD_F32);
+        hd_str_init(&text);
+        hd_graph_print(n.graph, &text);
+        assert_int_equal(strstr(hd_str_get(&text), ":bf16") != NULL, i == 1);
+        hd_str_clear(&text);
+        net_run(&n);
+        net_drop(&n);
+    }
+}
+
 // DEEP residual blocks: linear, norm, ReLU, linear, norm, the sum and ReLU. Returns the plan's
 // bytes; `out`: the first weight's gradient and the last running mean.
 static size_t blocks_bytes(bool keep_cheap, float out[2 * WIDE]) {
@@ -672,6 +708,7 @@ int main(void) {
         cmocka_unit_test(test_misuse),           cmocka_unit_test(test_misuse_of_each),
         cmocka_unit_test(test_bad_labels),       cmocka_unit_test(test_ways_agree),
         cmocka_unit_test(test_bf16_is_near),     cmocka_unit_test(test_memory_for_work),
+        cmocka_unit_test(test_kept_as_bf16),     cmocka_unit_test(test_plan_tells_types),
         cmocka_unit_test(test_norms_made_again), cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),

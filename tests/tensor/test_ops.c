@@ -3,6 +3,7 @@
 // Every operator of the list, by its samples, on every path of kernels the machine has: the result
 // against the plain reference in double, the gradient against central differences of that
 // reference, NaN where the reference has NaN, and the same bits for one, two and three threads.
+// Those that know values kept as bf16: between such values, against the same of f32.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,12 +59,15 @@ static size_t count_of(const hd_sample_in *in) {
     return n;
 }
 
+static bool narrow_values; // inputs hold what bf16 can
+
 static double value_at(const hd_sample_in *in, int input, size_t i) {
     double low = in->low, high = in->high;
     if (low == 0 && high == 0) low = -1.5, high = 1.5;
     double u = (double)(hd_rng_at(11, (uint64_t)input, i) >> 11) * 0x1p-53;
     if (in->kind == HD_SAMPLE_INDEX) return floor(low + u * (high - low));
-    return (double)(float)(low + u * (high - low));
+    const float value = (float)(low + u * (high - low));
+    return (double)(narrow_values ? hd_f32_of_bf16(hd_bf16_of_f32(value)) : value);
 }
 
 static void fill(built *b, int i) {
@@ -104,19 +108,22 @@ static bool differentiable(const hd_node *node, int i) {
     return !(node->op->no_grad >> i & 1) && node->out[i]->dtype == HD_F32;
 }
 
-// Σ share·out over the differentiable outputs.
+// loss + Σ share·t. t: output i.
+static hd_tensor *add_share(built *b, hd_tensor *loss, hd_tensor *t, int i) {
+    b->share[i] = calloc(t->count + 1, sizeof(float));
+    for (size_t j = 0; j < t->count; j++)
+        b->share[i][j] = (float)(hd_rng_at(12, (uint64_t)i, j) % 1000) / 1000 - 0.3F;
+    hd_tensor *share = hd_graph_const(b->graph, t->n_dims, t->shape, b->share[i]);
+    hd_tensor *sum = hd_tensor_sum_all(hd_tensor_mul(t, share));
+    return loss ? hd_tensor_add(loss, sum) : sum;
+}
+
+// Over the differentiable outputs.
 static hd_tensor *make_loss(built *b) {
     hd_tensor *loss = NULL;
     for (int i = 0; i < b->node->n_out; i++) {
-        hd_tensor *t = b->node->out[i];
-        hd_graph_output(t);
-        if (!differentiable(b->node, i)) continue;
-        b->share[i] = calloc(t->count + 1, sizeof(float));
-        for (size_t j = 0; j < t->count; j++)
-            b->share[i][j] = (float)(hd_rng_at(12, (uint64_t)i, j) % 1000) / 1000 - 0.3F;
-        hd_tensor *share = hd_graph_const(b->graph, t->n_dims, t->shape, b->share[i]);
-        hd_tensor *sum = hd_tensor_sum_all(hd_tensor_mul(t, share));
-        loss = loss ? hd_tensor_add(loss, sum) : sum;
+        hd_graph_output(b->node->out[i]);
+        if (differentiable(b->node, i)) loss = add_share(b, loss, b->node->out[i], i);
     }
     return loss;
 }
@@ -266,6 +273,81 @@ static void check_same(const built *one, const built *many) {
     }
 }
 
+// ── Between values kept as bf16 ──
+
+typedef struct between {
+    built b;
+    hd_tensor *given[HD_MAX_OUTPUTS]; // f32 again, or NULL
+} between;
+
+static void build_between(between *x, const hd_operator *op, const hd_sample *sample, bool wide,
+                          hd_pool *pool) {
+    built *b = &x->b;
+    *x = (between){.b.sample = sample};
+    ok(hd_graph_new(&(hd_graph_opts){.training = true,
+                                     .precision = HD_PRECISE_BF16,
+                                     .wide = wide,
+                                     .keep_cheap = true,
+                                     .seed = 7},
+                    &b->graph));
+    hd_tensor *in[HD_MAX_INPUTS], *loss = NULL;
+    for (int i = 0; i < sample->n_in; i++) {
+        in[i] = make_input(b, i);
+        if (in[i] && in[i]->dtype == HD_F32 && op->reads_bf16 >> i & 1)
+            in[i] = hd_tensor_scale(in[i], 1);
+    }
+    hd_tensor *out = hd_operator_apply(b->graph, op, sample->n_in, in, sample->attrs);
+    ok(hd_graph_error(b->graph));
+    b->node = out->node;
+    for (int i = 0; i < b->node->n_out; i++) {
+        if (!differentiable(b->node, i)) continue;
+        hd_tensor *t = x->given[i] = hd_tensor_scale(b->node->out[i], 1);
+        hd_graph_output(t);
+        loss = add_share(b, loss, t, i);
+    }
+    if (loss && loss->needs_grad) ok(hd_graph_error(hd_graph_grad(loss)->graph));
+    ok(hd_graph_compile(b->graph, pool));
+    ok(hd_graph_run(b->graph, 0));
+}
+
+static void check_close(const char *what, int at, size_t n, const float *got, const float *want,
+                        double tolerance) {
+    double most = 0;
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)want[i]));
+    for (size_t i = 0; i < n; i++)
+        HOLDS(fabs((double)got[i] - (double)want[i]) <= tolerance * most,
+              "%s %d at %zu is %.9g with values in bf16, %.9g with f32", what, at, i,
+              (double)got[i], (double)want[i]);
+}
+
+static void check_near(const between *x, const between *y, double tolerance) {
+    for (int i = 0; i < x->b.node->n_out; i++)
+        if (x->given[i])
+            check_close("output", i, x->given[i]->count, x->given[i]->data, y->given[i]->data,
+                        tolerance);
+    for (int i = 0; i < x->b.sample->n_in; i++)
+        if (x->b.weights[i].grad)
+            check_close("the gradient of input", i, x->b.weights[i].count, x->b.weights[i].grad,
+                        y->b.weights[i].grad, tolerance);
+}
+
+static void check_between(const hd_operator *op, const hd_sample *sample, hd_pool *const *pools) {
+    between narrow, wide, many;
+    if (!(op->reads_bf16 | op->writes_bf16)) return;
+    narrow_values = true;
+    build_between(&narrow, op, sample, false, NULL);
+    build_between(&wide, op, sample, true, NULL);
+    check_near(&narrow, &wide, 2e-2);
+    for (int threads = 2; threads <= THREADS; threads++) {
+        build_between(&many, op, sample, false, pools[threads]);
+        check_near(&many, &narrow, 0);
+        drop(&many.b);
+    }
+    drop(&narrow.b);
+    drop(&wide.b);
+    narrow_values = false;
+}
+
 static void check_path(const hd_operator *op, const hd_sample *sample, const differences *want,
                        hd_pool *const *pools) {
     built one;
@@ -282,6 +364,7 @@ static void check_path(const hd_operator *op, const hd_sample *sample, const dif
     }
     check_nan(&one);
     drop(&one);
+    check_between(op, sample, pools);
 }
 
 static void check_sample(const hd_operator *op, const hd_sample *sample, hd_pool *const *pools) {

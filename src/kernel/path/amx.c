@@ -80,24 +80,53 @@ HD_INLINE __m512i across(const source *s, const bool bf16, size_t pair) {
     return mixed(both);
 }
 
-// Pairs i of a whole tile of f32 as they are: no lane is missing.
+// Pairs i of a whole tile as they are: no lane is missing.
 HD_INLINE __m512i plain_pairs(const float *at, size_t row, const bool by_pairs, size_t i) {
     if (!by_pairs) return to_bf16(vf_load(at + i * row), vf_load(at + i * row + SIDE));
     return mixed(to_bf16(vf_load(at + 2 * i * row), vf_load(at + (2 * i + 1) * row)));
+}
+// The same of bf16 that are scaled.
+HD_INLINE __m512i scaled_halves(const uint16_t *at, size_t row, const bool by_pairs, size_t i,
+                                __m512 scale) {
+    const uint16_t *low = by_pairs ? at + 2 * i * row : at + i * row;
+    const uint16_t *high = by_pairs ? low + row : low + SIDE;
+    const __m512i both =
+        to_bf16(_mm512_mul_ps(vf_load_bf16(low), scale), _mm512_mul_ps(vf_load_bf16(high), scale));
+    return by_pairs ? mixed(both) : both;
+}
+HD_INLINE __m512i plain_halves(const uint16_t *at, size_t row, const bool by_pairs, size_t i) {
+    if (!by_pairs) return _mm512_loadu_si512(at + i * row);
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(at + 2 * i * row));
+    const uint16_t *next = at + (2 * i + 1) * row;
+    return mixed(_mm512_inserti64x4(_mm512_castsi256_si512(low),
+                                    _mm256_loadu_si256((const __m256i *)(const void *)next), 1));
 }
 
 HD_INLINE void put_tile(const vf *row, uint16_t *out) {
     for (size_t i = 0; i < SIDE; i++) _mm512_store_ps(out + i * STEP, row[i]);
 }
 
-HD_INLINE void make_plain_tile(const source *s, const bool by_pairs, const bool turn,
-                               uint16_t *out) {
-    const size_t step = s->from->row;
-    const float *at = (const float *)s->from->data + s->row * step + s->col;
+HD_INLINE void make_plain_tile(const source *s, const bool bf16, const bool by_pairs,
+                               const bool turn, uint16_t *out) {
+    const size_t step = s->from->row, at = s->row * step + s->col;
     vf row[SIDE];
 #pragma GCC unroll 16
     for (size_t i = 0; i < SIDE; i++)
-        row[i] = _mm512_castsi512_ps(plain_pairs(at, step, by_pairs, i));
+        row[i] = _mm512_castsi512_ps(
+            bf16 ? plain_halves((const uint16_t *)s->from->data + at, step, by_pairs, i)
+                 : plain_pairs((const float *)s->from->data + at, step, by_pairs, i));
+    if (turn) vf_transpose(row);
+    put_tile(row, out);
+}
+
+HD_INLINE void make_scaled_tile(const source *s, const bool by_pairs, const bool turn,
+                                uint16_t *out) {
+    const size_t step = s->from->row;
+    const uint16_t *at = (const uint16_t *)s->from->data + s->row * step + s->col;
+    const __m512 scale = _mm512_set1_ps(s->from->scale);
+    vf row[SIDE];
+    for (size_t i = 0; i < SIDE; i++)
+        row[i] = _mm512_castsi512_ps(scaled_halves(at, step, by_pairs, i, scale));
     if (turn) vf_transpose(row);
     put_tile(row, out);
 }
@@ -106,8 +135,12 @@ HD_INLINE void make_tile(const source *s, const bool bf16, const bool by_pairs, 
                          uint16_t *out) {
     const bool whole = s->rows == (by_pairs ? (size_t)STEP : (size_t)SIDE) &&
                        s->cols == (by_pairs ? (size_t)SIDE : (size_t)STEP);
-    if (!bf16 && whole && s->from->type == HD_F32 && s->from->scale == 1) {
-        make_plain_tile(s, by_pairs, turn, out);
+    if (whole && s->from->scale == 1 && bf16 == (s->from->type == HD_BF16)) {
+        make_plain_tile(s, bf16, by_pairs, turn, out);
+        return;
+    }
+    if (whole && !bf16 && s->from->type == HD_BF16) {
+        make_scaled_tile(s, by_pairs, turn, out);
         return;
     }
     vf row[SIDE];
@@ -167,15 +200,22 @@ static void pack_a(size_t m, size_t k, const hd_pack_from *from, bool turned, vo
         pack(from, false, true, false, m, k, out, out_k);
 }
 
-static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool turned, void *out) {
-    if (from->type == HD_BF16 && turned)
-        pack(from, true, true, true, n, k, out, 0);
-    else if (from->type == HD_BF16)
-        pack(from, true, false, false, n, k, out, 0);
+// Panels of 32 columns, out_k of k apart.
+static void pack_panels(size_t k, size_t n, const hd_pack_from *from, bool turned, uint16_t *out,
+                        size_t out_k) {
+    const bool as_is = from->type == HD_BF16 && from->scale == 1;
+    if (as_is && turned)
+        pack(from, true, true, true, n, k, out, out_k);
+    else if (as_is)
+        pack(from, true, false, false, n, k, out, out_k);
     else if (turned)
-        pack(from, false, true, true, n, k, out, 0);
+        pack(from, false, true, true, n, k, out, out_k);
     else
-        pack(from, false, false, false, n, k, out, 0);
+        pack(from, false, false, false, n, k, out, out_k);
+}
+
+static void pack_b(size_t k, size_t n, const hd_pack_from *from, bool turned, void *out) {
+    pack_panels(k, n, from, turned, out, 0);
 }
 
 // ── Tiles ──
@@ -201,7 +241,8 @@ HD_INLINE void settle(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-// 32 × 32 of C. Tiles 0–3: sums, from what C holds when `add`; 4, 5: A; 6, 7: B.
+// 32 × 32 of C. Tiles 0–3: sums, from what C holds when `add`; 4, 5: A; 6, 7: B. A's rows are used
+// by panel after panel and should stay in the first cache, B goes by: its loads say so.
 static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
                  bool add) {
     const size_t stride = c_row * sizeof *c;
@@ -219,10 +260,10 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
         _tile_zero(3);
     }
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
-        _tile_loadd(6, b, STEP * 2);
+        _tile_stream_loadd(6, b, STEP * 2);
         _tile_loadd(4, a, STEP * 2);
         _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, b + TILE, STEP * 2);
+        _tile_stream_loadd(7, b + TILE, STEP * 2);
         _tile_dpbf16ps(1, 4, 7);
         _tile_loadd(5, a + TILE, STEP * 2);
         _tile_dpbf16ps(2, 5, 6);
@@ -248,9 +289,9 @@ static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, si
     }
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(4, a, STEP * 2);
-        _tile_loadd(6, b, STEP * 2);
+        _tile_stream_loadd(6, b, STEP * 2);
         _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, b + TILE, STEP * 2);
+        _tile_stream_loadd(7, b + TILE, STEP * 2);
         _tile_dpbf16ps(1, 4, 7);
     }
     _tile_stored(0, c, stride);
@@ -272,7 +313,7 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
     const size_t steps = (k + STEP - 1) / STEP;
     void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t, bool) =
         m > SIDE ? four : two;
-    for (size_t i = 0; i < m; i++) {
+    for (size_t i = 0; i < m && c_row > BLOCK; i++) {
         __builtin_prefetch(c + i * c_row, 1); // wanted at the end
         if (n > VF) __builtin_prefetch(c + i * c_row + VF, 1);
     }
@@ -290,45 +331,34 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
 
 // ── Small products ──
 
-enum { SIDE_MOST = 128, K_MOST = 128 }; // packed at once, on the stack
+static size_t up(size_t n) {
+    return (n + BLOCK - 1) / BLOCK * BLOCK;
+}
 
-// A packed block of A against all of B, 32 columns at a time.
-static void block_product(size_t m, size_t n, size_t k, const uint16_t *a, const float *b,
-                          size_t b_row, float *c, size_t c_row, bool accumulate) {
-    _Alignas(64) uint16_t panel[BLOCK * K_MOST];
-    const size_t k_pad = (k + STEP - 1) / STEP * STEP;
-    for (size_t j = 0; j < n; j += BLOCK) {
-        const hd_pack_from from = {.data = b + j, .type = HD_F32, .row = b_row, .scale = 1};
-        pack_b(k, least(BLOCK, n - j), &from, false, panel);
+static void pack_half_a(bool turned, size_t m, size_t k, const hd_pack_from *from, uint16_t *out) {
+    pack_a(m, k, from, turned, out, up(k));
+}
+
+static void pack_half_b(bool turned, size_t k, size_t n, const hd_pack_from *from, uint16_t *out) {
+    pack_panels(k, n, from, turned, out, up(k));
+}
+
+static void multiply(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_k, const uint16_t *b,
+                     size_t b_k, float *c, size_t c_row, bool accumulate) {
+    for (size_t j = 0; j < n; j += BLOCK)
         for (size_t i = 0; i < m; i += BLOCK)
-            tile(least(BLOCK, m - i), least(BLOCK, n - j), k, a + i * k_pad, 0, panel, 0,
-                 c + i * c_row + j, c_row, accumulate);
-    }
+            four(up(k) / STEP, a + i * up(a_k), b + j * up(b_k), c + i * c_row + j, c_row,
+                 accumulate);
+    settle();
 }
 
-static void product(bool turned, size_t m, size_t n, size_t k, const float *a, size_t a_row,
-                    const float *b, size_t b_row, float *c, size_t c_row, bool accumulate) {
-    _Alignas(64) uint16_t rows[SIDE_MOST * K_MOST];
-    for (size_t p = 0; p < k; p += K_MOST) {
-        const size_t ks = least(K_MOST, k - p);
-        for (size_t i = 0; i < m; i += SIDE_MOST) {
-            const hd_pack_from from = {.data = a + (turned ? p * a_row + i : i * a_row + p),
-                                       .type = HD_F32,
-                                       .row = a_row,
-                                       .scale = 1};
-            pack_a(least(SIDE_MOST, m - i), ks, &from, turned, rows, (ks + STEP - 1) / STEP * STEP);
-            block_product(least(SIDE_MOST, m - i), n, ks, rows, b + p * b_row, b_row, c + i * c_row,
-                          c_row, accumulate || p > 0);
-        }
-    }
-}
-
-const hd_half_products hd_half_products_amx = {.begin = begin, .end = end, .product = product};
+const hd_half_products hd_half_products_amx = {
+    .begin = begin, .end = end, .pack_a = pack_half_a, .pack_b = pack_half_b, .multiply = multiply};
 
 const hd_engine hd_engine_amx = {
     .mr = BLOCK,
     .nr = BLOCK,
-    .kc = 1024, // C is read and written once for it
+    .kc = 512, // 32 rows of A stay in the first cache
     .k_across = 1024,
     .ahead = 1 << 20, // half a second cache: rows of A go by there, not panels of B
     .group = BLOCK,

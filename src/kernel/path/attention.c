@@ -6,6 +6,9 @@
 // the tensors' rows lie a power of two apart and would fight for the same lines of the cache. All
 // buffers are padded to whole vectors and to 8 rows, so that the products need no tails.
 //
+// Where the processor multiplies bf16 itself (hd_half_products) the copies are packed operands,
+// made once per block of keys or queries, and the buffers padded to its blocks: `half` below.
+//
 // Scores are kept in base 2: queries are multiplied by scale · log2 e once, which saves a
 // multiplication per pair. With y the scores, m the running maximum and l the running sum,
 //
@@ -103,43 +106,72 @@ HD_INLINE vf rounded(bool bf16, vf x) {
     return vf_load_bf16(half);
 }
 
-// Rows lie far apart: the cache is told of those to come.
-enum { AHEAD = 8 };
-HD_INLINE void fetch_row(const float *row, size_t d) {
-    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(row + j);
+// Places in arrays of either type.
+static inline size_t size_of(hd_dtype type) {
+    return type == HD_BF16 ? sizeof(uint16_t) : sizeof(float);
+}
+static inline const void *place(const void *data, hd_dtype type, size_t at) {
+    return (const char *)data + at * size_of(type);
+}
+static inline void *place_to(void *data, hd_dtype type, size_t at) {
+    return (char *)data + at * size_of(type);
+}
+HD_INLINE vf load_as(hd_dtype type, const void *p, size_t at, size_t n) {
+    if (type == HD_BF16) {
+        const uint16_t *half = (const uint16_t *)p + at;
+        return n >= VF ? vf_load_bf16(half) : vf_load_bf16_n(half, n);
+    }
+    const float *f = (const float *)p + at;
+    return n >= VF ? vf_load(f) : vf_load_n(f, n);
+}
+HD_INLINE void store_as(hd_dtype type, void *p, size_t at, vf x, size_t n) {
+    if (type != HD_BF16)
+        n >= VF ? vf_store((float *)p + at, x) : vf_store_n((float *)p + at, x, n);
+    else if (n >= VF)
+        vf_store_bf16((uint16_t *)p + at, x);
+    else
+        vf_store_bf16_n((uint16_t *)p + at, x, n);
 }
 
-HD_INLINE void copy_body(const bool bf16, size_t n, size_t d, const float *from, size_t row,
-                         float by, float *to, size_t wide) {
-    const vf factor = vf_set1(by);
-    for (size_t i = 0; i < n; i++, from += row, to += wide) {
-        if (i + AHEAD < n) fetch_row(from + AHEAD * row, d);
-        size_t j = 0;
-        for (; j + VF <= d; j += VF)
-            vf_store(to + j, rounded(bf16, vf_mul(vf_load(from + j), factor)));
-        if (j < d) vf_store(to + j, rounded(bf16, vf_mul(vf_load_n(from + j, d - j), factor)));
+// Rows lie far apart: the cache is told of those to come.
+enum { AHEAD = 8, LINE = 64 };
+HD_INLINE void fetch_row(const void *row, hd_dtype type, size_t d) {
+    for (size_t j = 0; j < d * size_of(type); j += LINE) __builtin_prefetch((const char *)row + j);
+}
+HD_INLINE void fetch_to(void *row, hd_dtype type, size_t d) { // to be written
+    for (size_t j = 0; j < d * size_of(type); j += LINE) __builtin_prefetch((char *)row + j, 1, 2);
+}
+
+HD_INLINE void copy_body(const bool bf16, const hd_dtype type, size_t n, size_t d,
+                         const hd_pack_from *from, float *to, size_t wide) {
+    const vf factor = vf_set1(from->scale);
+    for (size_t i = 0; i < n; i++, to += wide) {
+        const void *row = place(from->data, type, i * from->row);
+        if (i + AHEAD < n) fetch_row(place(row, type, AHEAD * from->row), type, d);
+        for (size_t j = 0; j < d; j += VF)
+            vf_store(to + j, rounded(bf16, vf_mul(load_as(type, row, j, d - j), factor)));
     }
     memset(to, 0, (up_to(n, 8) - n) * wide * sizeof(float));
 }
 
 // n rows of d values to rows of `wide`, zeros behind and in the rows up to a whole tile.
-static void copy_rows(size_t n, size_t d, const float *from, size_t row, float by, bool bf16,
-                      float *to, size_t wide) {
-    if (bf16)
-        copy_body(true, n, d, from, row, by, to, wide);
+static void copy_rows(size_t n, size_t d, hd_pack_from from, bool bf16, float *to, size_t wide) {
+    if (from.type == HD_BF16)
+        copy_body(true, HD_BF16, n, d, &from, to, wide);
+    else if (bf16)
+        copy_body(true, HD_F32, n, d, &from, to, wide);
     else
-        copy_body(false, n, d, from, row, by, to, wide);
+        copy_body(false, HD_F32, n, d, &from, to, wide);
 }
 
 // Rows i .. of n, as far as there are VF of them, d values: VF columns of (d, KEYS).
-HD_INLINE void turn_square(const bool bf16, size_t n, size_t d, const float *from, size_t row,
-                           float *to) {
+HD_INLINE void turn_square(const bool bf16, const hd_dtype type, size_t n, size_t d,
+                           const void *from, size_t row, float *to) {
     vf x[VF];
     for (size_t j = 0; j < d; j += VF) {
         const size_t some = less(VF, d - j);
         for (size_t r = 0; r < VF; r++) {
-            const float *at = from + r * row + j;
-            x[r] = r >= n ? vf_zero() : some == VF ? vf_load(at) : vf_load_n(at, some);
+            x[r] = r >= n ? vf_zero() : load_as(type, from, r * row + j, some);
             x[r] = rounded(bf16, x[r]);
         }
         vf_transpose(x);
@@ -148,16 +180,21 @@ HD_INLINE void turn_square(const bool bf16, size_t n, size_t d, const float *fro
 }
 
 // n rows of d values turned: (d, KEYS), zeros in the columns behind n up to `padded`.
-static void turn_rows(size_t n, size_t d, const float *from, size_t row, bool bf16, float *to) {
+static void turn_rows(size_t n, size_t d, hd_pack_from from, bool bf16, float *to) {
+    const size_t row = from.row;
     for (size_t i = 0; i < padded(n); i += VF) {
         const size_t some = i < n ? less(VF, n - i) : 0;
-        for (size_t r = VF; r < 2 * VF && i + r < n; r++) fetch_row(from + (i + r) * row, d);
-        if (bf16)
-            turn_square(true, some, d, from + i * row, row, to + i);
+        const void *at = place(from.data, from.type, i * row);
+        for (size_t r = VF; r < 2 * VF && i + r < n; r++)
+            fetch_row(place(at, from.type, r * row), from.type, d);
+        if (from.type == HD_BF16)
+            turn_square(false, HD_BF16, some, d, at, row, to + i);
+        else if (bf16)
+            turn_square(true, HD_F32, some, d, at, row, to + i);
         else if (some == VF)
-            turn_square(false, VF, d, from + i * row, row, to + i);
+            turn_square(false, HD_F32, VF, d, at, row, to + i);
         else
-            turn_square(false, some, d, from + i * row, row, to + i);
+            turn_square(false, HD_F32, some, d, at, row, to + i);
     }
 }
 
@@ -193,23 +230,53 @@ HD_INLINE vi bucket_of(unsigned octave_bits, vf time) {
 // What is fixed for one head of one sequence.
 typedef struct head {
     const hd_attention *a;
-    size_t b, h, d, wide; // wide: d up to whole vectors
+    size_t b, h, d, wide; // wide: d up to whole vectors; with `half` up to its blocks
     size_t seen;          // keys within the length
     float scale;
     bool bf16;                    // operands are rounded here …
     const hd_half_products *half; // … or by these, or (NULL) not at all
 } head;
 
-static void product_of(const head *h, bool turned, size_t m, size_t n, size_t k, const float *a,
-                       size_t a_row, const float *b, size_t b_row, float *c, size_t c_row,
-                       bool accumulate) {
-    if (h->half)
-        h->half->product(turned, up_to(m, 8), up_to(n, VF), k, a, a_row, b, b_row, c, c_row,
-                         accumulate);
-    else if (turned)
+static void product_of(bool turned, size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                       const float *b, size_t b_row, float *c, size_t c_row, bool accumulate) {
+    if (turned)
         product(true, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
     else
         product(false, m, n, k, a, a_row, b, b_row, c, c_row, accumulate);
+}
+
+// Rows of this head from query t or key k0 on.
+static hd_pack_from rows_at(const void *data, hd_dtype type, size_t at, size_t row) {
+    return (hd_pack_from){.data = place(data, type, at), .type = type, .row = row, .scale = 1};
+}
+static hd_pack_from q_rows(const head *h, size_t t) {
+    const hd_attention *a = h->a;
+    hd_pack_from from =
+        rows_at(a->q, a->q_type, h->b * a->q_batch + t * a->q_row + h->h * h->d, a->q_row);
+    from.scale = h->scale * log2_e;
+    return from;
+}
+static hd_pack_from k_rows(const head *h, size_t k0, size_t kv) {
+    const hd_attention *a = h->a;
+    return rows_at(a->k, a->k_type, h->b * a->k_batch + k0 * a->k_row + kv * h->d, a->k_row);
+}
+static hd_pack_from v_rows(const head *h, size_t k0, size_t kv) {
+    const hd_attention *a = h->a;
+    return rows_at(a->v, a->v_type, h->b * a->v_batch + k0 * a->v_row + kv * h->d, a->v_row);
+}
+static hd_pack_from own_rows(const float *data, size_t row) {
+    return (hd_pack_from){.data = data, .type = HD_F32, .row = row, .scale = 1};
+}
+// Packed operands stand in buffers of floats.
+static uint16_t *packed(float *at) {
+    return (uint16_t *)(void *)at;
+}
+
+static size_t wide_of(const hd_attention *a, const hd_half_products *half) {
+    return up_to(a->head_dim, half ? (size_t)HD_HALF : (size_t)VF);
+}
+static const hd_half_products *half_of(const hd_attention *a) {
+    return a->precision == HD_PRECISE_BF16 ? hd_half_products_get() : NULL;
 }
 
 // Around the work on a head.
@@ -224,12 +291,12 @@ static head head_of(const hd_attention *a, size_t b, size_t h) {
     const int32_t length = a->lengths ? a->lengths[b] : 0;
     const size_t seen = !a->lengths ? a->keys : length > 0 ? less((size_t)length, a->keys) : 0;
     const bool narrow = a->precision == HD_PRECISE_BF16;
-    const hd_half_products *half = narrow ? hd_half_products_get() : NULL;
+    const hd_half_products *half = half_of(a);
     return (head){.a = a,
                   .b = b,
                   .h = h,
                   .d = a->head_dim,
-                  .wide = up_to(a->head_dim, VF),
+                  .wide = wide_of(a, half),
                   .seen = seen,
                   .scale = a->scale != 0 ? a->scale : 1 / sqrtf((float)a->head_dim),
                   .bf16 = narrow && !half,
@@ -330,16 +397,16 @@ static void scale_row(float *row, size_t n, float by) {
 
 // The next head stands beside this one: a row of what it will read is asked for while this one's
 // scores keep the core busy, and so is the row this one will write.
-static void fetch_next(const head *h, size_t t, const float *own) {
+static void fetch_next(const head *h, size_t t, void *own, hd_dtype type) {
     const hd_attention *a = h->a;
     const size_t d = h->d, group = a->heads / a->kv_heads;
-    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(own + j, 1, 2);
+    fetch_to(own, type, d);
     if (h->h + 1 == a->heads) return;
-    fetch_row(a->q + h->b * a->q_batch + t * a->q_row + (h->h + 1) * d, d);
+    fetch_row(place(q_rows(h, t).data, a->q_type, d), a->q_type, d);
     if (t >= a->keys || (h->h + 1) % group != 0) return;
     const size_t kv = (h->h + 1) / group;
-    fetch_row(a->k + h->b * a->k_batch + t * a->k_row + kv * d, d);
-    fetch_row(a->v + h->b * a->v_batch + t * a->v_row + kv * d, d);
+    fetch_row(k_rows(h, t, kv).data, a->k_type, d);
+    fetch_row(v_rows(h, t, kv).data, a->v_type, d);
 }
 
 // ── forward ──
@@ -347,36 +414,61 @@ static void fetch_next(const head *h, size_t t, const float *own) {
 typedef struct forward_buffers {
     float *kt, *v, *q, *y, *sum; // (d, KEYS), (KEYS, wide), (CHUNK, wide), (QUERIES, KEYS), like q
     float *m, *l;                // (CHUNK)
+    float *p;                    // half: y packed
 } forward_buffers;
 
 static forward_buffers forward_lay_out(size_t wide, float *ws, size_t *floats) {
     const size_t sizes[] = {KEYS * wide,  KEYS * wide, CHUNK * wide, QUERIES * KEYS,
-                            CHUNK * wide, CHUNK,       CHUNK};
-    float *at[7], *next = ws;
-    for (size_t i = 0; i < 7; i++) {
+                            CHUNK * wide, CHUNK,       CHUNK,        QUERIES * KEYS / 2};
+    float *at[8], *next = ws;
+    for (size_t i = 0; i < 8; i++) {
         at[i] = next;
         next = ws ? next + sizes[i] : NULL;
         *floats += sizes[i];
     }
-    return (forward_buffers){at[0], at[1], at[2], at[3], at[4], at[5], at[6]};
+    return (forward_buffers){at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]};
 }
 
 static size_t forward_floats(const hd_attention *a) {
     size_t floats = 0;
-    forward_lay_out(up_to(a->head_dim, VF), NULL, &floats);
+    forward_lay_out(wide_of(a, half_of(a)), NULL, &floats);
     return floats;
 }
 
-// QUERIES queries from the chunk's i0-th on by the block of n keys from k0 on.
+// y = the scores of `rows` queries from the chunk's i0-th on against n keys.
+static void forward_scores(const head *h, const forward_buffers *w, size_t i0, size_t rows,
+                           size_t n) {
+    const size_t wide = h->wide;
+    if (h->half)
+        h->half->multiply(rows, n, h->d, packed(w->q) + i0 * wide, wide, packed(w->kt), wide, w->y,
+                          KEYS, false);
+    else
+        product_of(false, rows, n, h->d, w->q + i0 * wide, wide, w->kt, KEYS, w->y, KEYS, false);
+}
+
+// Adds their powers y times the values of the block (of `some` keys) to their sums.
+static void forward_values(const head *h, const forward_buffers *w, size_t i0, size_t rows,
+                           size_t n, size_t some, bool add) {
+    float *sum = w->sum + i0 * h->wide;
+    if (!h->half) {
+        product_of(false, rows, h->d, n, w->y, KEYS, w->v, h->wide, sum, h->wide, add);
+        return;
+    }
+    const hd_pack_from y = own_rows(w->y, KEYS);
+    h->half->pack_a(false, rows, n, &y, packed(w->p));
+    h->half->multiply(rows, h->d, n, packed(w->p), n, packed(w->v), some, sum, h->wide, add);
+}
+
+// QUERIES queries from the chunk's i0-th on by the block of `some` keys from k0 on.
 static void forward_block(const head *h, const forward_buffers *w, size_t t0, size_t i0,
-                          size_t rows, size_t k0, size_t n, const float *out) {
-    n = less(n, seen_by(h, t0 + i0 + rows - 1) - k0); // what its last query sees
-    product_of(h, false, rows, n, h->d, w->q + i0 * h->wide, h->wide, w->kt, KEYS, w->y, KEYS,
-               false);
+                          size_t rows, size_t k0, size_t some, void *out) {
+    const size_t n = less(some, seen_by(h, t0 + i0 + rows - 1) - k0); // what its last query sees
+    const hd_dtype type = h->a->out_type;
+    forward_scores(h, w, i0, rows, n);
     for (size_t i = i0; i < i0 + rows; i++) {
         float *y = w->y + (i - i0) * KEYS, *sum = w->sum + i * h->wide;
         const size_t t = t0 + i, seen = seen_by(h, t), mine = seen > k0 ? less(n, seen - k0) : 0;
-        if (k0 == 0) fetch_next(h, t, out + i * h->a->heads * h->d);
+        if (k0 == 0) fetch_next(h, t, place_to(out, type, i * h->a->heads * h->d), type);
         if (mine > 0) add_bias(h, t, k0, mine, y);
         const float before = w->m[i], now = most_of(y, mine, before);
         const float p = powers(y, mine, up_to(n, VF), now == -INFINITY ? 0 : now, h->bf16);
@@ -390,40 +482,49 @@ static void forward_block(const head *h, const forward_buffers *w, size_t t0, si
         }
         w->m[i] = now;
     }
-    product_of(h, false, rows, h->d, n, w->y, KEYS, w->v, h->wide, w->sum + i0 * h->wide, h->wide,
-               k0 > 0);
+    forward_values(h, w, i0, rows, n, some, k0 > 0);
 }
 
-static void finish_row(const head *h, const float *sum, float l, float *out) {
+static void finish_row(const head *h, const float *sum, float l, void *out) {
     const vf by = vf_set1(l == 0 ? 0 : 1 / l);
-    for (size_t j = 0; j < h->d; j += VF) {
-        vf x = vf_mul(vf_load(sum + j), by);
-        if (j + VF <= h->d)
-            vf_store(out + j, x);
-        else
-            vf_store_n(out + j, x, h->d - j);
+    for (size_t j = 0; j < h->d; j += VF)
+        store_as(h->a->out_type, out, j, vf_mul(vf_load(sum + j), by), h->d - j);
+}
+
+static void forward_queries(const head *h, const forward_buffers *w, size_t t0, size_t n) {
+    const hd_pack_from from = q_rows(h, t0);
+    if (h->half)
+        h->half->pack_a(false, n, h->d, &from, packed(w->q));
+    else
+        copy_rows(n, h->d, from, h->bf16, w->q, h->wide);
+}
+
+static void forward_keys(const head *h, const forward_buffers *w, size_t k0, size_t n, size_t kv) {
+    const hd_pack_from k = k_rows(h, k0, kv), v = v_rows(h, k0, kv);
+    if (h->half) {
+        h->half->pack_b(true, h->d, n, &k, packed(w->kt));
+        h->half->pack_b(false, n, h->d, &v, packed(w->v));
+    } else {
+        turn_rows(n, h->d, k, h->bf16, w->kt);
+        copy_rows(n, h->d, v, h->bf16, w->v, h->wide);
     }
 }
 
 static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, size_t t1,
-                    float *out, float *lse, float *ws) {
+                    void *out, float *lse, float *ws) {
     const head h = head_of(a, b, head_at);
     const size_t n = t1 - t0, kv = head_at / (a->heads / a->kv_heads);
     size_t floats = 0;
     const forward_buffers w = forward_lay_out(h.wide, ws, &floats);
-    float *to = out + ((b * a->queries + t0) * a->heads + head_at) * h.d;
-    copy_rows(n, h.d, a->q + b * a->q_batch + t0 * a->q_row + head_at * h.d, a->q_row,
-              h.scale * log2_e, h.bf16, w.q, h.wide);
+    void *to = place_to(out, a->out_type, ((b * a->queries + t0) * a->heads + head_at) * h.d);
+    forward_queries(&h, &w, t0, n);
     for (size_t i = 0; i < n; i++) w.m[i] = -INFINITY, w.l[i] = 0;
     const size_t end = seen_by(&h, t1 - 1);
     begin_products(&h);
     if (end == 0) memset(w.sum, 0, n * h.wide * sizeof(float));
     for (size_t k0 = 0; k0 < end; k0 += KEYS) {
         const size_t some = less(KEYS, end - k0);
-        turn_rows(some, h.d, a->k + b * a->k_batch + k0 * a->k_row + kv * h.d, a->k_row, h.bf16,
-                  w.kt);
-        copy_rows(some, h.d, a->v + b * a->v_batch + k0 * a->v_row + kv * h.d, a->v_row, 1, h.bf16,
-                  w.v, h.wide);
+        forward_keys(&h, &w, k0, some, kv);
         for (size_t i = 0; i < n; i += QUERIES) {
             const size_t rows = less(QUERIES, n - i);
             if (seen_by(&h, t0 + i + rows - 1) > k0)
@@ -433,7 +534,7 @@ static void forward(const hd_attention *a, size_t b, size_t head_at, size_t t0, 
     end_products(&h);
     for (size_t i = 0; i < n; i++) {
         const size_t t = t0 + i;
-        finish_row(&h, w.sum + i * h.wide, w.l[i], to + i * a->heads * h.d);
+        finish_row(&h, w.sum + i * h.wide, w.l[i], place_to(to, a->out_type, i * a->heads * h.d));
         if (lse) {
             lse[(b * a->heads + head_at) * a->queries + t] =
                 w.l[i] == 0 ? -INFINITY : w.m[i] * ln_2 + logf(w.l[i]);
@@ -448,30 +549,43 @@ typedef struct backward_buffers {
     float *k, *dk, *dv;    // (KEYS, wide)
     float *q, *d_out, *dq; // (QUERIES, wide)
     float *p, *ds;         // (QUERIES, KEYS)
+    float *pt, *dst, *dsp; // half: p and ds turned and packed, ds packed
     float *delta;          // (group, T): Σ do·out
+    float *dq_sum;         // (group, T, wide): where dq is narrow and adds up over blocks of keys
 } backward_buffers;
 
+// Whether gradients of queries add up in f32 before they are rounded.
+static bool sums_dq(const hd_attention *a) {
+    return a->precision == HD_PRECISE_BF16 && a->keys > KEYS;
+}
+
 static backward_buffers backward_lay_out(const hd_attention *a, float *ws, size_t *floats) {
-    const size_t wide = up_to(a->head_dim, VF), block = KEYS * wide, rows = QUERIES * wide;
-    const size_t sizes[] = {block,
-                            block,
-                            block,
-                            block,
-                            block,
-                            rows,
-                            rows,
-                            rows,
-                            QUERIES * KEYS,
-                            QUERIES * KEYS,
-                            up_to(a->heads / a->kv_heads * a->queries, 16)};
-    float *at[11], *next = ws;
-    for (size_t i = 0; i < 11; i++) {
+    enum { N = 15 };
+    const size_t wide = wide_of(a, half_of(a)), block = KEYS * wide, rows = QUERIES * wide;
+    const size_t queries = a->heads / a->kv_heads * a->queries, narrow = QUERIES * KEYS / 2;
+    const size_t sizes[N] = {block,
+                             block,
+                             block,
+                             block,
+                             block,
+                             rows,
+                             rows,
+                             rows,
+                             QUERIES * KEYS,
+                             QUERIES * KEYS,
+                             narrow,
+                             narrow,
+                             narrow,
+                             up_to(queries, 16),
+                             sums_dq(a) ? queries * wide : 0};
+    float *at[N], *next = ws;
+    for (size_t i = 0; i < N; i++) {
         at[i] = next;
         next = ws ? next + sizes[i] : NULL;
         *floats += sizes[i];
     }
-    return (backward_buffers){at[0], at[1], at[2], at[3], at[4], at[5],
-                              at[6], at[7], at[8], at[9], at[10]};
+    return (backward_buffers){at[0], at[1], at[2],  at[3],  at[4],  at[5],  at[6], at[7],
+                              at[8], at[9], at[10], at[11], at[12], at[13], at[14]};
 }
 
 static size_t backward_floats(const hd_attention *a) {
@@ -480,11 +594,11 @@ static size_t backward_floats(const hd_attention *a) {
     return floats;
 }
 
-static float dot(const float *a, const float *b, size_t n) {
+static float dot(hd_dtype a_type, const void *a, hd_dtype b_type, const void *b, size_t n) {
     vf sum = vf_zero();
     for (size_t j = 0; j < n; j += VF) {
         const size_t some = less(VF, n - j);
-        sum = vf_fma(vf_load_n(a + j, some), vf_load_n(b + j, some), sum);
+        sum = vf_fma(load_as(a_type, a, j, some), load_as(b_type, b, j, some), sum);
     }
     return vf_sum(sum);
 }
@@ -547,53 +661,129 @@ static void back_bias(const back *b, size_t t, size_t k0, size_t n, const float 
         to[hd_attention_bucket(now, times[j], a->octave_bits, a->buckets)] += ds[j];
 }
 
-// Adds scale · rows to dq, or sets it on the first block.
-static void put_dq(const back *b, size_t t0, size_t rows, bool first) {
+// Rows of d_out and of the result, of this head from query t on.
+static hd_pack_from d_out_rows(const back *b, size_t t) {
+    const size_t row = b->h.a->heads * b->h.d;
+    return rows_at(b->g->d_out, b->g->d_out_type,
+                   (b->h.b * b->h.a->queries + t) * row + b->h.h * b->h.d, row);
+}
+static const void *out_row(const back *b, size_t t) {
     const hd_attention *a = b->h.a;
-    float *to = b->g->dq + b->h.b * a->q_batch + t0 * a->q_row + b->h.h * b->h.d;
+    return place(b->g->out, a->out_type, ((b->h.b * a->queries + t) * a->heads + b->h.h) * b->h.d);
+}
+static void *dq_row(const back *b, size_t t) {
+    const hd_attention *a = b->h.a;
+    return place_to(b->g->dq, b->g->dq_type, b->h.b * a->q_batch + t * a->q_row + b->h.h * b->h.d);
+}
+
+// Adds scale · rows to dq, or sets it on the first block.
+static void put_dq(const back *b, size_t h0, size_t t0, size_t rows, bool first) {
+    const hd_attention *a = b->h.a;
+    const bool own = sums_dq(a);
     const float *from = b->w.dq;
     const vf scale = vf_set1(b->h.scale);
-    for (size_t i = 0; i < rows; i++, to += a->q_row, from += b->h.wide) {
+    for (size_t i = 0; i < rows; i++, from += b->h.wide) {
+        void *to = own ? b->w.dq_sum + ((b->h.h - h0) * a->queries + t0 + i) * b->h.wide
+                       : dq_row(b, t0 + i);
+        const hd_dtype type = own ? HD_F32 : b->g->dq_type;
         for (size_t j = 0; j < b->h.d; j += VF) {
-            const size_t some = less(VF, b->h.d - j);
-            vf x = first ? vf_zero() : vf_load_n(to + j, some);
-            vf_store_n(to + j, vf_fma(scale, vf_load(from + j), x), some);
+            vf x = first ? vf_zero() : load_as(type, to, j, b->h.d - j);
+            store_as(type, to, j, vf_fma(scale, vf_load(from + j), x), b->h.d - j);
         }
     }
+}
+
+// n rows of sums, times `by`, to where they belong.
+static void put_rows(size_t n, size_t d, size_t wide, float by, const float *from, void *to,
+                     hd_dtype type, size_t row) {
+    for (size_t i = 0; i < n; i++, from += wide) {
+        for (size_t j = 0; j < d; j += VF)
+            store_as(type, to, i * row + j, vf_mul(vf_set1(by), vf_load(from + j)), d - j);
+    }
+}
+
+static void zero_rows(size_t n, size_t d, void *to, hd_dtype type, size_t row) {
+    for (size_t i = 0; i < n; i++) memset(place_to(to, type, i * row), 0, d * size_of(type));
+}
+
+static void *key_grad(const back *b, void *to, hd_dtype type, size_t batch, size_t row, size_t k0,
+                      size_t kv) {
+    return place_to(to, type, b->h.b * batch + k0 * row + kv * b->h.d);
+}
+static void *dk_rows(const back *b, size_t k0, size_t kv) {
+    return key_grad(b, b->g->dk, b->g->dk_type, b->h.a->k_batch, b->h.a->k_row, k0, kv);
+}
+static void *dv_rows(const back *b, size_t k0, size_t kv) {
+    return key_grad(b, b->g->dv, b->g->dv_type, b->h.a->v_batch, b->h.a->v_row, k0, kv);
 }
 
 // As fetch_next: what the next head will read and this one will write.
 static void fetch_back(const back *b, size_t t) {
     const head *h = &b->h;
     const hd_attention *a = h->a;
-    const size_t at = ((h->b * a->queries + t) * a->heads + h->h + 1) * h->d;
-    fetch_next(h, t, b->g->dq + h->b * a->q_batch + t * a->q_row + h->h * h->d);
+    fetch_next(h, t, dq_row(b, t), b->g->dq_type);
     if (h->h + 1 < a->heads) {
-        fetch_row(b->g->d_out + at, h->d);
-        fetch_row(b->g->out + at, h->d);
+        fetch_row(place(d_out_rows(b, t).data, b->g->d_out_type, h->d), b->g->d_out_type, h->d);
+        fetch_row(place(out_row(b, t), a->out_type, h->d), a->out_type, h->d);
     }
     if (t >= a->keys) return;
     const size_t kv = h->h / (a->heads / a->kv_heads);
-    for (size_t j = 0; j < h->d; j += 16) {
-        __builtin_prefetch(b->g->dk + h->b * a->k_batch + t * a->k_row + kv * h->d + j, 1, 2);
-        __builtin_prefetch(b->g->dv + h->b * a->v_batch + t * a->v_row + kv * h->d + j, 1, 2);
-    }
+    fetch_to(dk_rows(b, t, kv), b->g->dk_type, h->d);
+    fetch_to(dv_rows(b, t, kv), b->g->dv_type, h->d);
 }
 
-// `rows` queries of one head from t0 on by the block of n keys from k0 on.
-static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, size_t n,
+// p = the scores of `rows` queries from t0 on against n keys, ds = d_out · V.
+static void backward_scores(const back *b, size_t t0, size_t rows, size_t n) {
+    const head *h = &b->h;
+    const backward_buffers *w = &b->w;
+    const hd_pack_from q = q_rows(h, t0), d_out = d_out_rows(b, t0);
+    if (h->half) { // (of q and d_out, halves of the buffers: by rows, and by columns)
+        uint16_t *q_by_rows = packed(w->q), *d_by_rows = packed(w->d_out);
+        h->half->pack_a(false, rows, h->d, &q, q_by_rows);
+        h->half->pack_b(false, rows, h->d, &q, q_by_rows + QUERIES * h->wide);
+        h->half->pack_a(false, rows, h->d, &d_out, d_by_rows);
+        h->half->pack_b(false, rows, h->d, &d_out, d_by_rows + QUERIES * h->wide);
+        h->half->multiply(rows, n, h->d, q_by_rows, h->wide, packed(w->kt), h->wide, w->p, KEYS,
+                          false);
+        h->half->multiply(rows, n, h->d, d_by_rows, h->wide, packed(w->vt), h->wide, w->ds, KEYS,
+                          false);
+        return;
+    }
+    copy_rows(rows, h->d, q, h->bf16, w->q, h->wide);
+    copy_rows(rows, h->d, d_out, h->bf16, w->d_out, h->wide);
+    product_of(false, rows, padded(n), h->d, w->q, h->wide, w->kt, KEYS, w->p, KEYS, false);
+    product_of(false, rows, padded(n), h->d, w->d_out, h->wide, w->vt, KEYS, w->ds, KEYS, false);
+}
+
+// What p and ds give to the sums of dv, dk and, of the block of `some` keys, to dq.
+static void backward_products(const back *b, size_t rows, size_t n, size_t some) {
+    const head *h = &b->h;
+    const backward_buffers *w = &b->w;
+    const size_t wide = h->wide, d = h->d;
+    if (h->half) {
+        const hd_pack_from p = own_rows(w->p, KEYS), ds = own_rows(w->ds, KEYS);
+        h->half->pack_a(true, n, rows, &p, packed(w->pt));
+        h->half->pack_a(true, n, rows, &ds, packed(w->dst));
+        h->half->pack_a(false, rows, n, &ds, packed(w->dsp));
+        h->half->multiply(n, d, rows, packed(w->pt), rows, packed(w->d_out) + QUERIES * wide, rows,
+                          w->dv, wide, true);
+        h->half->multiply(n, d, rows, packed(w->dst), rows, packed(w->q) + QUERIES * wide, rows,
+                          w->dk, wide, true);
+        h->half->multiply(rows, d, n, packed(w->dsp), n, packed(w->k), some, w->dq, wide, false);
+        return;
+    }
+    product_of(true, n, d, rows, w->p, KEYS, w->d_out, wide, w->dv, wide, true);
+    product_of(true, n, d, rows, w->ds, KEYS, w->q, wide, w->dk, wide, true);
+    product_of(false, rows, d, n, w->ds, KEYS, w->k, wide, w->dq, wide, false);
+}
+
+// `rows` queries of one head from t0 on by the block of `some` keys from k0 on.
+static void backward_block(const back *b, size_t h0, size_t t0, size_t rows, size_t k0, size_t some,
                            const float *delta) {
     const head *h = &b->h;
-    const hd_attention *a = h->a;
     const backward_buffers *w = &b->w;
-    n = less(n, seen_by(h, t0 + rows - 1) - k0);
-    const size_t wide = padded(n), out_row = a->heads * h->d;
-    copy_rows(rows, h->d, a->q + h->b * a->q_batch + t0 * a->q_row + h->h * h->d, a->q_row,
-              h->scale * log2_e, h->bf16, w->q, h->wide);
-    copy_rows(rows, h->d, b->g->d_out + (h->b * a->queries + t0) * out_row + h->h * h->d, out_row,
-              1, h->bf16, w->d_out, h->wide);
-    product_of(h, false, rows, wide, h->d, w->q, h->wide, w->kt, KEYS, w->p, KEYS, false);
-    product_of(h, false, rows, wide, h->d, w->d_out, h->wide, w->vt, KEYS, w->ds, KEYS, false);
+    const size_t n = less(some, seen_by(h, t0 + rows - 1) - k0), wide = padded(n);
+    backward_scores(b, t0, rows, n);
     for (size_t i = 0; i < rows; i++) {
         float *p = w->p + i * KEYS, *ds = w->ds + i * KEYS;
         back_row(b, t0 + i, k0, n, wide, delta[t0 + i], p, ds);
@@ -601,45 +791,43 @@ static void backward_block(const back *b, size_t t0, size_t rows, size_t k0, siz
         if (k0 == 0) fetch_back(b, t0 + i);
         if (h->bf16) round_rows(ds, wide);
     }
-    product_of(h, true, n, h->d, rows, w->p, KEYS, w->d_out, h->wide, w->dv, h->wide, true);
-    product_of(h, true, n, h->d, rows, w->ds, KEYS, w->q, h->wide, w->dk, h->wide, true);
-    product_of(h, false, rows, h->d, n, w->ds, KEYS, w->k, h->wide, w->dq, h->wide, false);
-    put_dq(b, t0, rows, k0 == 0);
+    backward_products(b, rows, n, some);
+    put_dq(b, h0, t0, rows, k0 == 0);
 }
 
-static void put_rows(size_t n, size_t d, size_t wide, float by, const float *from, float *to,
-                     size_t row) {
-    for (size_t i = 0; i < n; i++, from += wide, to += row) {
-        for (size_t j = 0; j < d; j += VF)
-            vf_store_n(to + j, vf_mul(vf_set1(by), vf_load(from + j)), less(VF, d - j));
+static void backward_operands(const back *b, size_t k0, size_t n, size_t kv) {
+    const head *h = &b->h;
+    const backward_buffers *w = &b->w;
+    const hd_pack_from k = k_rows(h, k0, kv), v = v_rows(h, k0, kv);
+    const size_t bytes = up_to(n, h->half ? (size_t)HD_HALF : 8) * h->wide * sizeof(float);
+    if (h->half) {
+        h->half->pack_b(true, h->d, n, &k, packed(w->kt));
+        h->half->pack_b(true, h->d, n, &v, packed(w->vt));
+        h->half->pack_b(false, n, h->d, &k, packed(w->k));
+    } else {
+        turn_rows(n, h->d, k, h->bf16, w->kt);
+        turn_rows(n, h->d, v, h->bf16, w->vt);
+        copy_rows(n, h->d, k, h->bf16, w->k, h->wide);
     }
-}
-
-static void zero_rows(size_t n, size_t d, float *to, size_t row) {
-    for (size_t i = 0; i < n; i++, to += row) memset(to, 0, d * sizeof(float));
+    memset(w->dk, 0, bytes);
+    memset(w->dv, 0, bytes);
 }
 
 static void backward_keys(back *b, size_t h0, size_t kv, size_t k0, size_t n) {
     const hd_attention *a = b->h.a;
-    const size_t d = b->h.d, wide = b->h.wide, bytes = up_to(n, 8) * wide * sizeof(float);
-    const size_t at_k = b->h.b * a->k_batch + k0 * a->k_row + kv * d;
-    const size_t at_v = b->h.b * a->v_batch + k0 * a->v_row + kv * d;
+    const size_t d = b->h.d, wide = b->h.wide;
     const backward_buffers *w = &b->w;
-    turn_rows(n, d, a->k + at_k, a->k_row, b->h.bf16, w->kt);
-    turn_rows(n, d, a->v + at_v, a->v_row, b->h.bf16, w->vt);
-    copy_rows(n, d, a->k + at_k, a->k_row, 1, b->h.bf16, w->k, wide);
-    memset(w->dk, 0, bytes);
-    memset(w->dv, 0, bytes);
+    backward_operands(b, k0, n, kv);
     for (size_t i = 0; i < a->heads / a->kv_heads; i++) {
         b->h.h = h0 + i;
         for (size_t t = 0; t < a->queries; t += QUERIES) {
             const size_t rows = less(QUERIES, a->queries - t);
             if (seen_by(&b->h, t + rows - 1) > k0)
-                backward_block(b, t, rows, k0, n, w->delta + i * a->queries);
+                backward_block(b, h0, t, rows, k0, n, w->delta + i * a->queries);
         }
     }
-    put_rows(n, d, wide, ln_2, w->dk, b->g->dk + at_k, a->k_row);
-    put_rows(n, d, wide, 1, w->dv, b->g->dv + at_v, a->v_row);
+    put_rows(n, d, wide, ln_2, w->dk, dk_rows(b, k0, kv), b->g->dk_type, a->k_row);
+    put_rows(n, d, wide, 1, w->dv, dv_rows(b, k0, kv), b->g->dv_type, a->v_row);
 }
 
 static void backward(const hd_attention *a, const hd_attention_grads *g, size_t at_b, size_t kv,
@@ -652,18 +840,24 @@ static void backward(const hd_attention *a, const hd_attention_grads *g, size_t 
               .d_by_distance = d_by_distance,
               .d_by_time = d_by_time};
     for (size_t i = 0; i < group; i++) {
-        for (size_t t = 0; t < a->queries; t++) {
-            const size_t at = ((at_b * a->queries + t) * a->heads + h0 + i) * d;
-            b.w.delta[i * a->queries + t] = dot(g->d_out + at, g->out + at, d);
-        }
+        b.h.h = h0 + i;
+        for (size_t t = 0; t < a->queries; t++)
+            b.w.delta[i * a->queries + t] =
+                dot(g->d_out_type, d_out_rows(&b, t).data, a->out_type, out_row(&b, t), d);
     }
+    b.h.h = h0;
     const size_t end = a->queries > 0 ? seen_by(&b.h, a->queries - 1) : 0;
-    if (end == 0) zero_rows(a->queries, group * d, g->dq + at_b * a->q_batch + h0 * d, a->q_row);
+    if (end == 0) zero_rows(a->queries, group * d, dq_row(&b, 0), g->dq_type, a->q_row);
     begin_products(&b.h);
     for (size_t k0 = 0; k0 < end; k0 += KEYS) backward_keys(&b, h0, kv, k0, less(KEYS, end - k0));
     end_products(&b.h);
-    zero_rows(a->keys - end, d, g->dk + at_b * a->k_batch + end * a->k_row + kv * d, a->k_row);
-    zero_rows(a->keys - end, d, g->dv + at_b * a->v_batch + end * a->v_row + kv * d, a->v_row);
+    for (size_t i = 0; sums_dq(a) && end > 0 && i < group; i++) {
+        b.h.h = h0 + i;
+        put_rows(a->queries, d, b.h.wide, 1, b.w.dq_sum + i * a->queries * b.h.wide, dq_row(&b, 0),
+                 g->dq_type, a->q_row);
+    }
+    zero_rows(a->keys - end, d, dk_rows(&b, end, kv), g->dk_type, a->k_row);
+    zero_rows(a->keys - end, d, dv_rows(&b, end, kv), g->dv_type, a->v_row);
 }
 
 // ── rotary positions ──

@@ -185,35 +185,51 @@ HD_INLINE float total(const vf *a) {
     return vf_sum(vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])));
 }
 
+// `left` values (or a vector of them) of an array that may be bf16.
+HD_INLINE vf load_as(const bool half, const void *p, size_t at, size_t left) {
+    if (!half) return load((const float *)p + at, left);
+    const uint16_t *from = (const uint16_t *)p + at;
+    return left >= VF ? vf_load_bf16(from) : vf_load_bf16_n(from, left);
+}
+HD_INLINE void store_as(const bool half, void *p, size_t at, vf a, size_t left) {
+    if (!half)
+        store((float *)p + at, a, left);
+    else if (left >= VF)
+        vf_store_bf16((uint16_t *)p + at, a);
+    else
+        vf_store_bf16_n((uint16_t *)p + at, a, left);
+}
+
 // Σ (x − mean)^power of a row, power 1 or 2.
-HD_INLINE float moment(size_t d, const float *x, float mean, const bool square) {
+HD_INLINE float moment(const bool half, size_t d, const void *x, float mean, const bool square) {
     const vf m = vf_set1(mean);
     vf a[W];
     UNROLL for (size_t v = 0; v < W; v++) a[v] = vf_zero();
     size_t i = 0;
     for (; i + W * VF <= d; i += W * VF) {
         UNROLL for (size_t v = 0; v < W; v++) {
-            vf t = vf_sub(vf_load(x + i + v * VF), m);
+            vf t = vf_sub(load_as(half, x, i + v * VF, VF), m);
             a[v] = square ? vf_fma(t, t, a[v]) : vf_add(a[v], t);
         }
     }
     for (; i + VF <= d; i += VF) {
-        vf t = vf_sub(vf_load(x + i), m);
+        vf t = vf_sub(load_as(half, x, i, VF), m);
         a[0] = square ? vf_fma(t, t, a[0]) : vf_add(a[0], t);
     }
     if (i < d) { // (lanes past the end would count as −mean)
         float rest[VF];
-        vf_store(rest, vf_sub(vf_load_n(x + i, d - i), m));
+        vf_store(rest, vf_sub(load_as(half, x, i, d - i), m));
         vf t = vf_load_n(rest, d - i);
         a[1] = square ? vf_fma(t, t, a[1]) : vf_add(a[1], t);
     }
     return total(a);
 }
 
-static void row(size_t d, const float *x, const float *gamma, const float *beta, float eps,
-                bool rms, float *y, float *mean, float *scale) {
-    const float m = rms ? 0 : moment(d, x, 0, false) / (float)d;
-    const float var = moment(d, x, m, true) / (float)d;
+HD_INLINE void row_body(const bool x16, const bool y16, size_t d, const void *x, const float *gamma,
+                        const float *beta, float eps, bool rms, void *y, float *mean,
+                        float *scale) {
+    const float m = rms ? 0 : moment(x16, d, x, 0, false) / (float)d;
+    const float var = moment(x16, d, x, m, true) / (float)d;
     *mean = m;
     float s[VF];
     vf_store(s, vf_div(vf_set1(1), vf_sqrt(vf_set1(var + eps))));
@@ -221,20 +237,36 @@ static void row(size_t d, const float *x, const float *gamma, const float *beta,
     const vf mv = vf_set1(m), sv = vf_set1(s[0]);
     for (size_t i = 0; i < d; i += VF) {
         const size_t left = lanes_left(d, i);
-        vf t = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        vf t = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
         if (gamma) t = vf_mul(t, load(gamma + i, left));
         if (beta) t = vf_add(t, load(beta + i, left));
-        store(y + i, t, left);
+        store_as(y16, y, i, t, left);
     }
 }
 
-static void row_back(size_t d, const float *x, const float *dy, const float *gamma, float mean,
-                     float scale, bool rms, float *dx, float *dgamma, float *dbeta) {
+static void row(unsigned narrow, size_t d, const void *x, const float *gamma, const float *beta,
+                float eps, bool rms, void *y, float *mean, float *scale) {
+    switch (narrow) {
+#define ROW_CASE(bits, x16, y16)                                         \
+    case bits:                                                           \
+        row_body(x16, y16, d, x, gamma, beta, eps, rms, y, mean, scale); \
+        break;
+        ROW_CASE(0, false, false)
+        ROW_CASE(HD_NORM_X16, true, false)
+        ROW_CASE(HD_NORM_Y16, false, true)
+    default:
+        row_body(true, true, d, x, gamma, beta, eps, rms, y, mean, scale);
+    }
+}
+
+HD_INLINE void row_back_body(const bool x16, const bool dy16, const bool dx16, size_t d,
+                             const void *x, const void *dy, const float *gamma, float mean,
+                             float scale, bool rms, void *dx, float *dgamma, float *dbeta) {
     const vf mv = vf_set1(mean), sv = vf_set1(scale);
     vf a[2] = {vf_zero(), vf_zero()}, b[2] = {vf_zero(), vf_zero()}; // Σ g, Σ g·x̂
     for (size_t i = 0, odd = 0; i < d; i += VF, odd = 1 - odd) {
         const size_t left = lanes_left(d, i);
-        vf g = load(dy + i, left), hat = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        vf g = load_as(dy16, dy, i, left), hat = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
         if (dgamma) store(dgamma + i, vf_fma(g, hat, load(dgamma + i, left)), left);
         if (dbeta) store(dbeta + i, vf_add(g, load(dbeta + i, left)), left);
         if (gamma) g = vf_mul(g, load(gamma + i, left));
@@ -247,9 +279,30 @@ static void row_back(size_t d, const float *x, const float *dy, const float *gam
     const vf c2 = vf_set1(vf_sum(vf_add(b[0], b[1])) / n);
     for (size_t i = 0; i < d; i += VF) {
         const size_t left = lanes_left(d, i);
-        vf g = load(dy + i, left), hat = vf_mul(vf_sub(load(x + i, left), mv), sv);
+        vf g = load_as(dy16, dy, i, left), hat = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
         if (gamma) g = vf_mul(g, load(gamma + i, left));
-        store(dx + i, vf_mul(sv, vf_sub(vf_sub(g, c1), vf_mul(hat, c2))), left);
+        store_as(dx16, dx, i, vf_mul(sv, vf_sub(vf_sub(g, c1), vf_mul(hat, c2))), left);
+    }
+}
+
+static void row_back(unsigned narrow, size_t d, const void *x, const void *dy, const float *gamma,
+                     float mean, float scale, bool rms, void *dx, float *dgamma, float *dbeta) {
+    switch (narrow) {
+#define BACK_CASE(bits)                                                                      \
+    case bits:                                                                               \
+        row_back_body((bits)&HD_NORM_X16, (bits)&HD_NORM_Y16, (bits)&HD_NORM_DX16, d, x, dy, \
+                      gamma, mean, scale, rms, dx, dgamma, dbeta);                           \
+        break;
+        BACK_CASE(0)
+        BACK_CASE(1)
+        BACK_CASE(2)
+        BACK_CASE(3)
+        BACK_CASE(4)
+        BACK_CASE(5)
+        BACK_CASE(6)
+        BACK_CASE(7)
+    default:
+        break;
     }
 }
 

@@ -144,7 +144,9 @@ HD_INLINE vf get(const float *p, size_t n) {
     return n == VF ? vf_load(p) : vf_load_n(p, n);
 }
 
-HD_INLINE vf act_of(vf c, const hd_act act) {
+HD_INLINE vf act_of(vf c, const hd_act act, const bool near) {
+    if (near && act == HD_ACT_GELU) return near_gelu(c);
+    if (near && act == HD_ACT_GELU_TANH) return near_gelu_tanh(c);
     switch (act) {
     case HD_ACT_RELU:
         return vf_select(vf_le(c, vf_zero()), vf_zero(), c); // NaN stays
@@ -172,31 +174,83 @@ HD_INLINE void give(float *p, vf a, size_t n, const bool stream) {
         store(p, a, n);
 }
 
-HD_INLINE void finish_vector(const hd_finish *f, const hd_act act, const bool stream, size_t i,
-                             size_t j, size_t n) {
-    const size_t at = i * f->row + j;
-    vf c = f->sum ? get(f->sum + i * f->sum_row + j, n) : get(f->c + at, n);
-    if (f->add) c = vf_add(get(f->c + at, n), c);
-    if (f->alpha != 1) c = vf_mul(c, vf_set1(f->alpha));
-    if (f->bias) c = vf_add(c, get(f->bias + j, n));
-    if (f->residual) c = vf_add(c, get(f->residual + at, n));
-    if (f->pre) give(f->pre + at, c, n, stream);
-    give(f->c + at, act_of(c, act), n, stream);
+// How results leave: all in f32, past the caches or not; or some of them in bf16, C among them or
+// not.
+typedef enum leaving { PLAIN, STREAMED, NARROW, NARROW_C } leaving;
+
+HD_INLINE vf get_at(const void *p, hd_dtype type, const leaving how, size_t at, size_t n) {
+    if (how < NARROW || type == HD_F32) return get((const float *)p + at, n);
+    const uint16_t *half = (const uint16_t *)p + at;
+    return n == VF ? vf_load_bf16(half) : vf_load_bf16_n(half, n);
 }
 
-HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const bool stream) {
+HD_INLINE void give_at(void *p, hd_dtype type, const leaving how, size_t at, vf a, size_t n) {
+    if (how < NARROW || type == HD_F32)
+        give((float *)p + at, a, n, how == STREAMED);
+    else if (n == VF)
+        vf_store_bf16((uint16_t *)p + at, a);
+    else
+        vf_store_bf16_n((uint16_t *)p + at, a, n);
+}
+
+// The value before act.
+HD_INLINE vf summed(const hd_finish *f, const leaving how, size_t i, size_t j, size_t n) {
+    const size_t at = i * f->row + j;
+    vf c = f->sum ? get(f->sum + i * f->sum_row + j, n) : get_at(f->c, f->c_type, how, at, n);
+    if (f->add) c = vf_add(get_at(f->c, f->c_type, how, at, n), c);
+    if (f->alpha != 1) c = vf_mul(c, vf_set1(f->alpha));
+    if (f->bias) c = vf_add(c, get(f->bias + j, n));
+    if (f->residual) c = vf_add(c, get_at(f->residual, f->residual_type, how, at, n));
+    return c;
+}
+
+HD_INLINE void finish_vector(const hd_finish *f, const hd_act act, const leaving how, size_t i,
+                             size_t j, size_t n) {
+    const vf c = summed(f, how, i, j, n);
+    if (f->pre) give_at(f->pre, f->pre_type, how, i * f->row + j, c, n);
+    give_at(f->c, f->c_type, how, i * f->row + j, act_of(c, act, how == NARROW_C), n);
+}
+
+HD_INLINE void stream_two(void *p, hd_dtype type, size_t at, vf a, vf b) {
+    if (type == HD_BF16) {
+        vf_stream_bf16((uint16_t *)p + at, a, b);
+        return;
+    }
+    vf_stream((float *)p + at, a);
+    vf_stream((float *)p + at + VF, b);
+}
+
+// Two vectors at a time past the caches.
+HD_INLINE size_t finish_pairs(const hd_finish *f, const hd_act act, const leaving how, size_t i) {
+    const bool near = how == NARROW_C;
+    size_t j = 0;
+    for (; j + 2 * VF <= f->n; j += 2 * VF) {
+        const vf a = summed(f, how, i, j, VF), b = summed(f, how, i, j + VF, VF);
+        if (f->pre) stream_two(f->pre, f->pre_type, i * f->row + j, a, b);
+        stream_two(f->c, f->c_type, i * f->row + j, act_of(a, act, near), act_of(b, act, near));
+    }
+    return j;
+}
+
+HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const leaving how) {
     for (size_t i = 0; i < f->m; i++) {
-        size_t j = 0;
-        for (; j + VF <= f->n; j += VF) finish_vector(f, act, stream, i, j, VF);
-        if (j < f->n) finish_vector(f, act, stream, i, j, f->n - j);
+        size_t j = how >= NARROW && f->stream ? finish_pairs(f, act, how, i) : 0;
+        for (; j + VF <= f->n; j += VF) finish_vector(f, act, how, i, j, VF);
+        if (j < f->n) finish_vector(f, act, how, i, j, f->n - j);
     }
 }
 
 HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
-    if (f->stream)
-        finish_rows(f, act, true);
+    const bool narrow =
+        (f->residual && f->residual_type != HD_F32) || (f->pre && f->pre_type != HD_F32);
+    if (f->c_type != HD_F32)
+        finish_rows(f, act, NARROW_C);
+    else if (narrow)
+        finish_rows(f, act, NARROW);
+    else if (f->stream)
+        finish_rows(f, act, STREAMED);
     else
-        finish_rows(f, act, false);
+        finish_rows(f, act, PLAIN);
 }
 
 static void finish(const hd_finish *f) {

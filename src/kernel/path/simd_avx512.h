@@ -208,4 +208,9 @@ HD_INLINE void vf_store_bf16_n(uint16_t *p, vf a, size_t n) {
     _mm256_mask_storeu_epi16(p, vm_first(n), vf_bf16_(a));
 }
 
+HD_INLINE void vf_stream_bf16(uint16_t *p, vf a, vf b) { // two vectors: a line of the cache
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(vf_bf16_(a)), vf_bf16_(b), 1);
+    _mm512_stream_si512((__m512i *)(void *)p, both);
+}
+
 #endif

@@ -123,6 +123,29 @@ OPCODE2(SOFTPLUS_GRAD, vf_mul(y, vsigmoid(x)))
 OPCODE1(HUBER, vhuber(x, p))
 OPCODE2(BCE_LOGITS, vbce(x, y))
 
+// ── The same of bf16, for those that stand alone in nets ──
+
+#define HALF(name, expression)                                                               \
+    static void half_##name(size_t n, const uint16_t *a, const uint16_t *b, uint16_t *out) { \
+        size_t i = 0;                                                                        \
+        for (; i + VF <= n; i += VF) {                                                       \
+            const vf x = vf_load_bf16(a + i), y = vf_load_bf16(b + i);                       \
+            (void)y;                                                                         \
+            vf_store_bf16(out + i, (expression));                                            \
+        }                                                                                    \
+        if (i == n) return;                                                                  \
+        const vf x = vf_load_bf16_n(a + i, n - i), y = vf_load_bf16_n(b + i, n - i);         \
+        (void)y;                                                                             \
+        vf_store_bf16_n(out + i, (expression), n - i);                                       \
+    }
+HALF(ADD, vf_add(x, y))
+HALF(RELU, vf_max(vf_zero(), x))
+HALF(RELU_GRAD, vf_select(vf_le(x, vf_zero()), vf_zero(), y))
+HALF(GELU, near_gelu(x))
+HALF(GELU_GRAD, vf_mul(near_gelu_grad(x), y))
+HALF(GELU_TANH, near_gelu_tanh(x))
+HALF(GELU_TANH_GRAD, vf_mul(near_gelu_tanh_grad(x), y))
+
 // ── Dropout ──
 
 enum { GROUP = 64, COUNTERS = 16, ROUNDS = 10 };
@@ -214,26 +237,40 @@ static float max_of(size_t n, const float *a) {
     return most;
 }
 
-// Columns in strips that stay in registers while the rows go by.
 // `some` rows, each from end to end side by side: memory is read in its order.
-HD_INLINE void add_some(const size_t some, size_t n, const float *a, size_t stride, float *out) {
-    size_t j = 0;
-    for (; j + VF <= n; j += VF) {
-        vf s = vf_load(out + j);
-        for (size_t i = 0; i < some; i++) s = vf_add(s, vf_load(a + i * stride + j));
-        vf_store(out + j, s);
+#define ADD_ROWS(name, type, load, load_n)                                                  \
+    HD_INLINE void some_##name(const size_t some, size_t n, const type *a, size_t stride,   \
+                               float *out) {                                                \
+        size_t j = 0;                                                                       \
+        for (; j + VF <= n; j += VF) {                                                      \
+            vf s = vf_load(out + j);                                                        \
+            for (size_t i = 0; i < some; i++) s = vf_add(s, load(a + i * stride + j));      \
+            vf_store(out + j, s);                                                           \
+        }                                                                                   \
+        if (j == n) return;                                                                 \
+        vf s = vf_load_n(out + j, n - j);                                                   \
+        for (size_t i = 0; i < some; i++) s = vf_add(s, load_n(a + i * stride + j, n - j)); \
+        vf_store_n(out + j, s, n - j);                                                      \
+    }                                                                                       \
+    static void name(size_t rows, size_t n, const type *a, size_t stride, float *out) {     \
+        enum { SIDE_BY_SIDE = 8 };                                                          \
+        for (; rows >= SIDE_BY_SIDE; rows -= SIDE_BY_SIDE, a += SIDE_BY_SIDE * stride)      \
+            some_##name(SIDE_BY_SIDE, n, a, stride, out);                                   \
+        for (; rows > 0; rows--, a += stride) some_##name(1, n, a, stride, out);            \
     }
-    if (j == n) return;
-    vf s = vf_load_n(out + j, n - j);
-    for (size_t i = 0; i < some; i++) s = vf_add(s, vf_load_n(a + i * stride + j, n - j));
-    vf_store_n(out + j, s, n - j);
+ADD_ROWS(add_rows, float, vf_load, vf_load_n)
+ADD_ROWS(add_rows_bf16, uint16_t, vf_load_bf16, vf_load_bf16_n)
+
+static void widen(size_t n, const uint16_t *a, float *out) {
+    size_t i = 0;
+    for (; i + VF <= n; i += VF) vf_store(out + i, vf_load_bf16(a + i));
+    if (i < n) vf_store_n(out + i, vf_load_bf16_n(a + i, n - i), n - i);
 }
 
-static void add_rows(size_t rows, size_t n, const float *a, size_t stride, float *out) {
-    enum { SIDE_BY_SIDE = 8 };
-    for (; rows >= SIDE_BY_SIDE; rows -= SIDE_BY_SIDE, a += SIDE_BY_SIDE * stride)
-        add_some(SIDE_BY_SIDE, n, a, stride, out);
-    for (; rows > 0; rows--, a += stride) add_some(1, n, a, stride, out);
+static void narrow(size_t n, const float *a, uint16_t *out) {
+    size_t i = 0;
+    for (; i + VF <= n; i += VF) vf_store_bf16(out + i, vf_load(a + i));
+    if (i < n) vf_store_bf16_n(out + i, vf_load_n(a + i, n - i), n - i);
 }
 
 static bool finite_all(size_t n, const float *a) {
@@ -252,10 +289,20 @@ const hd_vec_kernels HD_PATH(hd_vec_kernels) = {
             HD_VEC_LIST(ROW)
 #undef ROW
         },
+    .half = {[HD_VEC_ADD] = half_ADD,
+             [HD_VEC_RELU] = half_RELU,
+             [HD_VEC_RELU_GRAD] = half_RELU_GRAD,
+             [HD_VEC_GELU] = half_GELU,
+             [HD_VEC_GELU_GRAD] = half_GELU_GRAD,
+             [HD_VEC_GELU_TANH] = half_GELU_TANH,
+             [HD_VEC_GELU_TANH_GRAD] = half_GELU_TANH_GRAD},
     .sum = sum,
     .sum_squares = sum_squares,
     .dot = dot,
     .max = max_of,
     .add_rows = add_rows,
+    .add_rows_bf16 = add_rows_bf16,
     .finite = finite_all,
+    .widen = widen,
+    .narrow = narrow,
 };
