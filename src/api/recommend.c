@@ -40,7 +40,8 @@ static heed_err take_params(hd_call *call, hd_arena *arena, heed_recommend_param
 static heed_err recommend_run(hd_call *call, json_t **result) {
     heed_workspace *ws = NULL;
     hd_arena arena;
-    hd_arena_init(&arena);
+    _Alignas(16) char few[2048]; // most questions have few words
+    hd_arena_init_on(&arena, few, sizeof few);
     heed_recommend_params params = heed_recommend_default();
     heed_err err = HEED_OK;
     HD_TRY_OUT(take_params(call, &arena, &params));

@@ -16,7 +16,7 @@ struct hd_arena_block {
     hd_arena_block *next; // older
     size_t cap;           // bytes of data
     size_t used;
-    size_t unused; // keeps data at a multiple of 16
+    size_t borrowed; // whether the memory is the caller's; keeps data at a multiple of 16
     unsigned char data[];
 };
 
@@ -29,7 +29,7 @@ void hd_arena_init(hd_arena *arena) {
 static void free_blocks(hd_arena_block *block) {
     while (block) {
         hd_arena_block *next = block->next;
-        hd_free(block);
+        if (!block->borrowed) hd_free(block);
         block = next;
     }
 }
@@ -39,11 +39,24 @@ void hd_arena_clear(hd_arena *arena) {
     hd_arena_init(arena);
 }
 
+void hd_arena_init_on(hd_arena *arena, void *memory, size_t bytes) {
+    hd_arena_block *block = memory;
+    hd_arena_init(arena);
+    if (bytes < sizeof *block || (uintptr_t)memory % ALIGN != 0) return;
+    *block = (hd_arena_block){.cap = bytes - sizeof *block, .borrowed = true};
+    arena->head = block;
+}
+
 void hd_arena_reset(hd_arena *arena) {
-    if (!arena->head) return;
-    free_blocks(arena->head->next);
-    arena->head->next = NULL;
-    arena->head->used = 0;
+    hd_arena_block *head = arena->head;
+    if (!head) return;
+    if (head->next) { // one block would have done
+        size_t used = arena->used;
+        hd_arena_clear(arena);
+        arena->first = used < LAST_BLOCK ? used : LAST_BLOCK;
+        return;
+    }
+    head->used = 0;
     arena->used = 0;
 }
 
@@ -64,6 +77,7 @@ static void *from_block(hd_arena *arena, hd_arena_block *block, size_t bytes) {
 static hd_arena_block *add_block(hd_arena *arena, size_t bytes) {
     hd_arena_block *head = arena->head;
     size_t cap = head ? head->cap * 2 : FIRST_BLOCK;
+    if (!head && arena->first > cap) cap = arena->first;
     if (cap > LAST_BLOCK) cap = LAST_BLOCK;
     bool large = head && bytes > cap / 4;
     hd_arena_block *block = block_new(large || bytes > cap ? bytes : cap);

@@ -179,6 +179,7 @@ struct hd_serve_room {
     size_t n_cols;
     uint32_t *top; // (cap_top)
     size_t cap_top;
+    hd_arena list; // what the list of the last request stands in
 };
 
 heed_err hd_serve_room_new(hd_serve_room **out) {
@@ -192,6 +193,7 @@ static void empty_room(hd_serve_room *room) {
     hd_free(room->scores);
     hd_free(room->open);
     hd_free(room->top);
+    hd_arena_clear(&room->list);
     *room = (hd_serve_room){0};
 }
 
@@ -336,7 +338,7 @@ static heed_err exclude(serving_run *run) {
 // Events to a history of columns, and what was seen is closed.
 static heed_err read_past(serving_run *run) {
     const hd_serve_request *r = run->request;
-    hd_arena *arena = &run->out->arena;
+    hd_arena *arena = run->out->arena;
     size_t n = 0, cap = r->n_events + 1;
     uint32_t *item = hd_arena_alloc(arena, cap * sizeof *item);
     float *weight = hd_arena_alloc(arena, cap * sizeof *weight);
@@ -396,7 +398,7 @@ static heed_err add_reasons(serving_run *run, const hd_method *method, const hd_
     HD_TRY(method->reasons(model, &run->history, col, found, MAX_REASONS, &n));
     n = join_reasons(run, found, n, joined);
     if (n > run->rules->reasons) n = run->rules->reasons;
-    hd_served_reason *reasons = hd_arena_calloc(&run->out->arena, n + 1, sizeof *reasons);
+    hd_served_reason *reasons = hd_arena_calloc(run->out->arena, n + 1, sizeof *reasons);
     if (!reasons) return HD_FAIL_MEMORY(n * sizeof *reasons);
     for (size_t r = 0; r < n; r++) {
         const hd_serve_event *event = &run->request->events[run->event_of[joined[r].entry]];
@@ -506,12 +508,12 @@ static heed_err serve_by_attribute(serving_run *run, hd_why why) {
         HD_TRY(run->request->ask_attributes(run->request->ctx, &known));
     }
     if (!cold || !known) return HEED_OK;
-    out->attributes = hd_arena_calloc(&out->arena, MAX_ATTRIBUTES, sizeof *out->attributes);
+    out->attributes = hd_arena_calloc(out->arena, MAX_ATTRIBUTES, sizeof *out->attributes);
     if (!out->attributes) return HD_FAIL_MEMORY(MAX_ATTRIBUTES * sizeof *out->attributes);
     HD_TRY(hd_cold_match(cold, known, out->attributes, MAX_ATTRIBUTES, &out->n_attributes));
     if (out->n_attributes == 0) return HEED_OK;
     for (size_t a = 0; a < out->n_attributes; a++) { // the list may outlive the table
-        out->attributes[a] = hd_arena_strdup(&out->arena, out->attributes[a]);
+        out->attributes[a] = hd_arena_strdup(out->arena, out->attributes[a]);
         if (!out->attributes[a]) return HD_FAIL_MEMORY(0);
     }
     hd_cold_score(cold, out->attributes, out->n_attributes, run->room->scores);
@@ -544,12 +546,12 @@ static heed_err serve_stages(serving_run *run) {
 static heed_err run_init(serving_run *run) {
     hd_served_list *out = run->out;
     hd_imap_init(&run->in_category);
+    HD_TRY(make_room(run->room, run->s->items->n, run->s->n_cols)); // before the list stands in it
     out->asked = run->rules->n;
     out->first = run->s->n_methods > 0 ? run->s->methods[0].method->name : rest_of_catalogue;
-    out->item = hd_arena_calloc(&out->arena, run->rules->n, sizeof *out->item);
-    run->in_cap = hd_arena_calloc(&out->arena, run->rules->n_caps + 1, sizeof *run->in_cap);
+    out->item = hd_arena_calloc(out->arena, run->rules->n, sizeof *out->item);
+    run->in_cap = hd_arena_calloc(out->arena, run->rules->n_caps + 1, sizeof *run->in_cap);
     if (!out->item || !run->in_cap) return HD_FAIL_MEMORY(run->rules->n * sizeof *out->item);
-    HD_TRY(make_room(run->room, run->s->items->n, run->s->n_cols));
     HD_TRY(exclude(run));
     return read_past(run);
 }
@@ -566,7 +568,9 @@ heed_err hd_serve(const hd_serving *serving, const hd_serve_request *request,
                   const hd_serve_rules *rules, hd_served_list *out) {
     hd_serve_room own = {0};
     memset(out, 0, sizeof *out);
-    hd_arena_init(&out->arena);
+    hd_arena_init(&out->own);
+    out->arena = request->room ? &request->room->list : &out->own;
+    hd_arena_reset(out->arena);
     HD_TRY(check_rules(rules, serving->items));
     serving_run run = {.s = serving,
                        .request = request,
@@ -580,7 +584,7 @@ heed_err hd_serve(const hd_serving *serving, const hd_serve_request *request,
 }
 
 void hd_served_clear(hd_served_list *list) {
-    hd_arena_clear(&list->arena);
+    hd_arena_clear(&list->own);
     memset(list, 0, sizeof *list);
 }
 

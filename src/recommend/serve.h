@@ -137,7 +137,8 @@ typedef struct hd_served_list {
     const char *first;       // the first method's name
     const char **attributes; // (n_attributes) the user's values that popular_by_attribute knew
     size_t n_attributes;
-    hd_arena arena; // holds all of it
+    hd_arena own;    // holds all of it, unless the request brought a room:
+    hd_arena *arena; // then the room does, until it is used again
 } hd_served_list;
 
 // Unknown categories, ids to exclude, and rules out of range are HEED_INPUT and name the field.

@@ -171,11 +171,10 @@ heed_recommend_params heed_recommend_default(void) {
 
 heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend_params *params,
                       json_t **out) {
-    hd_arena arena;
-    hd_arena_init(&arena);
     hd_served_list list = {0};
     hd_loaded *loaded = NULL;
-    heed_err err = serve(ws, user, params, &arena, &loaded, &list);
+    hd_arena_reset(&ws->scratch);
+    heed_err err = serve(ws, user, params, &ws->scratch, &loaded, &list);
     if (err == HEED_OK) {
         const hd_wording wording = {params->lang, ws->zone, params->reasons > 0};
         err = hd_served_json(&list, loaded->items, wording, out);
@@ -187,7 +186,6 @@ heed_err hd_recommend(heed_workspace *ws, const char *user, const heed_recommend
         if (err != HEED_OK) hd_json_drop(out);
     }
     let_go(loaded);
-    hd_arena_clear(&arena);
     return err;
 }
 
@@ -268,18 +266,16 @@ static heed_err fill(const filling *f, const hd_model_ref *ref, heed_recommendat
 static heed_err serve_public(heed_workspace *ws, const char *user,
                              const heed_recommend_params *params, public_list *out) {
     hd_served_list list = {0};
-    hd_arena arena; // of the request: the list lends from it
-    hd_arena_init(&arena);
+    hd_arena_reset(&ws->scratch); // of the request: the list lends from it
     filling f = {.list = &list, .zone = ws->zone, .lang = params->lang, .arena = &out->arena};
     hd_loaded *loaded = NULL;
-    heed_err err = serve(ws, user, params, &arena, &loaded, &list);
+    heed_err err = serve(ws, user, params, &ws->scratch, &loaded, &list);
     if (err == HEED_OK) {
         f.items = loaded->items;
         err = fill(&f, &loaded->ref, &out->public);
         hd_served_clear(&list);
     }
     let_go(loaded);
-    hd_arena_clear(&arena);
     return err;
 }
 

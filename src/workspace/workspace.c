@@ -335,6 +335,7 @@ void heed_workspace_close(heed_workspace *ws) {
     hd_workspace_items_drop(ws);
     hd_model_cache_free(ws->own_cache);
     hd_serve_room_free(ws->room);
+    hd_arena_clear(&ws->scratch);
     hd_trends_free(ws->trends);
     hd_intake_free(ws->intake);
     hd_pool_free(ws->pool);

@@ -42,6 +42,7 @@ struct heed_workspace {
     struct hd_shared_items *items; // held when first asked for; let go when an import changes them
     struct hd_intake *intake;      // what taking records in keeps from call to call (ingest.c)
     struct hd_serve_room *room;    // what requests work in, one after the other
+    hd_arena scratch;              // the same, of the question itself
     struct hd_trends *trends;      // what is trending (trending.c); made when first asked for
 };
 

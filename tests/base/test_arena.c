@@ -39,11 +39,11 @@ static void test_reset_keeps_a_block(void **state) {
     hd_arena arena;
     hd_arena_init(&arena);
     hd_arena_reset(&arena);
-    for (int i = 0; i < 100; i++) assert_non_null(hd_arena_alloc(&arena, 1000));
+    for (int i = 0; i < 4; i++) assert_non_null(hd_arena_alloc(&arena, 1000));
     hd_arena_reset(&arena);
     assert_int_equal(arena.used, 0);
     (void)hd_mem_calls();
-    for (int i = 0; i < 10; i++) assert_non_null(hd_arena_alloc(&arena, 1000));
+    for (int i = 0; i < 4; i++) assert_non_null(hd_arena_alloc(&arena, 1000));
     assert_int_equal(hd_mem_calls(), 0);
     hd_arena_clear(&arena);
 }
@@ -61,6 +61,46 @@ static void test_large(void **state) {
     assert_null(hd_arena_alloc(&arena, SIZE_MAX / 2));
     assert_null(hd_arena_calloc(&arena, SIZE_MAX / 2, 4));
     assert_null(hd_arena_strndup(&arena, "x", SIZE_MAX));
+    hd_arena_clear(&arena);
+}
+
+// After a reset the same fits without an allocation, however many blocks it took the first time.
+static void test_reset_remembers(void **state) {
+    (void)state;
+    hd_arena arena;
+    hd_arena_init(&arena);
+    for (int round = 0; round < 3; round++) {
+        hd_mem_calls();
+        for (int i = 0; i < 100; i++) assert_non_null(hd_arena_alloc(&arena, 1000));
+        assert_int_equal(hd_mem_calls() > 0,
+                         round < 2); // the second time in one block, made to fit
+        hd_arena_reset(&arena);
+    }
+    hd_arena_clear(&arena);
+    for (int round = 0; round < 3; round++) { // never more than a megabyte ahead
+        for (int i = 0; i < 5; i++) assert_non_null(hd_arena_alloc(&arena, 1 << 20));
+        hd_arena_reset(&arena);
+        assert_true(arena.first <= 1 << 20);
+    }
+    hd_arena_clear(&arena);
+}
+
+// On memory of the caller's: nothing is allocated until it is full, and it is never freed.
+static void test_on_memory(void **state) {
+    (void)state;
+    hd_arena arena;
+    _Alignas(16) char memory[512];
+    hd_arena_init_on(&arena, memory, sizeof memory);
+    hd_mem_calls();
+    char *first = hd_arena_strdup(&arena, "on the stack");
+    assert_true(first > memory && first < memory + sizeof memory);
+    assert_int_equal(hd_mem_calls(), 0);
+    for (int i = 0; i < 50; i++) assert_non_null(hd_arena_calloc(&arena, 1, 100));
+    assert_true(hd_mem_calls() > 0);
+    assert_string_equal(first, "on the stack");
+    hd_arena_clear(&arena);
+    hd_arena_init_on(&arena, memory, 8); // too small to be of use
+    assert_non_null(hd_arena_alloc(&arena, 8));
     hd_arena_clear(&arena);
 }
 
@@ -94,7 +134,8 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apart),         cmocka_unit_test(test_reset_keeps_a_block),
-        cmocka_unit_test(test_large),         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_large),         cmocka_unit_test(test_reset_remembers),
+        cmocka_unit_test(test_on_memory),     cmocka_unit_test(test_text),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
