@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sched.h"
 #include "workspace/auditing.h"
 #include "workspace/cache.h"
 #include "workspace/erase.h"
@@ -228,6 +229,7 @@ static bool tidy(hd_host *host) {
 // While nobody waits to write, what was posted is put in order.
 static void *work(void *arg) {
     hd_host *host = arg;
+    hd_sched_patient();
     for (bool idle = false;;) {
         bool closing;
         hd_task *list = take(host, !idle, &closing);
