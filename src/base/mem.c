@@ -216,7 +216,7 @@ static void sqlite_shutdown(void *ctx) {
 static int adopted = SQLITE_OK;
 // Bytes. SQLite's unix VFS takes only the lowest 17 bits of a write's length, and what is more than
 // this goes to a file in one write: store/sqlite_spill.c cuts it.
-enum { PAGES_ASIDE = 1 << 20 };
+enum { PAGES_KIB = 4096, PAGES_ASIDE = 1 << 20 };
 
 static void adopt(void) {
     static const sqlite3_mem_methods methods = {
@@ -235,6 +235,10 @@ static void adopt(void) {
     // Within a savepoint, SQLite keeps each page as it was: above 64 KiB in a file. A post of a
     // hundred events is a savepoint with some 400 KiB of them, so it wrote twice what it kept.
     if (adopted == SQLITE_OK) adopted = sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, PAGES_ASIDE);
+    // Pages of a connection in one block: whoever reads gives all of them up after each commit of
+    // somebody else, and through malloc that takes half a millisecond.
+    if (adopted == SQLITE_OK)
+        adopted = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, -PAGES_KIB);
 }
 
 heed_err hd_mem_adopt_libraries(void) {
