@@ -42,6 +42,7 @@ void hd_door_close(hd_door *door) {
     hd_load_reset(&door->load);
     hd_recent_clear(&door->recent);
     hd_histories_clear(&door->histories);
+    hd_free(door->history.events);
     hd_imap_clear(&door->used_items);
     hd_free(door);
 }

@@ -30,7 +30,7 @@ static size_t bytes_of(size_t n) {
 
 static void give_up(hd_histories *all, hd_histories_set *set, int at) {
     if (!set->kept[at]) return;
-    all->bytes -= bytes_of(set->kept[at]->n);
+    all->bytes -= bytes_of(set->kept[at]->cap);
     hd_free(set->kept[at]);
     set->kept[at] = NULL;
 }
@@ -107,7 +107,37 @@ hd_kept_history *hd_histories_put(hd_histories *all, int64_t person, size_t n) {
     while (at < WAYS - 1 && set->kept[at]) at++;
     give_up(all, set, at);
     to_front(set, at, person, kept);
-    *kept = (hd_kept_history){.n = n};
+    *kept = (hd_kept_history){.n = n, .cap = n};
     all->bytes += bytes;
     return kept;
+}
+
+static void insert(hd_kept_history *kept, hd_history_row row) {
+    size_t at = kept->n++;
+    for (; at > 0 && kept->rows[at - 1].time > row.time; at--) kept->rows[at] = kept->rows[at - 1];
+    kept->rows[at] = row;
+}
+
+// Whether there is room for a row more; else nothing is kept of the person any more.
+static bool grow(hd_histories *all, hd_histories_set *set, int at) {
+    hd_kept_history *kept = set->kept[at];
+    if (kept->n < kept->cap) return true;
+    size_t cap = kept->n + kept->n / 8 + 16; // who came once comes again
+    size_t bytes = all->bytes - bytes_of(kept->cap) + bytes_of(cap);
+    hd_kept_history *moved = bytes <= all->most ? hd_realloc(kept, bytes_of(cap)) : NULL;
+    if (!moved) {
+        give_up(all, set, at);
+        return false;
+    }
+    moved->cap = cap;
+    set->kept[at] = moved;
+    all->bytes = bytes;
+    return true;
+}
+
+void hd_histories_add(hd_histories *all, int64_t person, hd_history_row row) {
+    if (!all->sets) return;
+    hd_histories_set *set = set_of(all, person);
+    int at = place_in(set, person);
+    if (at >= 0 && grow(all, set, at)) insert(set->kept[at], row);
 }

@@ -18,7 +18,7 @@ typedef struct hd_history_row {
 } hd_history_row;
 
 typedef struct hd_kept_history {
-    size_t n;
+    size_t n, cap;
     bool keys; // the rows' keys are known; else 0
     hd_history_row rows[];
 } hd_kept_history;
@@ -40,5 +40,9 @@ const hd_kept_history *hd_histories_get(hd_histories *all, int64_t person);
 // Room for n rows of a person, for the caller to fill, in place of what was kept; others give way.
 // NULL: they aren't kept (no room, no memory, or so few that reading them again is cheap).
 hd_kept_history *hd_histories_put(hd_histories *all, int64_t person, size_t n);
+
+// Puts a row into what is kept of a person, by its time, behind those of the same time. Where that
+// can't be, nothing is kept of them any more; who isn't kept is left alone.
+void hd_histories_add(hd_histories *all, int64_t person, hd_history_row row);
 
 #endif

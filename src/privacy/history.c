@@ -3,11 +3,11 @@
 // What recommending reads of a person at every request, from memory where it can be (histories.c).
 //
 // Kept are the rows in `events`, which change seldom and in two ways only. New rows have keys above
-// all that stood there, so whose they are can be read in the order of keys; removals are counted in
-// the database (HD_SQL_EVENTS_REMOVED), and after one all is read anew. Both are looked at in the
-// transaction that reads, so the answer is that of the database, whoever wrote. Rejected: telling
-// the readers of a process what its writer changed (other processes write too), and a count of
-// changes by person in the database (a page more for each event that is written).
+// all that stood there, so they are read in the order of keys and put where they belong; removals
+// are counted in the database (HD_SQL_EVENTS_REMOVED), and after one all is read anew. Both are
+// looked at in the transaction that reads, so the answer is that of the database, whoever wrote.
+// Rejected: telling the readers of a process what its writer changed (other processes write too),
+// and a count of changes by person in the database (a page more for each event that is written).
 #include <math.h>
 
 #include "base/mem.h"
@@ -27,6 +27,16 @@
 static const char *const histories[2][2][2] = {HISTORIES_OF("events"),
                                                HISTORIES_OF("events_recent")};
 
+// The row's event, of a type whose name is known; at: the first of the columns above.
+static hd_door_event read_row(hd_query *q, int at, bool with_key, const char *type) {
+    return (hd_door_event){.key = with_key ? hd_query_i64(q, at + 4) : 0,
+                           .item_key = hd_query_i64(q, at),
+                           .type = type,
+                           .value = hd_query_f64(q, at + 3),
+                           .quantity = (double)NAN,
+                           .time = hd_query_time(q, at + 2)};
+}
+
 static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_event_list *list) {
     bool row;
     int64_t last = 0; // most events are of one type
@@ -38,12 +48,7 @@ static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_even
         int64_t type_key = hd_query_i64(q, 1);
         if (!type || type_key != last) HD_TRY(hd_types_name(door, type_key, &type));
         last = type_key;
-        list->events[list->n++] = (hd_door_event){.key = with_keys ? hd_query_i64(q, 4) : 0,
-                                                  .item_key = hd_query_i64(q, 0),
-                                                  .type = type,
-                                                  .value = hd_query_f64(q, 3),
-                                                  .quantity = (double)NAN,
-                                                  .time = hd_query_time(q, 2)};
+        list->events[list->n++] = read_row(q, 0, with_keys, type);
     }
 }
 
@@ -79,27 +84,60 @@ static heed_err state_now(hd_door *door, hd_history_state *out) {
     return err;
 }
 
-static heed_err drop_changed(hd_door *door, int64_t after) {
+// A row as it is kept; false: it can't be.
+static bool to_row(const hd_door *door, const hd_door_event *e, hd_history_row *out) {
+    bool exact = isnan(e->value) || (double)(float)e->value == e->value;
+    uint64_t type;
+    if (!exact || e->item_key < 0 || e->item_key > UINT32_MAX || e->key > UINT32_MAX) return false;
+    if (!hd_map_get(&door->names, e->type, strlen(e->type), &type)) return false;
+    *out = (hd_history_row){.time = e->time,
+                            .item = (uint32_t)e->item_key,
+                            .type = (uint32_t)type, // its number among the names met so far
+                            .key = (uint32_t)e->key,
+                            .value = (float)e->value};
+    return true;
+}
+
+// Adds the row at hand (user_key and the columns above), if something is kept of its person.
+static heed_err add_row(hd_door *door, hd_query *q, size_t limit) {
+    hd_histories *all = &door->histories;
+    int64_t person = hd_query_i64(q, 0);
+    const hd_kept_history *kept = hd_histories_get(all, person);
+    if (!kept) return HEED_OK;
+    const char *type;
+    HD_TRY(hd_types_name(door, hd_query_i64(q, 2), &type));
+    hd_history_row row;
+    const hd_door_event event = read_row(q, 1, kept->keys, type);
+    if (to_row(door, &event, &row) && (limit == 0 || kept->n < limit))
+        hd_histories_add(all, person, row);
+    else
+        hd_histories_drop(all, person);
+    return HEED_OK;
+}
+
+// Adds the rows with keys above `after` to the histories they belong to.
+static heed_err add_new(hd_door *door, int64_t after, size_t limit) {
     hd_query *q;
     bool row;
     heed_err err;
     HD_TRY(hd_query_open(door->store,
-                         "SELECT user_key FROM events NOT INDEXED WHERE key > ?1 "
-                         "AND user_key IS NOT NULL",
+                         "SELECT user_key, item_key, type, time, value, key FROM events NOT "
+                         "INDEXED WHERE key > ?1 AND user_key IS NOT NULL AND item_key IS NOT NULL "
+                         "ORDER BY key",
                          &q));
     hd_query_bind_i64(q, 1, after);
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
         if (!row) break;
-        hd_histories_drop(&door->histories, hd_query_i64(q, 0));
+        HD_TRY_OUT(add_row(door, q, limit));
     }
 out:
     hd_query_close(q);
     return err;
 }
 
-// More new rows than this are an import: then most histories have changed.
-enum { CHANGED_MOST = 1 << 13 };
+// More new rows than this are an import: reading what is asked for anew costs less.
+enum { NEW_MOST = 1 << 13 };
 
 // Brings what is kept to the state of the transaction that reads.
 static heed_err sync_histories(hd_door *door, size_t limit) {
@@ -109,10 +147,10 @@ static heed_err sync_histories(hd_door *door, size_t limit) {
     HD_TRY(state_now(door, &now));
     heed_err err = HEED_OK;
     if (now.removals != before->removals || limit != before->limit || now.newest < before->newest ||
-        now.newest - before->newest > CHANGED_MOST)
+        now.newest - before->newest > NEW_MOST)
         hd_histories_clear(&door->histories);
     else if (now.newest > before->newest && door->histories.bytes > 0)
-        err = drop_changed(door, before->newest);
+        err = add_new(door, before->newest, limit);
     if (err != HEED_OK) hd_histories_clear(&door->histories);
     *before = now;
     return err;
@@ -133,28 +171,15 @@ static heed_err give_kept(hd_door *door, const hd_kept_history *kept, bool with_
     return HEED_OK;
 }
 
-static bool fits(const hd_door_event *e) {
-    bool exact = isnan(e->value) || (double)(float)e->value == e->value;
-    return exact && e->item_key >= 0 && e->item_key <= UINT32_MAX && e->key <= UINT32_MAX;
-}
-
 static void keep_history(hd_door *door, int64_t person, bool keys, const hd_door_event *events,
                          size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (!fits(&events[i])) return;
     hd_kept_history *kept = hd_histories_put(&door->histories, person, n);
     if (!kept) return;
     kept->keys = keys;
-    uint64_t type = 0; // its number among the names: all that are read stand there
     for (size_t i = 0; i < n; i++) {
-        const hd_door_event *e = &events[i];
-        if (i == 0 || e->type != e[-1].type)
-            hd_map_get(&door->names, e->type, strlen(e->type), &type);
-        kept->rows[i] = (hd_history_row){.time = e->time,
-                                         .item = (uint32_t)e->item_key,
-                                         .type = (uint32_t)type,
-                                         .key = (uint32_t)e->key,
-                                         .value = (float)e->value};
+        if (to_row(door, &events[i], &kept->rows[i])) continue;
+        hd_histories_drop(&door->histories, person);
+        return;
     }
 }
 
@@ -181,17 +206,21 @@ static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_h
     return HEED_OK;
 }
 
+enum { SPARE_MOST = 8192 }; // events that the list may have room for between two requests
+
 heed_err hd_door_history(hd_door *door, hd_purpose purpose, hd_slice id, hd_history_wish wish,
                          hd_arena *arena, int64_t *user_key, hd_door_event **out, size_t *n) {
     HD_TRY(hd_purpose_check(purpose, HD_MAY_PERSON));
     hd_door_sync(door);
     bool joined;
-    hd_event_list list = {0};
-    heed_err err;
-    HD_TRY_OUT(hd_users_find_for(door, purpose, id, user_key, &joined));
-    HD_TRY_OUT(collect_history(door, *user_key, joined, wish, &list));
-    err = hd_event_list_give(&list, arena, out, n);
-out:
-    hd_free(list.events);
+    HD_TRY(hd_users_find_for(door, purpose, id, user_key, &joined));
+    hd_event_list *list = &door->history;
+    list->n = 0;
+    heed_err err = collect_history(door, *user_key, joined, wish, list);
+    if (err == HEED_OK) err = hd_event_list_give(list, arena, out, n);
+    if (list->cap > SPARE_MOST) { // a robot's
+        hd_free(list->events);
+        *list = (hd_event_list){0};
+    }
     return err;
 }

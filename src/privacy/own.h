@@ -69,6 +69,12 @@ typedef struct hd_history_state {
     size_t limit; // how many rows of a person were read
 } hd_history_state;
 
+// A growing list.
+typedef struct hd_event_list {
+    hd_door_event *events;
+    size_t n, cap;
+} hd_event_list;
+
 struct hd_door {
     hd_store *store; // borrowed
     uint64_t epoch;  // the store's, when the caches below were begun
@@ -83,8 +89,9 @@ struct hd_door {
     hd_recent recent;
     hd_histories histories;
     hd_history_state history_state;
-    bool steady;        // the batch at hand keeps the events' indexes
-    hd_imap used_items; // items that something refers to
+    hd_event_list history; // where the last one was put together
+    bool steady;           // the batch at hand keeps the events' indexes
+    hd_imap used_items;    // items that something refers to
     bool used_known;
     hd_basis basis[HD_PURPOSES];
 };
@@ -204,11 +211,6 @@ heed_err hd_review_read(hd_door *door, hd_query *q, int at, hd_arena *arena,
 // By time, then key; without a time first.
 void hd_reviews_sort(hd_door_review *reviews, size_t n);
 
-// Growing lists.
-typedef struct hd_event_list {
-    hd_door_event *events;
-    size_t n, cap;
-} hd_event_list;
 // Whose rows, in conditions on user_key; ?1: the person.
 #define HD_ONE_ID "= ?1"
 #define HD_ALL_IDS "IN (SELECT ?1 UNION ALL SELECT key FROM users WHERE person = ?1)"

@@ -312,6 +312,31 @@ static void test_bounds(void **s) {
     assert_null(hd_histories_get(&all, 4998));
 }
 
+// New rows stand by their times, behind those of the same time, and count against the bound.
+static void test_add(void **s) {
+    (void)s;
+    hd_histories all;
+    hd_histories_init(&all);
+    all.most = 32 * 1000;
+    hd_kept_history *kept = hd_histories_put(&all, 7, 40);
+    for (uint32_t i = 0; i < 40; i++)
+        kept->rows[i] = (hd_history_row){.time = i / 2 * 10, .key = i + 1};
+    for (uint32_t i = 0; i < 200; i++)
+        hd_histories_add(&all, 7, (hd_history_row){.time = i * 37 % 200, .key = 41 + i});
+    const hd_kept_history *now = hd_histories_get(&all, 7);
+    assert_int_equal(now->n, 240);
+    for (size_t i = 1; i < now->n; i++) {
+        const hd_history_row *a = &now->rows[i - 1], *b = &now->rows[i];
+        assert_true(a->time < b->time || (a->time == b->time && a->key < b->key));
+    }
+    hd_histories_add(&all, 8, (hd_history_row){.time = 1}); // of nobody who is kept
+    assert_null(hd_histories_get(&all, 8));
+    for (uint32_t i = 0; i < 2000; i++) hd_histories_add(&all, 7, (hd_history_row){.time = i});
+    assert_null(hd_histories_get(&all, 7)); // outgrew the bound
+    assert_int_equal(all.bytes, 0);
+    hd_histories_clear(&all);
+}
+
 // Without memory nothing is kept, and nothing else fails.
 static void test_memory(void **s) {
     (void)s;
@@ -323,16 +348,23 @@ static void test_memory(void **s) {
         assert_null(hd_histories_put(&all, 1, 100));
         hd_mem_fail_at(0, true);
         assert_int_equal(all.bytes, 0);
-        assert_non_null(hd_histories_put(&all, 1, 100));
+        hd_kept_history *kept = hd_histories_put(&all, 1, 100);
+        assert_non_null(kept);
+        memset(kept->rows, 0, 100 * sizeof *kept->rows);
+        hd_mem_fail_at(1, true);
+        hd_histories_add(&all, 1, (hd_history_row){.time = 5}); // no room: read anew when asked for
+        hd_mem_fail_at(0, true);
+        assert_null(hd_histories_get(&all, 1));
+        assert_int_equal(all.bytes, 0);
         hd_histories_clear(&all);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DOOR_TEST(test_same),          DOOR_TEST(test_many_new), DOOR_TEST(test_reading_only),
-        DOOR_TEST(test_kept),          DOOR_TEST(test_wide),     cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_memory),
+        DOOR_TEST(test_same),       DOOR_TEST(test_many_new),      DOOR_TEST(test_reading_only),
+        DOOR_TEST(test_kept),       DOOR_TEST(test_wide),          cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_add), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
