@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""beside.py BUILD [PAIRS] [SECONDS]: latencies of 2,000 recommendations a second, with a training job halted and running in turn.
+"""beside.py BUILD [PAIRS] [SECONDS] [job|posts]: latencies of 2,000 recommendations a second, alone and beside something, in turn.
 
-MovieLens 1M (HEED_TEST_DATA or ../shared/data), one server, one long training posted to it (every method, tuned). In each pair the
-job is halted for a run of SECONDS and goes on for the next, which asks for the same users; a pair counts as sure when the job ran to
-the pair's end and the host took no processor time from the machine ("stolen", /proc/stat). Prints each pair, and the 99th percentiles
-of the requests of all sure pairs together.
+MovieLens 1M (HEED_TEST_DATA or ../shared/data), one server; beside it one long training posted to it (every method, tuned), or 1,000 events
+a second, posted in batches of 100. In each pair that is halted for a run of SECONDS and goes on for the next, which asks for the same
+users; a pair counts as sure when the job ran to the pair's end and the host took no processor time from the machine ("stolen",
+/proc/stat). Prints each pair, and the 99th percentiles of the requests of all sure pairs together.
 """
 import json
 import os
@@ -23,6 +23,7 @@ here = pathlib.Path(__file__).resolve().parent
 build = pathlib.Path(sys.argv[1]).resolve()
 pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 8
 seconds = sys.argv[3] if len(sys.argv) > 3 else "3"
+beside = sys.argv[4] if len(sys.argv) > 4 else "job"
 data = pathlib.Path(os.environ.get("HEED_TEST_DATA", here.parent.parent / "shared" / "data")) / "movielens-1m-seq"
 heed = str(build / "heed")
 
@@ -65,10 +66,22 @@ def main():
             server.wait()
 
 
+def start_job(server, port, key):
+    ask = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/train", b"{}", {"X-API-Key": key, "Content-Type": "application/json"})
+    json.load(urllib.request.urlopen(ask))
+    while not (jobs := children(server.pid)):
+        time.sleep(0.05)
+    return jobs[0]
+
+
+def start_posts(port, key):
+    most = str(int((2 * float(seconds) + 3) * pairs + 10))
+    return subprocess.Popen([sys.executable, str(here / "post.py"), f"http://127.0.0.1:{port}", key, "1000", most], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL).pid
+
+
 def measure(server, key):
     port = next(m[1] for line in server.stderr if (m := re.search(r"serving at http://127\.0\.0\.1:(\d+)", line)))
-    ask = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/train", b"{}", {"X-API-Key": key, "Content-Type": "application/json"})
-
     def rate(seed):
         before = stolen()
         with tempfile.NamedTemporaryFile("r", prefix="heed-rate-") as file:
@@ -77,33 +90,31 @@ def measure(server, key):
             return [float(line) for line in file], stolen() - before
 
     rate(0)
-    json.load(urllib.request.urlopen(ask))
-    while not (jobs := children(server.pid)):
-        time.sleep(0.05)
-    job, sure, pools = jobs[0], [], ([], [])
+    pid = start_posts(port, key) if beside == "posts" else start_job(server, port, key)
+    sure, pools = [], ([], [])
     time.sleep(2)
     for pair in range(pairs):
-        os.kill(job, signal.SIGSTOP)
-        time.sleep(0.1)
-        alone, stolen_alone = rate(pair)
-        os.kill(job, signal.SIGCONT)
-        time.sleep(0.1)
-        beside, stolen_beside = rate(pair)
-        gone = state(job) in ("gone", "Z")
-        said = "the job has ended: not counted" if gone else f"stolen {stolen_alone} and {stolen_beside}"
-        ratio = p99(beside) / p99(alone)
-        print(f"p99 {p99(alone):.2f} and {p99(beside):.2f} ms: {ratio:.2f} times ({said})", flush=True)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        alone, stolen_alone = rate(pair + 1)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(1)  # posts come up with what they missed
+        busy, stolen_beside = rate(pair + 1)
+        gone = state(pid) in ("gone", "Z")
+        said = "it has ended: not counted" if gone else f"stolen {stolen_alone} and {stolen_beside}"
+        ratio = p99(busy) / p99(alone)
+        print(f"p99 {p99(alone):.2f} and {p99(busy):.2f} ms: {ratio:.2f} times ({said})", flush=True)
         if gone:
             break
         if stolen_alone + stolen_beside == 0:
             sure.append(ratio)
             pools[0].extend(alone)
-            pools[1].extend(beside)
+            pools[1].extend(busy)
     if sure:
-        alone, beside = map(p99, pools)
+        alone, busy = map(p99, pools)
         print(f"{len(sure)} sure pairs: {statistics.median(sure):.2f} times in the median, {max(sure):.2f} at most; their {len(pools[0])} "
-              f"requests of each kind together: p99 {alone:.2f} and {beside:.2f} ms, {beside / alone:.2f} times")
-    os.kill(job, signal.SIGKILL) if state(job) not in ("gone", "Z") else None
+              f"requests of each kind together: p99 {alone:.2f} and {busy:.2f} ms, {busy / alone:.2f} times")
+    os.kill(pid, signal.SIGKILL) if state(pid) not in ("gone", "Z") else None
 
 
 main()

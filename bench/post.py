@@ -31,7 +31,8 @@ def main():
     def post(who):
         connection = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
         n = 0
-        ready = [body(who, i) for i in range(int(seconds * 300 / connections) + 1)]
+        most = rate / batch if rate else 300  # batches a second; making more than are sent would take the processor meanwhile
+        ready = [body(who, i) for i in range(int(seconds * most / connections) + 2)]
         start_line.wait()
         start = time.monotonic()
         while time.monotonic() - start < seconds and n < len(ready):

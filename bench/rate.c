@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +172,19 @@ static int write_down(const run *r) {
     return 1;
 }
 
+// So that what the machine's scheduler does to this program isn't counted as the server's: it asks
+// to be let in soon after it wakes (Linux 6.12 and above; else nothing happens).
+static void be_prompt(void) {
+    const struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } wish = {.size = sizeof wish, .runtime = 100000};
+    (void)syscall(SYS_sched_setattr, 0, &wish, 0);
+}
+
 // Takes the options off the front; *argc and *argv go on behind them.
 static void take_options(run *r, int *argc, char ***argv) {
     for (; *argc > 2 && strncmp((*argv)[1], "--", 2) == 0; *argc -= 2, *argv += 2) {
@@ -204,6 +218,7 @@ int main(int argc, char **argv) {
         r.polls[i] = (struct pollfd){.fd = r.clients[i].fd, .events = POLLIN};
         put_idle(&r, i);
     }
+    be_prompt();
     ask(&r);
     tell(&r);
     return write_down(&r);
