@@ -140,9 +140,10 @@ const hd_setting hd_settings_rows[] = {
                  "them isn't left out any more; 0: all",
                  "每次推荐读取用户最近的多少条事件；更早见过的商品不再排除；0 表示全部")},
     {"recommend.cache", HD_SETTING_SIZE, "24MB", 0, 1024 * GIGABYTES,
-     .doc = HD_TEXT("memory in which each thread of a server keeps the histories of users who asked "
-                    "lately; 0: none",
-                    "服务器每个线程用于保留近期请求用户历史的内存；0 表示不保留")},
+     .doc =
+         HD_TEXT("memory in which each thread of a server keeps the histories of users who asked "
+                 "lately; 0: none",
+                 "服务器每个线程用于保留近期请求用户历史的内存；0 表示不保留")},
     {"recommend.exclude_seen", HD_SETTING_BOOL, "true",
      .doc = HD_TEXT("leave out what the user had already, replenishable items aside",
                     "不再推荐用户已接触过的商品（可复购的除外）")},
