@@ -118,15 +118,16 @@ typedef struct heed_fit_params {
     size_t patience;              // validations without a better one until it ends: no end
     int restore_best;             // 1: ends with the best weights seen
     const char *freeze;           // pattern of weights that stay, or a list: none
-    const char *precision;        // "f32", or "bf16": products round their operands to bf16
-    size_t threads;               // one per processor
-    size_t memory_limit;          // bytes for values: none
-    const char *run;              // folder for curves (JSON lines, TensorBoard): none
-    const char *checkpoint;       // file: none
-    size_t checkpoint_every;      // steps: each epoch
-    int resume;                   // 1: goes on from the checkpoint where there is one
-    size_t report_every;          // steps between calls of progress: about twice a second
-    heed_lang lang;               // of progress lines
+    const char *precision; // "f32", or "bf16": products round their operands to bf16, and values
+                           // between operators are kept so where they can be: half the memory
+    size_t threads;          // one per processor
+    size_t memory_limit;     // bytes for values: none
+    const char *run;         // folder for curves (JSON lines, TensorBoard): none
+    const char *checkpoint;  // file: none
+    size_t checkpoint_every; // steps: each epoch
+    int resume;              // 1: goes on from the checkpoint where there is one
+    size_t report_every;     // steps between calls of progress: about twice a second
+    heed_lang lang;          // of progress lines
     int (*progress)(void *ctx, const heed_fit_progress *progress); // other than 0 ends the training
     void *ctx;
 } heed_fit_params;
