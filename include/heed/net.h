@@ -118,8 +118,8 @@ typedef struct heed_fit_params {
     size_t patience;              // validations without a better one until it ends: no end
     int restore_best;             // 1: ends with the best weights seen
     const char *freeze;           // pattern of weights that stay, or a list: none
-    const char *precision; // "f32", or "bf16": products round their operands to bf16, and values
-                           // between operators are kept so where they can be: half the memory
+    const char *precision;   // "f32", or "bf16": products round their operands to bf16, and values
+                             // between operators are kept so where they can be: half the memory
     size_t threads;          // one per processor
     size_t memory_limit;     // bytes for values: none
     const char *run;         // folder for curves (JSON lines, TensorBoard): none

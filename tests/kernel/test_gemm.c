@@ -182,7 +182,7 @@ static void check(const problem *p) {
         for (size_t i = 0; i < g->m; i += every) {
             size_t row = t * g->c_batch + i * g->c_row;
             for (size_t j = g->n; j < g->c_row && i + 1 < g->m; j++)
-                wrong += memcmp(&p->c.data[row + j], &p->before[row + j], sizeof(float)) != 0;
+                wrong += p->c.data[row + j] != p->before[row + j];
             for (size_t j = 0; j < g->n; j++) {
                 double sum = 0, size = 0;
                 for (size_t q = 0; q < g->k; q++) {
