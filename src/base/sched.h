@@ -5,13 +5,21 @@
 #ifndef HD_BASE_SCHED_H
 #define HD_BASE_SCHED_H
 
-// This thread answers somebody who waits, in bursts far shorter than a scheduler's slice: it is let
-// in soon after it wakes, and in return let out sooner. Its share of the processor stays the same.
-// Threads and processes that it starts aren't bound by it.
-void hd_sched_prompt(void);
+#include <stddef.h>
 
-// Nobody waits for this thread by the tenth of a millisecond: it gives way to threads that are
-// prompt, and still has a share where others keep the machine busy. There is no way back.
+// A set of processors, as many as Linux's own type holds.
+typedef struct hd_processors {
+    unsigned long bits[1024 / (8 * sizeof(unsigned long))];
+} hd_processors;
+
+// For the number-th of `of` threads that share a work: this one keeps to its share of the
+// processors that it may use, every of-th. *before: what it might use, for hd_sched_return. With
+// fewer processors than threads nothing changes. Threads that it starts are bound as it is.
+void hd_sched_share(size_t number, size_t of, hd_processors *before);
+void hd_sched_return(const hd_processors *before);
+
+// Nobody waits for this thread by the millisecond: it gives way to others, and still has a share
+// where they keep the machine busy. There is no way back.
 void hd_sched_patient(void);
 
 #endif

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "base/sched.h"
 #include "server/conn.h"
 
 enum { SWEEP_MS = 100 };
@@ -190,7 +189,6 @@ int hd_loop_port(const hd_loop *loop) {
 
 heed_err hd_loop_run(hd_loop *loop, int64_t drain_ms) {
     loop->drain_ms = drain_ms;
-    hd_sched_prompt();
     // libuv writes without MSG_NOSIGNAL: a client that hangs up may not end the process.
     sigset_t pipe, before;
     sigemptyset(&pipe);

@@ -21,6 +21,7 @@
 #include "api/serve.h"
 #include "api/start.h"
 #include "base/mem.h"
+#include "base/sched.h"
 #include "base/time.h"
 #include "server/dispatch.h"
 #include "server/notify.h"
@@ -289,6 +290,8 @@ static void *run_loop(void *arg) {
     loop_thread own = *(loop_thread *)arg;
     hd_free(arg);
     hd_server *server = own.l->server;
+    hd_processors unused;
+    hd_sched_share(own.number, server->n_loops, &unused);
     int64_t drain = hd_settings_int(server->settings, "serve.drain") * 1000;
     if (hd_loop_run(server->loops[own.number], drain) != HEED_OK) {
         if (!atomic_exchange(&own.l->failed, true)) hd_error_get(&own.l->failure);
@@ -416,7 +419,10 @@ static heed_err serve(listening *l) {
     l->ticking = err == HEED_OK && pthread_create(&l->ticker, NULL, tick, l) == 0;
     int64_t drain = hd_settings_int(server->settings, "serve.drain") * 1000;
     if (err == HEED_OK) hd_notify("READY=1");
+    hd_processors before; // from here on this thread starts no other
+    hd_sched_share(0, server->n_loops, &before);
     if (err == HEED_OK) err = hd_loop_run(server->loops[0], drain);
+    hd_sched_return(&before);
     hd_notify("STOPPING=1");
     stop_loops(server);
     hd_streams_end(server->streams);
