@@ -13,6 +13,7 @@ typedef struct hd_backend {
 
     void (*close)(hd_store *store);
     void (*interrupt)(hd_store *store);
+    void (*give_way)(hd_store *store);
     heed_err (*backup)(hd_store *store, const char *to_path);
     heed_err (*check)(hd_store *store, bool *sound, hd_str *faults);
     heed_err (*checkpoint)(hd_store *store);

@@ -20,6 +20,10 @@ void hd_store_close(hd_store *store); // NULL is fine; rolls back what is open
 // A long statement returns HEED_INTERRUPTED soon after this. From any thread or a signal handler.
 void hd_store_interrupt(hd_store *store);
 
+// From now on a long statement lets other threads of its processor go first every 0.1 ms or so: for
+// who writes beside threads that answer. Little is lost where nobody waits.
+void hd_store_give_way(hd_store *store);
+
 // Copies a live database into a new file, by SQLite's backup API; the copy is checked and durable.
 heed_err hd_store_backup(hd_store *from, const char *to_path) HEED_CHECK;
 // Structure and foreign keys: appends one line per fault to `faults`; *sound when there is none.

@@ -13,6 +13,7 @@
 
 #include "store/sqlite.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -93,6 +94,17 @@ static void sqlite_interrupt(hd_store *store) {
     sqlite3_interrupt(hd_sqlite_of(store)->db);
 }
 
+static int yield(void *ctx) {
+    (void)ctx;
+    (void)sched_yield();
+    return 0; // go on
+}
+
+static void sqlite_give_way(hd_store *store) {
+    enum { STEPS = 1000 }; // of SQLite's machine, some 0.1 us each
+    sqlite3_progress_handler(hd_sqlite_of(store)->db, STEPS, yield, NULL);
+}
+
 static heed_err sqlite_checkpoint(hd_store *store) {
     hd_sqlite *s = hd_sqlite_of(store);
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -115,6 +127,7 @@ static const hd_backend sqlite_backend = {
     .name = "sqlite",
     .close = sqlite_close,
     .interrupt = sqlite_interrupt,
+    .give_way = sqlite_give_way,
     .backup = hd_sqlite_backup,
     .check = hd_sqlite_check,
     .checkpoint = sqlite_checkpoint,

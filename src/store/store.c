@@ -39,6 +39,10 @@ void hd_store_interrupt(hd_store *store) {
     store->backend->interrupt(store);
 }
 
+void hd_store_give_way(hd_store *store) {
+    store->backend->give_way(store);
+}
+
 heed_err hd_store_backup(hd_store *from, const char *to_path) {
     return from->backend->backup(from, to_path);
 }

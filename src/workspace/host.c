@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sched.h"
+#include "store/open.h"
 #include "workspace/auditing.h"
 #include "workspace/cache.h"
 #include "workspace/erase.h"
@@ -101,6 +102,7 @@ static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
         return err;
     }
     at->generation = now;
+    if (mode == HEED_WRITE) hd_store_give_way(at->ws->store); // to the threads that answer
     return HEED_OK;
 }
 

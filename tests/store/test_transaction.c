@@ -186,6 +186,24 @@ static void a_long_statement_is_interrupted(void **state) {
     hd_store_close(store);
 }
 
+// Who gives way gets to the end all the same, and can be interrupted as before.
+static void giving_way_changes_nothing(void **state) {
+    hd_store *store = with_table(*state);
+    hd_store_give_way(store);
+    assert_int_equal(ask(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                                " WHERE i < 50000) SELECT sum(i) FROM n"),
+                     1250025000);
+    add(store, 1);
+    assert_int_equal(sum(store), 1);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, store), 0);
+    heed_err err = hd_store_exec(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                                        " FROM n) SELECT count(*) FROM n");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_fails(HEED_INTERRUPTED, err);
+    hd_store_close(store);
+}
+
 // 100 is added and taken back in a savepoint, whatever becomes of it; 1 is committed.
 static heed_err one_and_a_savepoint(hd_store *store) {
     HD_TRY(hd_store_begin(store));
@@ -293,6 +311,7 @@ int main(void) {
         SCRATCH_TEST(a_lost_transaction_refuses_all),
         SCRATCH_TEST(a_full_database_loses_nothing),
         SCRATCH_TEST(a_long_statement_is_interrupted),
+        SCRATCH_TEST(giving_way_changes_nothing),
         SCRATCH_TEST(failing_allocations_leave_all_or_nothing),
         SCRATCH_TEST(hooks_see_each_outermost_transaction),
     };
