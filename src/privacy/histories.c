@@ -122,7 +122,7 @@ static void insert(hd_kept_history *kept, hd_history_row row) {
 static bool grow(hd_histories *all, hd_histories_set *set, int at) {
     hd_kept_history *kept = set->kept[at];
     if (kept->n < kept->cap) return true;
-    size_t cap = kept->n + kept->n / 8 + 16; // who came once comes again
+    size_t cap = kept->n + kept->n / 16 + 8; // who came once comes again
     size_t bytes = all->bytes - bytes_of(kept->cap) + bytes_of(cap);
     hd_kept_history *moved = bytes <= all->most ? hd_realloc(kept, bytes_of(cap)) : NULL;
     if (!moved) {

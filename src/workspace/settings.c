@@ -139,7 +139,7 @@ const hd_setting hd_settings_rows[] = {
          HD_TEXT("events of a user that are read for an answer, the newest; what was seen before "
                  "them isn't left out any more; 0: all",
                  "每次推荐读取用户最近的多少条事件；更早见过的商品不再排除；0 表示全部")},
-    {"recommend.cache", HD_SETTING_SIZE, "24MB", 0, 1024 * GIGABYTES,
+    {"recommend.cache", HD_SETTING_SIZE, "48MB", 0, 1024 * GIGABYTES,
      .doc =
          HD_TEXT("memory in which each thread of a server keeps the histories of users who asked "
                  "lately; 0: none",
