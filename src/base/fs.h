@@ -41,6 +41,11 @@ typedef struct hd_fs_stamp {
     int64_t size, written, changed; // nanoseconds
 } hd_fs_stamp;
 void hd_fs_stamp_take(const char *path, hd_fs_stamp *out);
+// Another descriptor of the same file, of `least` or above, that programs started later don't see;
+// -1 with errno set. It is closed by hd_fs_dup_close, which passes over -1 (and is known by name in
+// tools/tsan.supp).
+int hd_fs_dup(int fd, int least);
+void hd_fs_dup_close(int fd);
 // Names in a folder, sorted, without "." and "..". NULL-terminated, in the arena.
 heed_err hd_fs_list(const char *path, hd_arena *arena, char ***names, size_t *count) HEED_CHECK;
 // "a/b"; in the arena, NULL: out of memory.

@@ -119,6 +119,6 @@ heed_err hd_lock_adopt(const char *path, int fd, hd_lock **out) {
 
 void hd_lock_release(hd_lock *lock) {
     if (!lock) return;
-    if (lock->fd >= 0) close(lock->fd);
+    hd_fs_dup_close(lock->fd); // it may have been adopted
     hd_free(lock);
 }

@@ -10,9 +10,7 @@
 //
 // Rejected: one loop that accepts for all (it may be the one that is busy when newcomers come);
 // requests handed to other threads (two more wake-ups for each, and no better: docs/benchmarks.md).
-#include <fcntl.h>
-#include <unistd.h>
-
+#include "base/fs.h"
 #include "base/mem.h"
 #include "server/conn.h"
 
@@ -42,7 +40,7 @@ static hd_loop *emptiest(hd_loop *loop) {
 }
 
 static void dismiss(hd_newcomer *n) {
-    if (n->fd >= 0) close(n->fd);
+    hd_fs_dup_close(n->fd);
     atomic_fetch_sub(&n->to->coming, 1);
     hd_free(n);
 }
@@ -51,7 +49,7 @@ static void on_let_go(uv_handle_t *handle) {
     hd_newcomer *n = handle->data;
     hd_loop *from = handle->loop->data, *to = n->to;
     if (from->closing) { // the other may be gone already
-        if (n->fd >= 0) close(n->fd);
+        hd_fs_dup_close(n->fd);
         hd_free(n);
         return;
     }
@@ -76,7 +74,7 @@ bool hd_spread(hd_listener *listener) {
     uv_tcp_init(&loop->uv, &n->io.tcp);
     n->io.handle.data = n;
     if (uv_accept(&listener->io.stream, &n->io.stream) == 0) uv_fileno(&n->io.handle, &fd);
-    n->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    n->fd = fd < 0 ? -1 : hd_fs_dup(fd, 3);
     atomic_fetch_add(&to->coming, 1);
     uv_close(&n->io.handle, on_let_go);
     return true;

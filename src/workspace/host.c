@@ -11,11 +11,10 @@
 // a failure like any other.
 #include "workspace/host.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sched.h"
@@ -78,7 +77,7 @@ static void place_close(place *at) {
 // couldn't be taken again in between.
 static int lend_lock(const hd_host *host, heed_mode mode) {
     if (mode == HEED_READ || host->lock_fd <= 0) return 0;
-    return fcntl(host->lock_fd, F_DUPFD_CLOEXEC, 3);
+    return hd_fs_dup(host->lock_fd, 3);
 }
 
 static heed_err place_open(hd_host *host, place *at, heed_mode mode) {
@@ -471,7 +470,7 @@ static heed_err start(hd_host *host) {
     HD_TRY(hd_model_cache_new(&host->cache));
     HD_TRY(hd_audit_counts_new(&host->counts));
     HD_TRY(place_open(host, &host->writer, HEED_WRITE));
-    host->lock_fd = fcntl(hd_lock_fd(host->writer.ws->lock), F_DUPFD_CLOEXEC, 3);
+    host->lock_fd = hd_fs_dup(hd_lock_fd(host->writer.ws->lock), 3);
     HD_TRY(guard_open(host));
     int failed = pthread_create(&host->thread, NULL, work, host);
     if (failed) return HD_FAIL_ERRNO(failed, "can't start a thread", "无法启动线程", host->name);
@@ -515,7 +514,7 @@ void hd_host_close(hd_host *host) {
     if (host->writer.ws && hd_store_checkpoint(host->writer.ws->store) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "host", "checkpoint", HD_KV_STR("reason", heed_error_message(HEED_EN)));
     place_close(&host->writer);
-    if (host->lock_fd > 0) close(host->lock_fd);
+    if (host->lock_fd > 0) hd_fs_dup_close(host->lock_fd);
     hd_model_cache_free(host->cache);
     pthread_cond_destroy(&host->more);
     pthread_mutex_destroy(&host->lock);

@@ -25,6 +25,7 @@
 
 #include <sodium.h>
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -85,7 +86,7 @@ struct hd_runner {
 // ── Parts ──
 
 static void place_free(place *p) {
-    if (p->lock_fd >= 0) close(p->lock_fd);
+    hd_fs_dup_close(p->lock_fd);
     hd_free(p->folder);
     hd_free(p);
 }
@@ -182,7 +183,7 @@ static heed_err fill_secret(const hd_runner *r, const child *c, int *out) {
     if (err == HEED_OK && text.len > 0 && text.len <= HD_JOB_SECRET_MOST) {
         if (pipe2(ends, O_CLOEXEC) == 0) {
             if (write(ends[1], text.data, text.len) == (ssize_t)text.len)
-                *out = fcntl(ends[0], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+                *out = hd_fs_dup(ends[0], FIRST_FREE_FD);
             close(ends[0]);
             close(ends[1]);
         }
@@ -208,16 +209,16 @@ static int spawn(const hd_runner *r, child *c, int pipe) {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) argv[n++] = words[i];
     if (c->place->lock_fd >= 0) argv[n++] = "--lent-lock";
     if (s.secret >= 0) argv[n++] = "--lent-passphrase";
-    s.pipe = fcntl(pipe, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    s.pipe = hd_fs_dup(pipe, FIRST_FREE_FD);
     int reason = s.pipe < 0 ? errno : 0;
     if (reason == 0 && c->place->lock_fd >= 0) {
-        s.lock = fcntl(c->place->lock_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+        s.lock = hd_fs_dup(c->place->lock_fd, FIRST_FREE_FD);
         if (s.lock < 0) reason = errno;
     }
     if (reason == 0) reason = spawn_with(&s, r, argv, &c->pid);
-    if (s.pipe >= 0) close(s.pipe);
-    if (s.lock >= 0) close(s.lock);
-    if (s.secret >= 0) close(s.secret);
+    hd_fs_dup_close(s.pipe);
+    hd_fs_dup_close(s.lock);
+    hd_fs_dup_close(s.secret);
     hd_free(argv);
     return reason;
 }
@@ -541,7 +542,7 @@ static heed_err place_new(const heed_workspace *ws, place **out) {
     p->keep_days = hd_settings_int(ws->settings, "jobs.keep_days");
     heed_err err = p->folder ? HEED_OK : HD_FAIL_MEMORY(0);
     if (err == HEED_OK && ws->lock) {
-        p->lock_fd = fcntl(hd_lock_fd(ws->lock), F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+        p->lock_fd = hd_fs_dup(hd_lock_fd(ws->lock), FIRST_FREE_FD);
         if (p->lock_fd < 0) err = fail_start(errno);
     }
     if (err == HEED_OK)
