@@ -24,6 +24,7 @@ typedef struct hd_backend {
     // A number that changes when other connections commit, as the transaction that is open sees it.
     heed_err (*version)(hd_store *store, int64_t *out);
     // Like exec, but leaves the message of the failure that led here alone.
+    heed_err (*rollback)(hd_store *store); // the outermost; the thread's message stays
     heed_err (*exec_quietly)(hd_store *store, const char *sql);
     heed_err (*exec)(hd_store *store, const char *sql);
     heed_err (*has_table)(hd_store *store, const char *table, bool *out);
@@ -53,6 +54,7 @@ struct hd_store {
     bool stuck;     // a rollback failed (memory): tried again before anything else is done
     uint64_t epoch; // see hd_store_epoch
     uint64_t others, rollbacks; // see hd_store_others
+    uint64_t writes;            // see hd_store_writes
     int64_t version;            // the database's, when the last transaction began
     hd_store_hook *hooks;       // in the order of addition
 };

@@ -42,6 +42,13 @@ static heed_err sqlite_exec_quietly(hd_store *store, const char *sql) {
     return hd_sqlite_code(s->db, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
 }
 
+// Prepared when the database is opened: where memory is short, it is needed most.
+static heed_err sqlite_rollback(hd_store *store) {
+    hd_sqlite *s = hd_sqlite_of(store);
+    (void)sqlite3_step(s->rollback);
+    return hd_sqlite_code(s->db, sqlite3_reset(s->rollback));
+}
+
 // A literal that is run again and again: prepared once.
 static heed_err run_kept(hd_store *store, const char *sql) {
     hd_query *q;
@@ -58,7 +65,7 @@ static heed_err sqlite_begin(hd_store *store, bool write) {
     if (write) return hd_sqlite_exec(store, "BEGIN IMMEDIATE");
     HD_TRY(run_kept(store, "BEGIN"));
     heed_err err = run_kept(store, "SELECT 1 FROM sqlite_schema LIMIT 1");
-    if (err != HEED_OK) store->stuck = sqlite_exec_quietly(store, "ROLLBACK") != HEED_OK;
+    if (err != HEED_OK) store->stuck = sqlite_rollback(store) != HEED_OK;
     return err;
 }
 
@@ -111,12 +118,18 @@ static heed_err sqlite_checkpoint(hd_store *store) {
     return hd_sqlite_fail(s->db, rc, s->path);
 }
 
+static void disconnect(hd_sqlite *s) {
+    if (!s->db) return;
+    hd_sqlite_query_forget(s);
+    sqlite3_finalize(s->rollback);
+    sqlite3_close_v2(s->db);
+    s->rollback = NULL;
+    s->db = NULL;
+}
+
 static void sqlite_close(hd_store *store) {
     hd_sqlite *s = hd_sqlite_of(store);
-    if (s->db) {
-        hd_sqlite_query_forget(s);
-        sqlite3_close_v2(s->db);
-    }
+    disconnect(s);
     hd_sqlite_spill_free(s->spill);
     hd_free(s->path);
     hd_free(s->vfs);
@@ -134,6 +147,7 @@ static const hd_backend sqlite_backend = {
     .begin = sqlite_begin,
     .in_transaction = sqlite_in_transaction,
     .version = sqlite_version,
+    .rollback = sqlite_rollback,
     .exec_quietly = sqlite_exec_quietly,
     .exec = hd_sqlite_exec,
     .has_table = sqlite_has_table,
@@ -178,6 +192,9 @@ static heed_err connect(hd_sqlite *s, const char *name, int flags) {
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v3(s->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &s->rollback,
+                                NULL);
     return hd_sqlite_fail(s->db, rc, s->path);
 }
 
@@ -245,8 +262,7 @@ static heed_err open_immutable(hd_sqlite *s, size_t cache_bytes) {
                        "“%s”的日志中有未完成的内容，而文件夹不可写：请先在可写的位置打开一次",
                        s->path);
     }
-    sqlite3_close_v2(s->db);
-    s->db = NULL;
+    disconnect(s);
     hd_str uri = {0};
     heed_err err = immutable_uri(s->path, &uri);
     if (err == HEED_OK) {

@@ -32,6 +32,7 @@ void hd_sqlite_spill_free(hd_sqlite_spill *spill); // after its connection was c
 typedef struct hd_sqlite {
     hd_store base; // first
     sqlite3 *db;
+    sqlite3_stmt *rollback; // ends each transaction that reads
     char *path;
     char *vfs;              // name, NULL: the default
     hd_sqlite_spill *spill; // the VFS that it is opened with, over that one

@@ -76,12 +76,16 @@ uint64_t hd_store_rollbacks(const hd_store *store) {
     return store->rollbacks;
 }
 
+uint64_t hd_store_writes(const hd_store *store) {
+    return 1 + store->others + store->writes; // 0 is before the first transaction
+}
+
 // ── Transactions ────────────────────────────────────────────────────────────────────────────────
 
 // Rolls the outermost transaction back; a failure is tried again before the next statement.
 static void roll_back_all(hd_store *store) {
-    store->stuck = store->backend->in_transaction(store) &&
-                   store->backend->exec_quietly(store, "ROLLBACK") != HEED_OK;
+    store->stuck =
+        store->backend->in_transaction(store) && store->backend->rollback(store) != HEED_OK;
 }
 
 // Fails with the code of the failure that lost the transaction, if one did.
@@ -127,6 +131,7 @@ static heed_err begin(hd_store *store, bool write) {
         HD_TRY(open_outermost(store, write));
         store->writing = write;
         store->epoch++;
+        if (write) store->writes++;
     } else if (write && !store->writing) {
         return HD_FAIL(HEED_INTERNAL, "a transaction that only reads can't begin to write",
                        "只读事务不能转为写事务");

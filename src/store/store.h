@@ -81,6 +81,10 @@ uint64_t hd_store_epoch(const hd_store *store);
 // hd_store_rollbacks stay the same, if who keeps it also hears of what this connection changes.
 uint64_t hd_store_others(const hd_store *store);
 uint64_t hd_store_rollbacks(const hd_store *store); // how often anything was taken back
+// A number that grows when an outermost transaction begins and any connection, this one too, may
+// have written since the last one began: while it stays the same, transactions that only read see
+// the same rows. Never 0.
+uint64_t hd_store_writes(const hd_store *store);
 
 // Called around each outermost transaction that may write, in the order of addition, so that who
 // commits needn't know what must stand first. before_commit may still write; its failure rolls the

@@ -94,15 +94,42 @@ static void a_reader_sees_one_snapshot(void **state) {
     assert_int_equal(sum(reader), 1);
     assert_ok(hd_store_commit(writer));
     assert_int_equal(sum(reader), 1);
-    uint64_t before = hd_store_epoch(reader);
+    uint64_t before = hd_store_epoch(reader), writes = hd_store_writes(reader);
     assert_ok(hd_store_commit(reader));
     assert_int_equal(sum(reader), 3);
     assert_ok(hd_store_begin_read(reader));
     assert_true(hd_store_epoch(reader) > before);
+    assert_true(hd_store_writes(reader) > writes);
     assert_fails(HEED_INTERNAL, hd_store_begin(reader)); // would write
     assert_ok(hd_store_begin_read(reader));
     assert_ok(hd_store_commit(reader));
     assert_ok(hd_store_commit(reader));
+    hd_store_close(reader);
+    hd_store_close(writer);
+}
+
+// Whoever keeps rows beyond a transaction goes by it.
+static void writes_are_counted(void **state) {
+    hd_store *writer = with_table(*state);
+    hd_store *reader = open_db(*state, HD_STORE_READ);
+    uint64_t first = hd_store_writes(reader);
+    assert_true(first > 0);
+    assert_ok(hd_store_begin_read(reader));
+    hd_store_rollback(reader);
+    first = hd_store_writes(reader);
+    assert_ok(hd_store_begin_read(reader));
+    assert_true(hd_store_writes(reader) == first);
+    hd_store_rollback(reader);
+    uint64_t own = hd_store_writes(writer);
+    assert_ok(hd_store_begin(writer));
+    add(writer, 1);
+    assert_ok(hd_store_commit(writer));
+    assert_ok(hd_store_begin_read(writer));
+    assert_true(hd_store_writes(writer) > own);
+    hd_store_rollback(writer);
+    assert_ok(hd_store_begin_read(reader));
+    assert_true(hd_store_writes(reader) > first);
+    hd_store_rollback(reader);
     hd_store_close(reader);
     hd_store_close(writer);
 }
@@ -306,6 +333,7 @@ int main(void) {
         SCRATCH_TEST(a_large_savepoint_comes_back),
         SCRATCH_TEST(close_rolls_back),
         SCRATCH_TEST(a_reader_sees_one_snapshot),
+        SCRATCH_TEST(writes_are_counted),
         SCRATCH_TEST(a_second_writer_is_told),
         SCRATCH_TEST(a_lost_transaction_refuses_all),
         SCRATCH_TEST(a_full_database_loses_nothing),
