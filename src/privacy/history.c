@@ -15,17 +15,21 @@
 
 // A history has hundreds of events and is read at every request: only the columns that are needed,
 // and the key (which costs as much as two others) only for who names the evidence. From the newest
-// back, so that a limit ends the reading of a history that never ends (a robot's, a test's).
-#define HISTORY_OF(from, who, key)                                                \
+// back, so that a limit ends the reading of a history that never ends (a robot's, a test's): the
+// index is in that order. What came lately has an index of users alone, which gives the order of
+// keys; asked for another, SQLite makes a table of its own for it at each request (a tenth of what
+// a recommendation costs), where mostly there are few rows, and those in order already.
+#define HISTORY_OF(from, who, key, order)                                         \
     "SELECT item_key, type, time, value" key " FROM " from " WHERE user_key " who \
-    " AND item_key IS NOT NULL ORDER BY time DESC, key DESC LIMIT ?2"
-#define HISTORIES_OF(from)                                                                 \
+    " AND item_key IS NOT NULL ORDER BY " order
+#define HISTORIES_OF(from, order)                                                          \
     {                                                                                      \
-        {HISTORY_OF(from, HD_ONE_ID, ""), HISTORY_OF(from, HD_ALL_IDS, "")},               \
-            {HISTORY_OF(from, HD_ONE_ID, ", key"), HISTORY_OF(from, HD_ALL_IDS, ", key")}, \
+        {HISTORY_OF(from, HD_ONE_ID, "", order), HISTORY_OF(from, HD_ALL_IDS, "", order)}, \
+            {HISTORY_OF(from, HD_ONE_ID, ", key", order),                                  \
+             HISTORY_OF(from, HD_ALL_IDS, ", key", order)},                                \
     }
-static const char *const histories[2][2][2] = {HISTORIES_OF("events"),
-                                               HISTORIES_OF("events_recent")};
+static const char *const histories[2][2] = HISTORIES_OF("events", "time DESC, key DESC LIMIT ?2");
+static const char *const recent[2][2] = HISTORIES_OF("events_recent", "key");
 
 // The row's event, of a type whose name is known; at: the first of the columns above.
 static hd_door_event read_row(hd_query *q, int at, bool with_key, const char *type) {
@@ -52,18 +56,30 @@ static heed_err read_history(hd_door *door, hd_query *q, bool with_keys, hd_even
     }
 }
 
-// Appends those of one place, in rising order.
-static heed_err history_from(hd_door *door, int place, int64_t person, bool joined,
-                             hd_history_wish wish, hd_event_list *list) {
+// Appends what stands in `events`, in rising order.
+static heed_err read_standing(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
+                              hd_event_list *list) {
     hd_query *q;
     size_t first = list->n;
-    HD_TRY(hd_query_open(door->store, histories[place][wish.keys][joined], &q));
+    HD_TRY(hd_query_open(door->store, histories[wish.keys][joined], &q));
     hd_query_bind_i64(q, 1, person);
     hd_bind_limit(q, wish.limit);
     heed_err err = read_history(door, q, wish.keys, list);
     hd_query_close(q);
     hd_event_list_turn(list, first);
     return err;
+}
+
+// Appends what came lately, in rising order.
+static heed_err read_recent(hd_door *door, int64_t person, bool joined, bool keys,
+                            hd_event_list *list) {
+    hd_query *q;
+    size_t first = list->n;
+    HD_TRY(hd_query_open(door->store, recent[keys][joined], &q));
+    hd_query_bind_i64(q, 1, person);
+    heed_err err = read_history(door, q, keys, list);
+    hd_query_close(q);
+    return err == HEED_OK ? hd_event_list_order(list, first) : err;
 }
 
 // ── Histories that are kept: what stands in `events` alone; what came lately is few rows ──
@@ -142,8 +158,8 @@ enum { NEW_MOST = 1 << 13 };
 // Brings what is kept to the state of the transaction that reads.
 static heed_err sync_histories(hd_door *door, size_t limit) {
     hd_history_state *before = &door->history_state;
-    hd_history_state now = {.epoch = hd_store_epoch(door->store), .limit = limit};
-    if (now.epoch == before->epoch && limit == before->limit) return HEED_OK;
+    hd_history_state now = {.writes = hd_store_writes(door->store), .limit = limit};
+    if (now.writes == before->writes && limit == before->limit) return HEED_OK;
     HD_TRY(state_now(door, &now));
     heed_err err = HEED_OK;
     if (now.removals != before->removals || limit != before->limit || now.newest < before->newest ||
@@ -187,11 +203,11 @@ static void keep_history(hd_door *door, int64_t person, bool keys, const hd_door
 static heed_err standing_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
                                  hd_event_list *list) {
     bool keeps = door->histories.most > 0 && !joined && hd_store_is_reading(door->store);
-    if (!keeps) return history_from(door, 0, person, joined, wish, list);
+    if (!keeps) return read_standing(door, person, joined, wish, list);
     HD_TRY(sync_histories(door, wish.limit));
     const hd_kept_history *kept = hd_histories_get(&door->histories, person);
     if (kept && (kept->keys || !wish.keys)) return give_kept(door, kept, wish.keys, list);
-    HD_TRY(history_from(door, 0, person, joined, wish, list));
+    HD_TRY(read_standing(door, person, joined, wish, list));
     keep_history(door, person, wish.keys, list->events, list->n);
     return HEED_OK;
 }
@@ -200,7 +216,7 @@ static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_h
                                 hd_event_list *list) {
     HD_TRY(standing_history(door, person, joined, wish, list));
     size_t first = list->n;
-    HD_TRY(history_from(door, 1, person, joined, wish, list));
+    HD_TRY(read_recent(door, person, joined, wish.keys, list));
     HD_TRY(hd_event_list_merge(list, first));
     hd_event_list_last(list, wish.limit);
     return HEED_OK;

@@ -64,7 +64,7 @@ typedef struct hd_load {
 // a key, after so many removals. Keys only grow and rows don't change, so that tells all
 // (history.c).
 typedef struct hd_history_state {
-    uint64_t epoch; // the store's
+    uint64_t writes; // the store's
     int64_t newest, removals;
     size_t limit; // how many rows of a person were read
 } hd_history_state;
@@ -218,6 +218,8 @@ void hd_reviews_sort(hd_door_review *reviews, size_t n);
 void hd_bind_limit(hd_query *q, size_t limit);
 // Turns the events from the n-th on round.
 void hd_event_list_turn(hd_event_list *list, size_t n);
+// Brings the events from the n-th on, whose keys rise, in order of time; of the same time, by key.
+heed_err hd_event_list_order(hd_event_list *list, size_t n) HEED_CHECK;
 // The first n and the others, both in order of time, become one; of the same time, the first are
 // before.
 heed_err hd_event_list_merge(hd_event_list *list, size_t n) HEED_CHECK;

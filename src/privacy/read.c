@@ -176,6 +176,28 @@ void hd_event_list_turn(hd_event_list *list, size_t n) {
     }
 }
 
+// By merging halves (von Neumann), which leaves events of the same time as they are; in order
+// already, as they mostly are, only neighbours are compared. aside: room for half of them.
+static void order_part(hd_door_event *events, size_t n, hd_door_event *aside) {
+    if (n < 2) return;
+    size_t half = n / 2;
+    order_part(events, half, aside);
+    order_part(events + half, n - half, aside);
+    if (events[half - 1].time <= events[half].time) return;
+    memcpy(aside, events, half * sizeof *aside);
+    size_t a = 0, b = half, to = 0;
+    while (a < half)
+        events[to++] = b < n && events[b].time < aside[a].time ? events[b++] : aside[a++];
+}
+
+heed_err hd_event_list_order(hd_event_list *list, size_t n) {
+    size_t more = list->n - n;
+    if (more < 2) return HEED_OK;
+    HD_TRY(hd_grow(&list->events, &list->cap, list->n + more / 2, sizeof *list->events));
+    order_part(list->events + n, more, list->events + list->n);
+    return HEED_OK;
+}
+
 void hd_event_list_last(hd_event_list *list, size_t limit) {
     if (limit == 0 || list->n <= limit) return;
     memmove(list->events, list->events + list->n - limit, limit * sizeof *list->events);

@@ -37,6 +37,19 @@ static bool same_event(const hd_door_event *a, const hd_door_event *b) {
            strcmp(a->type, b->type) == 0;
 }
 
+// Those at an item, of all events in the order that the database gives them.
+static void check_order(fixture *f, int64_t user, const hd_door_event *events, size_t n) {
+    hd_door_event *all;
+    size_t n_all, at = 0;
+    assert_ok(hd_door_events(f->door, HD_PURPOSE_RECOMMEND, user, 0, &f->arena, &all, &n_all));
+    for (size_t i = 0; i < n_all; i++) {
+        if (all[i].item_key == 0) continue;
+        assert_true(at < n && events[at].key == all[i].key && events[at].time == all[i].time);
+        at++;
+    }
+    assert_int_equal(at, n);
+}
+
 // What the reader says of a user is what the writer's door, which keeps nothing, says.
 static void check_user(fixture *f, reader *r, const char *id, hd_history_wish wish) {
     hd_door_event *events, *kept;
@@ -51,6 +64,7 @@ static void check_user(fixture *f, reader *r, const char *id, hd_history_wish wi
     assert_int_equal(user, kept_user);
     assert_int_equal(n, n_kept);
     for (size_t i = 0; i < n; i++) assert_true(same_event(&events[i], &kept[i]));
+    if (wish.keys && wish.limit == 0) check_order(f, user, events, n);
     assert_true(r->door->histories.bytes <= r->door->histories.most);
 }
 
@@ -182,7 +196,7 @@ static void test_same(void **s) {
     size_t most = 0;
     for (int step = 0; step < STEPS; step++) {
         act(&w);
-        hd_history_wish wish = {step % 7 == 0, step % 31 < 3 ? 40 : 5000};
+        hd_history_wish wish = {step % 3 == 0, step % 31 < 3 ? 40 : step % 5 ? 5000 : 0};
         check_all(w.f, &ample, wish);
         if (step % 3) check_all(w.f, &scant, wish); // it hears of several changes at once
         if (ample.door->histories.bytes > most) most = ample.door->histories.bytes;
