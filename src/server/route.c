@@ -22,6 +22,17 @@ static bool next_segment(hd_slice *path, hd_slice *segment) {
     return true;
 }
 
+// The same of a template, which ends with its zero byte.
+static bool next_of_template(const char **path, hd_slice *segment) {
+    const char *p = *path;
+    if (*p != '/') return false;
+    size_t n = 1;
+    while (p[n] != '\0' && p[n] != '/') n++;
+    *segment = (hd_slice){p + 1, n - 1};
+    *path = p + n;
+    return true;
+}
+
 static bool is_param(hd_slice segment) {
     return segment.n > 2 && segment.p[0] == '{';
 }
@@ -32,13 +43,13 @@ static bool same(hd_slice a, hd_slice b) {
 
 // How well a template fits: -1 not at all, else how many segments are literal.
 static int fit(const hd_op *op, hd_slice path, hd_route *out) {
-    hd_slice template = hd_slice_of(op->path);
+    const char *template = op->path;
     hd_slice want;
     hd_slice got;
     int literal = 0;
     out->n_values = 0;
     for (;;) {
-        bool more = next_segment(&template, &want);
+        bool more = next_of_template(&template, &want);
         if (next_segment(&path, &got) != more) return -1;
         if (!more) break;
         if (!is_param(want)) {
@@ -59,26 +70,36 @@ static void add_method(hd_str *allow, const char *method) {
     hd_str_add(allow, method);
 }
 
-hd_route_state hd_route_find(hd_slice method, hd_slice path, hd_route *out, hd_str *allow) {
-    int best = -1, other = -1;
+static bool is_served(const hd_op *op) {
+    return op->path && op->run_as != HD_RUN_NEVER && op->only != HD_ONLY_CLI;
+}
+
+// The methods of the paths that fit best: /models/x/activate is no version of x.
+static hd_route_state other_methods(hd_slice path, hd_str *allow) {
+    int best = -1;
     for (size_t i = 0; hd_ops[i]; i++) {
-        const hd_op *op = hd_ops[i];
-        if (!op->path || op->run_as == HD_RUN_NEVER || op->only == HD_ONLY_CLI) continue;
         hd_route found;
-        int literal = fit(op, path, &found);
-        if (literal < 0) continue;
-        if (!hd_slice_eq(method, op->method)) {
-            if (literal < other) continue; // /models/x/activate is no version of x
-            if (literal > other && allow) hd_str_reset(allow);
-            other = literal;
-            add_method(allow, op->method);
-        } else if (literal > best) {
-            best = literal;
-            *out = found;
-        }
+        int literal = is_served(hd_ops[i]) ? fit(hd_ops[i], path, &found) : -1;
+        if (literal < 0 || literal < best) continue;
+        if (literal > best && allow) hd_str_reset(allow);
+        best = literal;
+        add_method(allow, hd_ops[i]->method);
     }
-    if (best >= 0) return HD_ROUTE_FOUND;
-    return other >= 0 ? HD_ROUTE_NO_METHOD : HD_ROUTE_NO_PATH;
+    return best >= 0 ? HD_ROUTE_NO_METHOD : HD_ROUTE_NO_PATH;
+}
+
+hd_route_state hd_route_find(hd_slice method, hd_slice path, hd_route *out, hd_str *allow) {
+    int best = -1;
+    for (size_t i = 0; hd_ops[i]; i++) {
+        hd_route found;
+        const hd_op *op = hd_ops[i];
+        if (!is_served(op) || !hd_slice_eq(method, op->method)) continue;
+        int literal = fit(op, path, &found);
+        if (literal <= best) continue;
+        best = literal;
+        *out = found;
+    }
+    return best >= 0 ? HD_ROUTE_FOUND : other_methods(path, allow);
 }
 
 // ── Texts ──

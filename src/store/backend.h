@@ -18,13 +18,14 @@ typedef struct hd_backend {
     heed_err (*check)(hd_store *store, bool *sound, hd_str *faults);
     heed_err (*checkpoint)(hd_store *store);
 
-    // Outermost transactions. in_transaction is false when the database ended one by itself.
+    // Outermost transactions: what is read is that of the first call, which is `version`.
+    // in_transaction is false when the database ended one by itself.
     heed_err (*begin)(hd_store *store, bool write);
     bool (*in_transaction)(const hd_store *store);
     // A number that changes when other connections commit, as the transaction that is open sees it.
     heed_err (*version)(hd_store *store, int64_t *out);
-    // Like exec, but leaves the message of the failure that led here alone.
-    heed_err (*rollback)(hd_store *store); // the outermost; the thread's message stays
+    // Both leave the message of the failure that led here alone.
+    heed_err (*rollback)(hd_store *store); // of the outermost
     heed_err (*exec_quietly)(hd_store *store, const char *sql);
     heed_err (*exec)(hd_store *store, const char *sql);
     heed_err (*has_table)(hd_store *store, const char *table, bool *out);

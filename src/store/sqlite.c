@@ -59,14 +59,10 @@ static heed_err run_kept(hd_store *store, const char *sql) {
     return err;
 }
 
-// A read transaction takes its snapshot now, not at its first query. Each answer of a server is
-// one, so its statements are kept.
+// A read transaction takes its snapshot at its first query, which is that of the version, now. Each
+// answer of a server is one, so its statements are kept.
 static heed_err sqlite_begin(hd_store *store, bool write) {
-    if (write) return hd_sqlite_exec(store, "BEGIN IMMEDIATE");
-    HD_TRY(run_kept(store, "BEGIN"));
-    heed_err err = run_kept(store, "SELECT 1 FROM sqlite_schema LIMIT 1");
-    if (err != HEED_OK) store->stuck = sqlite_rollback(store) != HEED_OK;
-    return err;
+    return write ? hd_sqlite_exec(store, "BEGIN IMMEDIATE") : run_kept(store, "BEGIN");
 }
 
 static heed_err sqlite_version(hd_store *store, int64_t *out) {

@@ -12,6 +12,8 @@
 // What is loaded speaks of items by key, so items that came or went since training do no harm.
 #include "workspace/loaded.h"
 
+#include <limits.h>
+
 #include "base/mem.h"
 #include "privacy/consent.h"
 #include "workspace/train.h"
@@ -310,19 +312,22 @@ static heed_err make_loaded(void *ctx, hd_shared *now, hd_shared **out) {
     return err;
 }
 
+static bool stamp(const heed_workspace *ws, const char *name, hd_fs_stamp *out) {
+    char path[PATH_MAX]; // each answer asks: nothing is allocated for it
+    int n = hd_snprintf(path, sizeof path, "%s/models/%s/%s", ws->folder, TASK, name);
+    if (n < 0 || (size_t)n >= sizeof path) return false;
+    hd_fs_stamp_take(path, out);
+    return true;
+}
+
 // Taken before anything is read: what changes in between is seen at the next request.
 static heed_err take_stamps(loaded_want *want) {
-    hd_arena arena;
-    hd_arena_init(&arena);
-    char *active = hd_arena_printf(&arena, "%s/models/%s/active.json", want->ws->folder, TASK);
-    char *method = hd_arena_printf(&arena, "%s/models/%s/%s", want->ws->folder, TASK, want->method);
-    bool fine = active && method;
-    if (fine) {
-        hd_fs_stamp_take(active, &want->stamps.active);
-        if (hd_method_find(want->method)) hd_fs_stamp_take(method, &want->stamps.method);
-    }
-    hd_arena_clear(&arena);
-    return fine ? HEED_OK : HD_FAIL_MEMORY(0);
+    bool named = hd_method_find(want->method);
+    if (stamp(want->ws, "active.json", &want->stamps.active) &&
+        (!named || stamp(want->ws, want->method, &want->stamps.method)))
+        return HEED_OK;
+    return HD_FAIL(HEED_INPUT, "the path of the workspace '%s' is too long", "工作区“%s”的路径过长",
+                   want->ws->folder);
 }
 
 heed_err hd_loaded_get(heed_workspace *ws, const char *method, hd_loaded **out) {
