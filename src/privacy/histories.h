@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A row of `events`, as small as nearly all are: keys of 32 bits, a value that a float holds.
+// An event's row, as small as nearly all are: keys of 32 bits, a value that a float holds.
 typedef struct hd_history_row {
     int64_t time;
     uint32_t item, type, key;

@@ -2,10 +2,12 @@
 //
 // What recommending reads of a person at every request, from memory where it can be (histories.c).
 //
-// Kept are the rows in `events`, which change seldom and in two ways only. New rows have keys above
-// all that stood there, so they are read in the order of keys and put where they belong; removals
-// are counted in the database (HD_SQL_EVENTS_REMOVED), and after one all is read anew. Both are
-// looked at in the transaction that reads, so the answer is that of the database, whoever wrote.
+// Kept are a person's rows of both tables (recent.c), which change in two ways only. New rows have
+// keys above all that stood there, so they are read in the order of keys and put where they belong;
+// removals are counted in the database (HD_SQL_EVENTS_REMOVED), and after one all is read anew. A
+// row that moves from one table to the other keeps its key. All is looked at in the transaction
+// that reads, so the answer is that of the database, whoever wrote.
+//
 // Rejected: telling the readers of a process what its writer changed (other processes write too),
 // and a count of changes by person in the database (a page more for each event that is written).
 #include <math.h>
@@ -82,13 +84,25 @@ static heed_err read_recent(hd_door *door, int64_t person, bool joined, bool key
     return err == HEED_OK ? hd_event_list_order(list, first) : err;
 }
 
-// ── Histories that are kept: what stands in `events` alone; what came lately is few rows ──
+// Appends both, the list being empty: the last rows, in rising order.
+static heed_err read_all(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
+                         hd_event_list *list) {
+    HD_TRY(read_standing(door, person, joined, wish, list));
+    size_t first = list->n;
+    HD_TRY(read_recent(door, person, joined, wish.keys, list));
+    HD_TRY(hd_event_list_merge(list, first));
+    hd_event_list_last(list, wish.limit);
+    return HEED_OK;
+}
+
+// ── Histories that are kept ──
 
 static heed_err state_now(hd_door *door, hd_history_state *out) {
     hd_query *q;
     bool row;
     HD_TRY(hd_query_open(door->store,
-                         "SELECT coalesce((SELECT max(key) FROM events), 0), removals "
+                         "SELECT max(coalesce((SELECT max(key) FROM events), 0),"
+                         " coalesce((SELECT max(key) FROM events_recent), 0)), removals "
                          "FROM events_mark",
                          &q));
     heed_err err = hd_query_step(q, &row);
@@ -131,16 +145,15 @@ static heed_err add_row(hd_door *door, hd_query *q, size_t limit) {
     return HEED_OK;
 }
 
-// Adds the rows with keys above `after` to the histories they belong to.
-static heed_err add_new(hd_door *door, int64_t after, size_t limit) {
+#define NEW_ROWS_OF(table)                                                                        \
+    "SELECT user_key, item_key, type, time, value, key FROM " table " NOT INDEXED WHERE key > ?1" \
+    " AND user_key IS NOT NULL AND item_key IS NOT NULL ORDER BY key"
+
+static heed_err add_from(hd_door *door, const char *sql, int64_t after, size_t limit) {
     hd_query *q;
     bool row;
     heed_err err;
-    HD_TRY(hd_query_open(door->store,
-                         "SELECT user_key, item_key, type, time, value, key FROM events NOT "
-                         "INDEXED WHERE key > ?1 AND user_key IS NOT NULL AND item_key IS NOT NULL "
-                         "ORDER BY key",
-                         &q));
+    HD_TRY(hd_query_open(door->store, sql, &q));
     hd_query_bind_i64(q, 1, after);
     for (;;) {
         HD_TRY_OUT(hd_query_step(q, &row));
@@ -150,6 +163,12 @@ static heed_err add_new(hd_door *door, int64_t after, size_t limit) {
 out:
     hd_query_close(q);
     return err;
+}
+
+// Adds the rows with keys above `after` to the histories they belong to, in the order of the keys.
+static heed_err add_new(hd_door *door, int64_t after, size_t limit) {
+    HD_TRY(add_from(door, NEW_ROWS_OF("events"), after, limit));
+    return add_from(door, NEW_ROWS_OF("events_recent"), after, limit);
 }
 
 // More new rows than this are an import: reading what is asked for anew costs less.
@@ -199,26 +218,15 @@ static void keep_history(hd_door *door, int64_t person, bool keys, const hd_door
     }
 }
 
-// What stands in `events`, from memory where it can be.
-static heed_err standing_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
-                                 hd_event_list *list) {
+static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
+                                hd_event_list *list) {
     bool keeps = door->histories.most > 0 && !joined && hd_store_is_reading(door->store);
-    if (!keeps) return read_standing(door, person, joined, wish, list);
+    if (!keeps) return read_all(door, person, joined, wish, list);
     HD_TRY(sync_histories(door, wish.limit));
     const hd_kept_history *kept = hd_histories_get(&door->histories, person);
     if (kept && (kept->keys || !wish.keys)) return give_kept(door, kept, wish.keys, list);
-    HD_TRY(read_standing(door, person, joined, wish, list));
+    HD_TRY(read_all(door, person, joined, wish, list));
     keep_history(door, person, wish.keys, list->events, list->n);
-    return HEED_OK;
-}
-
-static heed_err collect_history(hd_door *door, int64_t person, bool joined, hd_history_wish wish,
-                                hd_event_list *list) {
-    HD_TRY(standing_history(door, person, joined, wish, list));
-    size_t first = list->n;
-    HD_TRY(read_recent(door, person, joined, wish.keys, list));
-    HD_TRY(hd_event_list_merge(list, first));
-    hd_event_list_last(list, wish.limit);
     return HEED_OK;
 }
 

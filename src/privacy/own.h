@@ -60,8 +60,8 @@ typedef struct hd_load {
     hd_seen seen;
 } hd_load;
 
-// What stood in `events` when the histories that are kept were read, or looked at last: rows up to
-// a key, after so many removals. Keys only grow and rows don't change, so that tells all
+// What stood there of events when the histories that are kept were read, or looked at last: rows up
+// to a key, after so many removals. Keys only grow and rows don't change, so that tells all
 // (history.c).
 typedef struct hd_history_state {
     uint64_t writes; // the store's
