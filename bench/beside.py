@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""beside.py BUILD [PAIRS] [SECONDS] [job|posts]: latencies of 2,000 recommendations a second, alone and beside something, in turn.
+"""beside.py BUILD [PAIRS] [SECONDS] [job[:METHODS]|posts]: latencies of 2,000 recommendations a second, alone and beside something, in turn.
 
-MovieLens 1M (HEED_TEST_DATA or ../shared/data), one server; beside it one long training posted to it (every method, tuned), or 1,000 events
-a second, posted in batches of 100. In each pair that is halted for a run of SECONDS and goes on for the next, which asks for the same
-users; a pair counts as sure when the job ran to the pair's end and the host took no processor time from the machine ("stolen",
-/proc/stat). Prints each pair, and the 99th percentiles of the requests of all sure pairs together.
+MovieLens 1M (HEED_TEST_DATA or ../shared/data), one server; beside it a training posted to it (every method, or METHODS with commas
+between; tuned; another when it has ended), or 1,000 events a second, posted in batches of 100. In each pair that is halted for a run of
+SECONDS and goes on for the next, which asks for the same users; a pair in which no training ran to the end isn't counted, and one
+counts as sure when the host took no processor time from the machine meanwhile ("stolen", /proc/stat). Prints each pair, and the 99th
+percentiles of the requests of all pairs together, and of the sure ones.
 """
 import json
 import os
@@ -67,7 +68,9 @@ def main():
 
 
 def start_job(server, port, key):
-    ask = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/train", b"{}", {"X-API-Key": key, "Content-Type": "application/json"})
+    methods = beside.partition(":")[2]
+    wish = json.dumps({"methods": methods.split(",")} if methods else {}).encode()
+    ask = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/train", wish, {"X-API-Key": key, "Content-Type": "application/json"})
     json.load(urllib.request.urlopen(ask))
     while not (jobs := children(server.pid)):
         time.sleep(0.05)
@@ -90,10 +93,14 @@ def measure(server, key):
             return [float(line) for line in file], stolen() - before
 
     rate(0)
-    pid = start_posts(port, key) if beside == "posts" else start_job(server, port, key)
-    sure, pools = [], ([], [])
+    start = (lambda: start_posts(port, key)) if beside == "posts" else (lambda: start_job(server, port, key))
+    ratios, pools = {"all": [], "sure": []}, {"all": ([], []), "sure": ([], [])}
+    pid = start()
     time.sleep(2)
     for pair in range(pairs):
+        if state(pid) in ("gone", "Z"):
+            pid = start()
+            time.sleep(1)
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.5)
         alone, stolen_alone = rate(pair + 1)
@@ -104,16 +111,15 @@ def measure(server, key):
         said = "it has ended: not counted" if gone else f"stolen {stolen_alone} and {stolen_beside}"
         ratio = p99(busy) / p99(alone)
         print(f"p99 {p99(alone):.2f} and {p99(busy):.2f} ms: {ratio:.2f} times ({said})", flush=True)
-        if gone:
-            break
-        if stolen_alone + stolen_beside == 0:
-            sure.append(ratio)
-            pools[0].extend(alone)
-            pools[1].extend(busy)
-    if sure:
-        alone, busy = map(p99, pools)
-        print(f"{len(sure)} sure pairs: {statistics.median(sure):.2f} times in the median, {max(sure):.2f} at most; their {len(pools[0])} "
-              f"requests of each kind together: p99 {alone:.2f} and {busy:.2f} ms, {busy / alone:.2f} times")
+        for kind in [] if gone else ["all"] if stolen_alone + stolen_beside else ["all", "sure"]:
+            ratios[kind].append(ratio)
+            pools[kind][0].extend(alone)
+            pools[kind][1].extend(busy)
+    for kind, found in ratios.items():
+        if found:
+            alone, busy = map(p99, pools[kind])
+            print(f"{len(found)} pairs ({kind}): {statistics.median(found):.2f} times in the median, {max(found):.2f} at most; their "
+                  f"{len(pools[kind][0])} requests of each kind together: p99 {alone:.2f} and {busy:.2f} ms, {busy / alone:.2f} times")
     os.kill(pid, signal.SIGKILL) if state(pid) not in ("gone", "Z") else None
 
 
