@@ -22,6 +22,7 @@ typedef enum hd_part { HD_PART_TRAIN, HD_PART_VALIDATION, HD_PART_TEST, HD_PARTS
 // read files of rows ignore what doesn't concern them.
 typedef struct hd_input_common {
     const json_t *files[HD_PARTS]; // `train:`, `validation:`, `test:`: a name or a list of names
+    const json_t *unlabelled;      // `unlabelled:`, the same: rows whose class nobody said
     const json_t *target;          // a column's name or a list of names
     const json_t *columns;         // names, for files without a header
     const json_t *missing;         // cells that say nothing: ["?", "NA"]
@@ -50,18 +51,21 @@ struct hd_input_env {
 // Rows by part; a part without rows isn't there and is split off the training rows.
 typedef struct hd_input_parts {
     hd_rows rows[HD_PARTS];
+    hd_rows unlabelled; // of `unlabelled:`; belong to no part
 } hd_input_parts;
 void hd_input_parts_init(hd_input_parts *parts);
 void hd_input_parts_clear(hd_input_parts *parts);
 // A text or a list of texts, in the arena; NULL: none.
 heed_err hd_input_texts(const json_t *value, const hd_where *where, hd_arena *arena,
                         const char *const **out, size_t *n) HEED_CHECK;
-// Reads `train:`, `validation:` and `test:` (or what `made:` makes) as files of rows.
+// Reads `train:`, `validation:`, `test:` and `unlabelled:` (or what `made:` makes) as files of
+// rows.
 heed_err hd_input_read(const hd_input_env *env, hd_input_parts *out) HEED_CHECK;
 
 // What a kind learns from.
 typedef struct hd_input_fit {
     const hd_rows *rows; // training rows
+    const hd_rows *more; // rows without a label that it may learn from too; NULL: none
     const void *options; // the kind's own, of `data:`
     const hd_input_common *common;
     const json_t *prepare;  // `prepare:`, NULL: none

@@ -88,6 +88,7 @@ static heed_err choose_columns(const hd_input_fit *in, texts *t) {
 
 typedef struct pages {
     hd_slice *at; // (n)
+    size_t n;
     hd_arena arena;
 } pages;
 
@@ -114,27 +115,36 @@ static heed_err join_columns(const texts *t, hd_rows_column **columns, size_t ro
     return HEED_OK;
 }
 
-static heed_err take_pages(const texts *t, const hd_rows *from, pages *out) {
+static heed_err add_pages(const texts *t, const hd_rows *from, pages *out) {
     size_t n = from->n - from->first;
     hd_rows_column **columns = hd_calloc(t->n_columns + 1, sizeof(hd_rows_column *));
     heed_err err = HEED_OK;
-    hd_arena_init(&out->arena);
-    out->at = hd_calloc(n + 1, sizeof *out->at);
-    if (!columns || !out->at) HD_TRY_OUT(HD_FAIL_MEMORY(n * sizeof *out->at));
+    if (!columns) HD_TRY_OUT(HD_FAIL_MEMORY(t->n_columns * sizeof *columns));
     for (size_t c = 0; c < t->n_columns; c++) {
         HD_TRY_OUT(hd_rows_need(from, t->columns[c], &columns[c]));
         if (columns[c]->kind == HD_ROWS_TEXT) continue;
         HD_TRY_OUT(HD_FAIL(HEED_INPUT, "column '%s' holds images", "列“%s”是图像", t->columns[c]));
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++, out->n++) {
         size_t row = from->first + i;
         if (t->n_columns == 1)
-            out->at[i] = columns[0]->cells[row];
+            out->at[out->n] = columns[0]->cells[row];
         else
-            HD_TRY_OUT(join_columns(t, columns, row, out, &out->at[i]));
+            HD_TRY_OUT(join_columns(t, columns, row, out, &out->at[out->n]));
     }
 out:
     hd_free(columns);
+    return err;
+}
+
+// more: rows behind those, NULL: none.
+static heed_err take_pages(const texts *t, const hd_rows *from, const hd_rows *more, pages *out) {
+    size_t n = from->n - from->first + (more ? more->n : 0);
+    *out = (pages){.at = hd_calloc(n + 1, sizeof *out->at)};
+    if (!out->at) return HD_FAIL_MEMORY(n * sizeof *out->at);
+    hd_arena_init(&out->arena);
+    heed_err err = add_pages(t, from, out);
+    if (err == HEED_OK && more) err = add_pages(t, more, out);
     if (err != HEED_OK) pages_clear(out);
     return err;
 }
@@ -149,7 +159,7 @@ static heed_err fit_features(const hd_input_fit *in, const pages *p, texts *t) {
     }
     if (err == HEED_OK) {
         err = hd_vectorizer_fit(in->features ? in->features : usual, &in->features_where, p->at,
-                                in->rows->n - in->rows->first, &t->vectorizer);
+                                p->n, &t->vectorizer);
     }
     json_decref(usual);
     return err;
@@ -161,10 +171,10 @@ static heed_err text_fit(const hd_input_fit *in, void **out) {
     if (!t) return HD_FAIL_MEMORY(sizeof *t);
     hd_arena_init(&t->arena);
     heed_err err = choose_columns(in, t);
-    if (err == HEED_OK) err = take_pages(t, in->rows, &p);
+    // Texts without a label say as much about words as those with one.
+    if (err == HEED_OK) err = take_pages(t, in->rows, in->more, &p);
     if (err == HEED_OK) {
-        err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, in->rows->n - in->rows->first,
-                             &t->encoder);
+        err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, p.n, &t->encoder);
         if (err == HEED_OK) err = fit_features(in, &p, t);
         pages_clear(&p);
     }
@@ -216,7 +226,7 @@ static heed_err text_apply(const void *fitted, const hd_rows *from, unsigned wan
     size_t n = from->n - from->first;
     pages p;
     *out = (hd_samples){.n = n};
-    HD_TRY(take_pages(t, from, &p));
+    HD_TRY(take_pages(t, from, NULL, &p));
     heed_err err = HEED_OK;
     if (wanted & HD_WANT_INPUTS) err = make_inputs(t, &p, n, out);
     if (err == HEED_OK && (wanted & HD_WANT_FEATURES))

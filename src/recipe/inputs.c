@@ -25,6 +25,11 @@ static const hd_option common[] = {
      .type = HD_OPTION_JSON,
      .at = offsetof(hd_input_common, files[HD_PART_TEST]),
      .doc = HD_TEXT("file with test rows", "测试数据的文件")},
+    {.name = "unlabelled",
+     .type = HD_OPTION_JSON,
+     .at = offsetof(hd_input_common, unlabelled),
+     .doc = HD_TEXT("file with rows that have no label, for 'self_training'",
+                    "没有标签的数据文件，供 self_training 使用")},
     {.name = "target",
      .type = HD_OPTION_JSON,
      .at = offsetof(hd_input_common, target),
@@ -89,10 +94,12 @@ const hd_input_kind *hd_input_kind_find(const char *name) {
 
 void hd_input_parts_init(hd_input_parts *parts) {
     for (int p = 0; p < HD_PARTS; p++) hd_rows_init(&parts->rows[p]);
+    hd_rows_init(&parts->unlabelled);
 }
 
 void hd_input_parts_clear(hd_input_parts *parts) {
     for (int p = 0; p < HD_PARTS; p++) hd_rows_clear(&parts->rows[p]);
+    hd_rows_clear(&parts->unlabelled);
 }
 
 void hd_input_samples_clear(hd_samples *samples) {
@@ -156,26 +163,33 @@ static heed_err format_of(const hd_input_env *env, hd_rows_format *out) {
     return hd_input_texts(in->missing, &missing, env->arena, &out->missing, &out->n_missing);
 }
 
+// The files that one key names. *n: how many.
+static heed_err read_files(const hd_input_env *env, const char *key, const json_t *value,
+                           const hd_rows_format *format, hd_rows *out, size_t *n) {
+    const char *const *names;
+    hd_where where = hd_where_key(&env->where, key);
+    HD_TRY(hd_input_texts(value, &where, env->arena, &names, n));
+    for (size_t f = 0; f < *n; f++) {
+        const char *path;
+        HD_TRY(env->find(env, names[f], &path));
+        HD_TRY(hd_rows_read(out, path, names[f], format));
+    }
+    return HEED_OK;
+}
+
 heed_err hd_input_read(const hd_input_env *env, hd_input_parts *out) {
     static const char *const keys[HD_PARTS] = {"train", "validation", "test"};
     hd_rows_format format;
+    size_t n;
     if (env->common->made) return make_rows(env, &out->rows[HD_PART_TRAIN]);
     HD_TRY(format_of(env, &format));
     for (int p = 0; p < HD_PARTS; p++) {
-        const char *const *names;
-        size_t n;
-        hd_where where = hd_where_key(&env->where, keys[p]);
-        HD_TRY(hd_input_texts(env->common->files[p], &where, env->arena, &names, &n));
-        for (size_t f = 0; f < n; f++) {
-            const char *path;
-            HD_TRY(env->find(env, names[f], &path));
-            HD_TRY(hd_rows_read(&out->rows[p], path, names[f], &format));
-        }
+        HD_TRY(read_files(env, keys[p], env->common->files[p], &format, &out->rows[p], &n));
         if (p == HD_PART_TRAIN && n == 0) {
             hd_where_words place = hd_where_text(&env->where);
             return HD_FAIL(HEED_INPUT, "%s: say which file to train on: 'train: rows.csv'",
                            "%s：请指明训练文件：“train: rows.csv”", place.text);
         }
     }
-    return HEED_OK;
+    return read_files(env, "unlabelled", env->common->unlabelled, &format, &out->unlabelled, &n);
 }

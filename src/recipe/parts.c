@@ -196,6 +196,7 @@ heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size
                         hd_input_parts *out) {
     const hd_recipe_split *split = &recipe->split;
     for (int p = 0; p < HD_PARTS; p++) HD_TRY(copy_rows(&raw->rows[p], &out->rows[p]));
+    HD_TRY(copy_rows(&raw->unlabelled, &out->unlabelled));
     hd_rows *train = &out->rows[HD_PART_TRAIN];
     if (split->folds > 0 && fold != HD_NO_FOLD) {
         hd_rows_clear(&out->rows[HD_PART_TEST]);

@@ -88,9 +88,10 @@ static heed_err hidden_columns(const hd_prepared *p, hd_arena *arena, const char
 
 static heed_err fit_input(hd_prepared *p, hd_arena *arena) {
     const hd_recipe *recipe = p->recipe;
-    const hd_rows *train = &p->parts.rows[HD_PART_TRAIN];
+    const hd_rows *train = &p->parts.rows[HD_PART_TRAIN], *more = &p->parts.unlabelled;
     int32_t *labels = NULL;
     hd_input_fit in = {.rows = train,
+                       .more = more->n > 0 ? more : NULL,
                        .options = recipe->input.options,
                        .common = recipe->input.common,
                        .prepare = recipe->prepare,
@@ -166,6 +167,9 @@ void hd_prepared_clear(hd_prepared *p) {
         p->labels[part] = NULL;
         p->values[part] = NULL;
     }
+    hd_input_samples_clear(&p->taught);
+    hd_free(p->taught_labels);
+    p->taught_labels = NULL;
     if (p->fitted) p->kind->free(p->fitted);
     p->fitted = NULL;
     hd_target_clear(&p->target);

@@ -30,6 +30,8 @@ typedef struct hd_prepared {
     int32_t *labels[HD_PARTS]; // (samples.n) of classes
     float *values[HD_PARTS];   // (samples.n, k) of values
     unsigned wanted;
+    hd_samples taught;      // training samples, and behind them unlabelled ones; n 0: none yet
+    int32_t *taught_labels; // (taught.n) theirs, of the latter as a teacher said
 } hd_prepared;
 
 // Splits, and learns preparation and target from the training rows. HD_PART_TRAIN and
@@ -41,6 +43,16 @@ heed_err hd_prepared_whole(const hd_recipe *recipe, const hd_input_parts *raw, s
                            unsigned wanted, hd_prepared *out) HEED_CHECK;
 heed_err hd_prepared_apply(hd_prepared *prepared, hd_part part) HEED_CHECK;
 void hd_prepared_clear(hd_prepared *prepared);
+
+// ── Self-training ──
+
+// The surest `share` of the unlabelled rows take the classes that the teacher gives them, and stand
+// behind the training rows in `taught`.
+struct hd_scorer;
+heed_err hd_prepared_teach(hd_prepared *prepared, const struct hd_scorer *teacher, double share,
+                           size_t threads) HEED_CHECK;
+// As it is for who learns from those rows too. Borrows all of it.
+hd_prepared hd_prepared_taught(const hd_prepared *prepared);
 
 // What a source for networks has beside its inputs.
 typedef enum hd_truth { HD_TRUTH_NONE, HD_TRUTH_LABELS, HD_TRUTH_VALUES, HD_TRUTH_ONE } hd_truth;

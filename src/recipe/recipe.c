@@ -19,7 +19,7 @@ enum { MOST_BYTES = 1 << 20 };
 typedef struct top_keys {
     const char *name, *main, *baseline, *calibrate, *scale_target;
     const json_t *title, *about, *data, *prepare, *features, *augment, *network, *train, *compare,
-        *blend, *variants, *expect, *label, *sample;
+        *blend, *self_training, *variants, *expect, *label, *sample;
     int64_t seeds, seed;
     int task;
     bool refit;
@@ -66,6 +66,9 @@ static const hd_option top_rows[] = {
     KEY(compare, JSON, "classical models in the same leaderboard", "同一排行榜中的经典模型"),
     KEY(blend, JSON, "models whose predictions are averaged into one more, 'blend'",
         "把哪些模型的预测加权平均成另一个模型 blend"),
+    KEY(self_training, JSON,
+        "models that learn from unlabelled rows, too, with the classes that another one gives them",
+        "哪些模型还从未标注的行学习（类别由另一个模型给出）"),
     KEY(variants, JSON, "other networks in the same leaderboard", "同一排行榜中的其他网络"),
     KEY(main, TEXT,
         "the model that is registered: network, a variant, a classical one, blend, or best",
@@ -221,6 +224,30 @@ static const hd_option expect_rows[] = {{.name = "parameters",
                                          .max = 1e15,
                                          .doc = HD_TEXT("of the network", "网络的参数个数")},
                                         {.name = NULL}};
+
+typedef struct self_training_keys {
+    const char *teacher;
+    const json_t *students;
+    double share;
+} self_training_keys;
+static const hd_option self_training_rows[] = {
+    {.name = "teacher",
+     .type = HD_OPTION_TEXT,
+     .at = offsetof(self_training_keys, teacher),
+     .required = true,
+     .doc = HD_TEXT("the classical model whose classes they take", "由哪个经典模型给出类别")},
+    {.name = "students",
+     .type = HD_OPTION_JSON,
+     .at = offsetof(self_training_keys, students),
+     .required = true,
+     .doc = HD_TEXT("models that learn from them", "从中学习的模型")},
+    {.name = "share",
+     .type = HD_OPTION_REAL,
+     .at = offsetof(self_training_keys, share),
+     .initial = .5,
+     .max = 1,
+     .doc = HD_TEXT("of the unlabelled rows, the surest ones", "取最有把握的多大比例")},
+    {.name = NULL}};
 
 // ── Small checks ──
 
@@ -495,6 +522,70 @@ static heed_err read_blend(hd_recipe *r, const json_t *list) {
     return HEED_OK;
 }
 
+// ── Self-training ──
+
+static bool is_classic(const hd_recipe *r, const char *name) {
+    for (size_t i = 0; i < r->n_classics; i++)
+        if (strcmp(r->classics[i].name, name) == 0) return true;
+    return false;
+}
+
+static heed_err read_students(hd_recipe *r, const json_t *list, const hd_where *where) {
+    hd_recipe_self_training *s = &r->self_training;
+    hd_where_words place = hd_where_text(where);
+    size_t n = json_array_size(list);
+    if (n == 0 || n > HD_RECIPE_MODELS) {
+        return HD_FAIL(HEED_INPUT, "%s: must be a list of models: [network, svm]",
+                       "%s：应为模型名称的列表：[network, svm]", place.text);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        hd_where at = hd_where_at(where, i);
+        HD_TRY(need_model(r, name ? name : "", NULL, 0, &at));
+        if (strcmp(name, s->teacher) == 0) {
+            place = hd_where_text(&at);
+            return HD_FAIL(HEED_INPUT,
+                           "%s: '%s' is the teacher; let it stand in 'compare' under another name, "
+                           "too: {student: {%s: {}}}",
+                           "%s：“%s”是教师；请在 compare 中以另一名称再列一次：{student: {%s: {}}}",
+                           place.text, name, name);
+        }
+        s->students[s->n++] = name;
+    }
+    return HEED_OK;
+}
+
+// Rows must be read from files, each a sample of its own with one class.
+static heed_err check_self_training(const hd_recipe *r, const hd_where *where) {
+    const hd_input_kind *kind = hd_recipe_input(r);
+    const hd_input_common *common = r->input.common;
+    if (r->task != HD_RECIPE_CLASSES || kind->open || kind->ordered) {
+        return HD_FAIL(HEED_INPUT, "%s: is of classes, and of input 'table' or 'text'",
+                       "%s：仅用于分类任务，输入为 table 或 text", hd_where_text(where).text);
+    }
+    if (common->unlabelled) return HEED_OK;
+    hd_where at = hd_where_key(&r->input.where, "unlabelled");
+    return HD_FAIL(HEED_INPUT, "%s: self_training wants a file of rows without labels",
+                   "%s：self_training 需要没有标签的数据文件", hd_where_text(&at).text);
+}
+
+static heed_err read_self_training(hd_recipe *r, const json_t *value) {
+    self_training_keys keys;
+    hd_where where = hd_where_of(&r->spec, "self_training");
+    if (!value) return HEED_OK;
+    HD_TRY(hd_options_read(self_training_rows, value, &where, &keys));
+    HD_TRY(check_self_training(r, &where));
+    hd_where at = hd_where_key(&where, "teacher");
+    HD_TRY(need_model(r, keys.teacher, NULL, 0, &at));
+    if (!is_classic(r, keys.teacher)) {
+        return HD_FAIL(HEED_INPUT, "%s: '%s' is a network; a classical model teaches",
+                       "%s：“%s”是网络；教师应为经典模型", hd_where_text(&at).text, keys.teacher);
+    }
+    r->self_training = (hd_recipe_self_training){.teacher = keys.teacher, .share = keys.share};
+    at = hd_where_key(&where, "students");
+    return read_students(r, keys.students, &at);
+}
+
 // Of language the validation rows may be what is judged by.
 static heed_err check_refit(const hd_recipe *r) {
     hd_where where = hd_where_of(&r->spec, "refit");
@@ -547,6 +638,7 @@ static heed_err read_root(hd_recipe *r) {
                        "%s：没有要训练的模型：请加入“network:”或“compare:”", r->spec.name);
     }
     HD_TRY(read_blend(r, top.blend));
+    HD_TRY(read_self_training(r, top.self_training));
     HD_TRY(check_refit(r));
     return check_main(r);
 }

@@ -68,6 +68,15 @@ typedef struct hd_recipe_blend {
 } hd_recipe_blend;
 #define HD_BLEND_NAME "blend"
 
+// Students learn, beside the training rows, from unlabelled ones with the classes that a teacher
+// gives them.
+typedef struct hd_recipe_self_training {
+    const char *teacher; // a classical model; NULL: the recipe has no self-training
+    const char *students[HD_RECIPE_MODELS];
+    size_t n;
+    double share; // of the unlabelled rows, the surest ones
+} hd_recipe_self_training;
+
 typedef struct hd_recipe {
     hd_spec spec;
     hd_arena arena;
@@ -83,6 +92,7 @@ typedef struct hd_recipe {
     hd_recipe_classic classics[HD_RECIPE_MODELS];
     size_t n_classics;
     hd_recipe_blend blend;
+    hd_recipe_self_training self_training;
     const char *calibrate; // NULL: none
     const char *main;      // "network", a variant's name, a classical one's, "blend", or "best"
     const char *baseline;  // what the others are compared with; NULL: the linear one

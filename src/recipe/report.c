@@ -31,48 +31,53 @@ static heed_err set_words(json_t *object, const char *key, const json_t *words,
 
 // ── Data ──
 
+static void hash_part(crypto_generichash_state *state, const hd_rows *rows) {
+    for (size_t c = 0; c < rows->n_columns; c++) {
+        const hd_rows_column *column = &rows->columns[c];
+        uint64_t n = rows->n;
+        crypto_generichash_update(state, (const unsigned char *)column->name,
+                                  strlen(column->name) + 1);
+        crypto_generichash_update(state, (const unsigned char *)&n, sizeof n);
+        for (size_t i = 0; i < rows->n; i++) {
+            uint64_t length = column->cells[i].p ? column->cells[i].n : UINT64_MAX;
+            crypto_generichash_update(state, (const unsigned char *)&length, sizeof length);
+            if (column->cells[i].p)
+                crypto_generichash_update(state, (const unsigned char *)column->cells[i].p,
+                                          column->cells[i].n);
+        }
+    }
+}
+
 // Of everything that was read: names of columns and cells, part by part.
 static void hash_rows(const hd_run *run, char out[65]) {
     unsigned char digest[32];
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, sizeof digest);
-    for (int part = 0; part < HD_PARTS; part++) {
-        const hd_rows *rows = &run->raw.rows[part];
-        for (size_t c = 0; c < rows->n_columns; c++) {
-            const hd_rows_column *column = &rows->columns[c];
-            uint64_t n = rows->n;
-            crypto_generichash_update(&state, (const unsigned char *)column->name,
-                                      strlen(column->name) + 1);
-            crypto_generichash_update(&state, (const unsigned char *)&n, sizeof n);
-            for (size_t i = 0; i < rows->n; i++) {
-                uint64_t length = column->cells[i].p ? column->cells[i].n : UINT64_MAX;
-                crypto_generichash_update(&state, (const unsigned char *)&length, sizeof length);
-                if (column->cells[i].p)
-                    crypto_generichash_update(&state, (const unsigned char *)column->cells[i].p,
-                                              column->cells[i].n);
-            }
-        }
-    }
+    for (int part = 0; part < HD_PARTS; part++) hash_part(&state, &run->raw.rows[part]);
+    hash_part(&state, &run->raw.unlabelled);
     crypto_generichash_final(&state, digest, sizeof digest);
     sodium_bin2hex(out, 65, digest, sizeof digest);
 }
 
-static heed_err add_files(const hd_run *run, json_t *list) {
-    for (int part = 0; part < HD_PARTS; part++) {
-        const hd_rows *rows = &run->raw.rows[part];
-        for (size_t f = 0; f < rows->n_files; f++) {
-            json_t *file = NULL;
-            size_t n = 0;
-            if (!rows->files[f][0]) continue; // where rows from nowhere stand
-            for (size_t i = 0; i < rows->n; i++) {
-                n += rows->place[i] != 0 && (rows->place[i] >> 32) == f;
-            }
-            HD_TRY(hd_json_pack(&file, "{s:s, s:s, s:I}", "name", rows->files[f], "part",
-                                part_words[part], "rows", (json_int_t)n));
-            HD_TRY(hd_json_append(list, file));
+static heed_err add_files_of(const hd_rows *rows, const char *part, json_t *list) {
+    for (size_t f = 0; f < rows->n_files; f++) {
+        json_t *file = NULL;
+        size_t n = 0;
+        if (!rows->files[f][0]) continue; // where rows from nowhere stand
+        for (size_t i = 0; i < rows->n; i++) {
+            n += rows->place[i] != 0 && (rows->place[i] >> 32) == f;
         }
+        HD_TRY(hd_json_pack(&file, "{s:s, s:s, s:I}", "name", rows->files[f], "part", part, "rows",
+                            (json_int_t)n));
+        HD_TRY(hd_json_append(list, file));
     }
     return HEED_OK;
+}
+
+static heed_err add_files(const hd_run *run, json_t *list) {
+    for (int part = 0; part < HD_PARTS; part++)
+        HD_TRY(add_files_of(&run->raw.rows[part], part_words[part], list));
+    return add_files_of(&run->raw.unlabelled, "unlabelled", list);
 }
 
 // How many rows of each class each part has.
@@ -119,6 +124,7 @@ static heed_err add_notes(const hd_run *run, json_t *notes) {
             &note));
         HD_TRY(hd_json_append(notes, note));
     }
+    HD_TRY(hd_self_training_report(run, notes));
     if (run->recipe->split.folds > 0) {
         HD_TRY(hd_both_languages(
             (hd_text)HD_TEXT("cross-validated: each row was a test row once, for a model that had "

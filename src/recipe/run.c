@@ -220,11 +220,14 @@ static heed_err fit_blend(hd_run *run, const hd_recipe_blend *blend, const hd_fi
 static heed_err fit_model(hd_run *run, const hd_run_model *model, uint64_t seed, bool curves,
                           uint64_t steps, hd_fitted *out) {
     hd_fit_env env;
+    hd_prepared own;
+    const hd_prepared *lesson;
     if (model->blend) return fit_blend(run, model->blend, NULL, out);
     HD_TRY(fit_env(run, model, seed, curves, &env));
     env.steps = steps;
-    if (model->network) return hd_fit_network(&run->prepared, model->network, &env, out);
-    return hd_fit_classic(&run->prepared, model->classic, &env, out);
+    HD_TRY(hd_run_lesson(run, model, &own, &lesson));
+    if (model->network) return hd_fit_network(lesson, model->network, &env, out);
+    return hd_fit_classic(lesson, model->classic, &env, out);
 }
 
 static heed_err score_part(hd_run *run, const hd_scorer *scorer, hd_part part, float **out) {
@@ -266,6 +269,7 @@ static heed_err validate_model(hd_run *run, hd_run_model *model) {
 
 static heed_err train_model(hd_run *run, hd_run_model *model) {
     hd_fitted_clear(&model->fitted);
+    hd_fitted_clear(&model->before);
     run->doing = model->name;
     tell(run, model->name, model->name, run->steps ? (double)run->step / (double)run->steps : -1);
     HD_TRY(check_stop(run));
@@ -288,7 +292,7 @@ static bool is_models_own(heed_err err) {
 // What a training makes of itself (it explodes, say) is a finding, and the others go on.
 static heed_err train_models(hd_run *run) {
     for (size_t i = 0; i < run->n_models; i++) {
-        hd_run_model *model = &run->models[i];
+        hd_run_model *model = &run->models[hd_run_order(run, i)];
         if (model->why.code != HEED_OK) continue;
         heed_err err = train_model(run, model);
         run->step++;
@@ -308,11 +312,19 @@ static heed_err train_models(hd_run *run) {
 // what decides well is a part of the rows, what learns well is all of them.
 
 // As long as it took to the weights that were best, on rows that are more.
-static uint64_t steps_again(const hd_run *run, const hd_run_model *model, const hd_fitted *fitted) {
+static heed_err steps_again(hd_run *run, const hd_run_model *model, const hd_fitted *fitted,
+                            uint64_t *out) {
     const hd_recipe_train *t = model->network ? &model->network->train : NULL;
-    if (!t || fitted->report.best_step == 0 || (!t->restore_best && t->patience == 0)) return 0;
-    double more = (double)run->prepared.samples[HD_PART_TRAIN].n / (double)run->few;
-    return (uint64_t)ceil((double)fitted->report.best_step * more);
+    hd_prepared own;
+    const hd_prepared *lesson;
+    *out = 0;
+    if (!t || fitted->report.best_step == 0 || (!t->restore_best && t->patience == 0))
+        return HEED_OK;
+    HD_TRY(hd_run_lesson(run, model, &own, &lesson));
+    size_t before = hd_run_is_student(run, model) ? run->few_taught : run->few;
+    double more = (double)lesson->samples[HD_PART_TRAIN].n / (double)before;
+    *out = (uint64_t)ceil((double)fitted->report.best_step * more);
+    return HEED_OK;
 }
 
 // Takes the place of what was trained on fewer rows. others: as of fit_blend.
@@ -320,6 +332,7 @@ static heed_err refit(hd_run *run, size_t at, uint64_t seed, hd_fitted *others) 
     hd_run_model *model = &run->models[at];
     hd_fitted *fitted = others ? &others[at] : &model->fitted, again;
     hd_blend_part parts[HD_RECIPE_MODELS];
+    uint64_t steps;
     HD_TRY(check_stop(run));
     run->step++;
     if (model->blend) {
@@ -327,7 +340,8 @@ static heed_err refit(hd_run *run, size_t at, uint64_t seed, hd_fitted *others) 
         hd_refit_blend(parts, fitted);
         return HEED_OK;
     }
-    HD_TRY(fit_model(run, model, seed, false, steps_again(run, model, fitted), &again));
+    HD_TRY(steps_again(run, model, fitted, &steps));
+    HD_TRY(fit_model(run, model, seed, false, steps, &again));
     again.scorer.calibration = fitted->scorer.calibration;
     fitted->scorer.calibration = NULL;
     json_decref(again.gradients); // curves and gradients are told of the training that was watched
@@ -357,12 +371,14 @@ static heed_err refit_model(hd_run *run, size_t at) {
 
 static heed_err refit_models(hd_run *run) {
     run->few = run->prepared.samples[HD_PART_TRAIN].n;
+    run->few_taught = run->prepared.taught.n;
     if (!run->refit) return HEED_OK;
     HD_TRY(prepare(run, run->fold, true));
     for (size_t i = 0; i < run->n_models; i++) {
-        hd_run_model *model = &run->models[i];
+        size_t at = hd_run_order(run, i);
+        hd_run_model *model = &run->models[at];
         if (model->why.code != HEED_OK) continue;
-        heed_err err = refit_model(run, i);
+        heed_err err = refit_model(run, at);
         if (is_models_own(err) && run->n_models > 1) {
             hd_error_get(&model->why);
             continue;
@@ -492,24 +508,36 @@ static const hd_run_model *shown_model(const hd_run *run) {
 
 static heed_err train_again(hd_run *run, hd_run_model *model) {
     hd_fitted_clear(&model->fitted);
+    hd_fitted_clear(&model->before);
     run->doing = model->name;
     return fit_model(run, model, run->seed, true, 0, &model->fitted);
 }
 
+// What has to be trained for the chosen model, itself last: the teacher, the parts of a blend.
+static size_t list_needed(const hd_run *run, size_t at[HD_RECIPE_MODELS + 2]) {
+    const hd_recipe_blend *blend = run->main->blend;
+    size_t n = 0, self = (size_t)(run->main - run->models), teacher = SIZE_MAX;
+    if (run->recipe->self_training.n > 0) at[n++] = teacher = hd_run_order(run, 0);
+    for (size_t i = 0; blend && i < blend->n; i++) {
+        size_t part = model_at(run, blend->names[i]);
+        if (part != teacher) at[n++] = part;
+    }
+    if (self != teacher) at[n++] = self;
+    return n;
+}
+
 // The chosen model, trained on all rows: what is registered.
 static heed_err train_whole(hd_run *run) {
-    hd_run_model *model = run->main;
-    size_t parts = model->blend ? model->blend->n : 0;
+    size_t at[HD_RECIPE_MODELS + 2], n = list_needed(run, at);
     HD_TRY(prepare(run, HD_NO_FOLD, false));
-    for (size_t i = 0; i < parts; i++)
-        HD_TRY(train_again(run, &run->models[model_at(run, model->blend->names[i])]));
-    HD_TRY(train_again(run, model));
-    HD_TRY(calibrate(run, model, &model->fitted));
+    for (size_t i = 0; i < n; i++) HD_TRY(train_again(run, &run->models[at[i]]));
+    HD_TRY(calibrate(run, run->main, &run->main->fitted));
     if (!run->refit) return HEED_OK;
+    run->few = run->prepared.samples[HD_PART_TRAIN].n;
+    run->few_taught = run->prepared.taught.n;
     HD_TRY(prepare(run, HD_NO_FOLD, true));
-    for (size_t i = 0; i < parts; i++)
-        HD_TRY(refit(run, model_at(run, model->blend->names[i]), run->seed, NULL));
-    return refit(run, (size_t)(model - run->models), run->seed, NULL);
+    for (size_t i = 0; i < n; i++) HD_TRY(refit(run, at[i], run->seed, NULL));
+    return HEED_OK;
 }
 
 static heed_err run_folds(hd_run *run) {

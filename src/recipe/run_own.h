@@ -61,13 +61,23 @@ typedef struct hd_run {
     size_t rows[HD_PARTS];   // samples in each part
     size_t validation_block; // as hd_samples.block
     bool refit;              // that the recipe asks for it, and there are such rows
-    size_t few;              // training samples without the validation rows
+    size_t few, few_taught;  // training samples without the validation rows; a student's
     size_t features;
     json_t *worst, *samples;
     // Of the progress that is told:
     size_t step, steps;
     const char *doing;
 } hd_run;
+
+// ── self_training.c ──
+bool hd_run_is_student(const hd_run *run, const hd_run_model *model);
+// The place of the k-th model to train: the teacher goes first, the others as they stand.
+size_t hd_run_order(const hd_run *run, size_t k);
+// What a model learns from: with unlabelled rows for a student, whose teacher must have been
+// trained on the rows at hand. *own: where it is put together.
+heed_err hd_run_lesson(hd_run *run, const hd_run_model *model, hd_prepared *own,
+                       const hd_prepared **out) HEED_CHECK;
+heed_err hd_self_training_report(const hd_run *run, json_t *notes) HEED_CHECK;
 
 // ── judge.c ──
 hd_predictions hd_run_predictions(const hd_run *run, hd_part part, const hd_scores *scores);

@@ -80,7 +80,7 @@ static json_t *run(const char *text, size_t threads, const char *out) {
 
 // Every test row's scores stand in predictions.jsonl; the folder read again says the same, to the
 // last bit. first: of all the rows, the first of the test file.
-static void says_the_same(const char *out, const char *name, size_t first) {
+static inline void says_the_same(const char *out, const char *name, size_t first) {
     hd_predictor *model;
     hd_rows rows;
     hd_answer answer;

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "base/mem.h"
 #include "people.h"
 #include "reports.h"
+#include "starved.h"
 
 #define LEAVE                                                                             \
     "name: leave\ntask: classes\ndata:\n"                                                 \
@@ -168,16 +168,7 @@ static heed_err short_run(void) {
 
 static void memory_that_fails_is_said(void **state) {
     (void)state;
-    must(short_run());
-    (void)hd_mem_calls();
-    must(short_run());
-    uint64_t calls = hd_mem_calls(), step = calls / 150 + 1;
-    for (uint64_t n = 1; n < calls; n += step) {
-        hd_mem_fail_at(n, true);
-        heed_err err = short_run();
-        hd_mem_fail_at(0, false);
-        assert_true(err == HEED_MEMORY || err == HEED_OK);
-    }
+    starve(short_run);
 }
 
 // ── The choice ──
