@@ -50,6 +50,7 @@ static const standin standins[] = {
     {"tnews-fewclue/train_few_all.jsonl.gz", "", TNEWS, 150},
     {"tnews-fewclue/dev_few_all.jsonl.gz", "", TNEWS, 60},
     {"tnews-fewclue/test_public.jsonl.gz", "", TNEWS, 60},
+    {"tnews-fewclue/unlabeled.jsonl.gz", "", TNEWS, 60},
     {"trec-questions/train.tsv.gz", "", QUESTION, 120},
     {"trec-questions/test.tsv", "", QUESTION, 60},
     {"chnsenticorp-hotel/ChnSentiCorp_htl_all.csv.gz", "label,review\n",
