@@ -5,7 +5,8 @@
 // first three cost no memory and no database, so strangers can't make the server work.
 //
 // A request that is answered on the spot lives in the seat; one that goes to another thread is
-// moved to the heap first.
+// moved to the heap first. So is one that would have to wait until a model is loaded, the first
+// after a training, say: a worker loads it and answers, and the loop goes on with the others.
 #include "server/dispatch.h"
 
 #include "base/json.h"
@@ -54,6 +55,25 @@ static void run_at(hd_request *request, size_t place) {
     heed_err err = hd_host_reader(request->tenant->host, place, &ws);
     if (err == HEED_OK) err = hd_host_call(request->op, &call, ws, &request->body);
     finish(request, &call, err);
+}
+
+// On a loop's thread, which doesn't wait for what is to be loaded; false: it would have had to.
+static bool run_quickly(hd_request *request, size_t place) {
+    hd_call call = make_call(request);
+    heed_workspace *ws = NULL;
+    bool late = false;
+    heed_err err = hd_host_reader(request->tenant->host, place, &ws);
+    if (err == HEED_OK) {
+        ws->hurried = true;
+        ws->late = false;
+        err = hd_host_call(request->op, &call, ws, &request->body);
+        late = ws->late;
+    }
+    if (late)
+        hd_str_reset(&request->body);
+    else
+        finish(request, &call, err);
+    return !late;
 }
 
 // ── On other threads ──
@@ -162,11 +182,15 @@ static heed_err (*const starts[])(hd_request *request) = {
     [HD_RUN_ALONE] = start_alone, [HD_RUN_JOB] = start_job,     [HD_RUN_NEVER] = start_quick,
 };
 
+static heed_err run_elsewhere(hd_request *request) {
+    return request->late ? start_read(request) : starts[request->op->run_as](request);
+}
+
 // Once held, the exchange is answered by way of a post, a failure too.
 static heed_err start_held(hd_request *request) {
     if (!hd_exchange_hold(request->exchange)) return HD_FAIL_MEMORY(0);
     request->upload = hd_exchange_take_body(request->exchange);
-    heed_err err = starts[request->op->run_as](request);
+    heed_err err = run_elsewhere(request);
     if (err == HEED_OK) return HEED_OK;
     hd_request_fail(request, err, NULL);
     send_back(request);
@@ -271,11 +295,9 @@ void hd_dispatch(void *ctx, hd_exchange *exchange) {
     if (builtin) {
         answer_builtin(request, builtin);
     } else if (is_for_owner(request) ? let_owner_in(request) : let_in(request, &route)) {
-        if (request->op->run_as != HD_RUN_QUICK || request->op->stream) {
-            if (start(request)) return;
-        } else {
-            run_at(request, seat->place);
-        }
+        bool quick = request->op->run_as == HD_RUN_QUICK && !request->op->stream;
+        request->late = quick && !run_quickly(request, seat->place);
+        if ((!quick || request->late) && start(request)) return;
     }
     hd_request_reply(request);
     json_decref(request->params);

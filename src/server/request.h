@@ -31,6 +31,7 @@ typedef struct hd_request {
     hd_str body;
     char *upload; // a file with the body, ours to remove; NULL: none
     int64_t used_events, used_tokens;
+    bool late; // a worker answers, as the loop would have had to wait for what is loaded
     // What takes it to other threads.
     hd_task task;
     hd_work work;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/sched.h"
 
 typedef struct worker {
     hd_workers *all;
@@ -41,6 +42,7 @@ static hd_work *take(hd_workers *all) {
 static void *work_on(void *arg) {
     worker *self = arg;
     hd_work *work;
+    hd_sched_patient(); // what the loops answer at once comes first
     while ((work = take(self->all)) != NULL) work->run(work, self->number);
     return NULL;
 }

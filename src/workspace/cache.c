@@ -14,12 +14,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/time.h"
+
+enum { PROMISE_MS = 1000 };
 
 typedef struct slot {
     char *folder, *name;
     hd_shared *now; // NULL: nothing yet
     bool making;
-    unsigned epoch; // grows when what was made before is forgotten
+    int64_t promised; // when somebody who could not wait sent it to another thread, ms; 0: nobody
+    unsigned epoch;   // grows when what was made before is forgotten
 } slot;
 
 struct hd_model_cache {
@@ -111,6 +115,7 @@ static heed_err make(hd_model_cache *cache, slot *s, const hd_cache_want *want, 
     hd_shared *gone = NULL;
     unsigned epoch = s->epoch;
     s->making = true;
+    s->promised = 0;
     pthread_mutex_unlock(&cache->mutex);
     heed_err err = want->make(want->ctx, before, &made);
     pthread_mutex_lock(&cache->mutex);
@@ -128,6 +133,20 @@ static heed_err make(hd_model_cache *cache, slot *s, const hd_cache_want *want, 
     return err;
 }
 
+// One asker goes to another thread and has it made there; until then, others take what is old. A
+// promise that nobody kept (there was no room in a queue, say) is forgotten after a second.
+static heed_err get_hurried(slot *s, const hd_cache_want *want, hd_fitness fitness,
+                            hd_shared **out) {
+    int64_t now = hd_time_monotonic();
+    if (fitness == HD_AGED && s->promised != 0 && now - s->promised < PROMISE_MS) {
+        *out = hd_shared_hold(s->now);
+        return HEED_OK;
+    }
+    if (!s->making) s->promised = now;
+    *want->late = true;
+    return HD_FAIL(HEED_BUSY, "'%s' is being loaded", "正在加载“%s”", want->name);
+}
+
 static heed_err get(hd_model_cache *cache, const hd_cache_want *want, hd_shared **out) {
     slot *s = NULL;
     HD_TRY(find_slot(cache, want, &s));
@@ -137,6 +156,7 @@ static heed_err get(hd_model_cache *cache, const hd_cache_want *want, hd_shared 
             *out = hd_shared_hold(s->now);
             return HEED_OK;
         }
+        if (want->late) return get_hurried(s, want, fitness, out);
         if (!s->making) return make(cache, s, want, out);
         pthread_cond_wait(&cache->made, &cache->mutex);
     }

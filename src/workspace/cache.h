@@ -11,6 +11,7 @@
 #define HD_WORKSPACE_CACHE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -41,6 +42,11 @@ typedef struct hd_cache_want {
     // Makes a new one, held once; what stands there (may be NULL) may lend it parts.
     heed_err (*make)(void *ctx, hd_shared *now, hd_shared **out);
     void *ctx;
+    // Of who mustn't wait, an event loop's thread: where a new one has to be made, or another
+    // thread is at it and what stands won't do, *late becomes true and the call fails with
+    // HEED_BUSY: the question is to be asked once more from a thread that may wait. Till that one
+    // begins, others like it get what is aged. NULL: who asks makes or waits.
+    bool *late;
 } hd_cache_want;
 // *out: held by the caller. One thread at a time makes; a failure is the maker's alone.
 heed_err hd_cache_get(hd_model_cache *cache, const hd_cache_want *want, hd_shared **out) HEED_CHECK;

@@ -71,7 +71,12 @@ heed_err hd_shared_items_get(heed_workspace *ws, hd_shared_items **out) {
     hd_shared *shared = NULL;
     // Read first: what changes in between is loaded, and then looks stale once more.
     HD_TRY(hd_catalog_version(ws->catalog, &want.version));
-    const hd_cache_want ask = {ws->folder, "items", judge_items, make_items, &want};
+    const hd_cache_want ask = {.folder = ws->folder,
+                               .name = "items",
+                               .judge = judge_items,
+                               .make = make_items,
+                               .ctx = &want,
+                               .late = hd_workspace_late(ws)};
     HD_TRY(ws->mode == HEED_WRITE ? make_items(&want, NULL, &shared)
                                   : hd_cache_get(ws->cache, &ask, &shared));
     *out = (hd_shared_items *)shared;
@@ -338,7 +343,12 @@ heed_err hd_loaded_get(heed_workspace *ws, const char *method, hd_loaded **out) 
     hd_snprintf(name, sizeof name, "recommend %s", want.method);
     HD_TRY(take_stamps(&want));
     HD_TRY(hd_catalog_version(ws->catalog, &want.items_version));
-    const hd_cache_want ask = {ws->folder, name, judge_loaded, make_loaded, &want};
+    const hd_cache_want ask = {.folder = ws->folder,
+                               .name = name,
+                               .judge = judge_loaded,
+                               .make = make_loaded,
+                               .ctx = &want,
+                               .late = hd_workspace_late(ws)};
     HD_TRY(hd_cache_get(ws->cache, &ask, &shared));
     *out = (hd_loaded *)shared;
     return HEED_OK;
@@ -407,7 +417,12 @@ heed_err hd_loaded_segments_get(heed_workspace *ws, hd_loaded_segments **out) {
     if (active) hd_fs_stamp_take(active, &want.stamp);
     hd_arena_clear(&arena);
     if (!active) return HD_FAIL_MEMORY(0);
-    const hd_cache_want ask = {ws->folder, "segments", judge_segments, make_segments, &want};
+    const hd_cache_want ask = {.folder = ws->folder,
+                               .name = "segments",
+                               .judge = judge_segments,
+                               .make = make_segments,
+                               .ctx = &want,
+                               .late = hd_workspace_late(ws)};
     HD_TRY(hd_cache_get(ws->cache, &ask, &shared));
     *out = (hd_loaded_segments *)shared;
     return HEED_OK;

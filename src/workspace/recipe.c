@@ -421,7 +421,12 @@ heed_err hd_loaded_model_get(heed_workspace *ws, const char *name, hd_loaded_mod
     hd_snprintf(path, sizeof path, "%s/models/" TASKS "/%s/active.json", ws->folder, name);
     hd_snprintf(slot, sizeof slot, "recipe %s", name);
     hd_fs_stamp_take(path, &want.stamp);
-    const hd_cache_want ask = {ws->folder, slot, judge_model, make_model, &want};
+    const hd_cache_want ask = {.folder = ws->folder,
+                               .name = slot,
+                               .judge = judge_model,
+                               .make = make_model,
+                               .ctx = &want,
+                               .late = hd_workspace_late(ws)};
     HD_TRY(hd_cache_get(ws->cache, &ask, &shared));
     *out = (hd_loaded_model *)(void *)shared;
     return HEED_OK;

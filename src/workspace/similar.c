@@ -66,7 +66,12 @@ static heed_err likeness_get(heed_workspace *ws, likeness **out) {
     likeness_want want = {.ws = ws};
     hd_shared *shared = NULL;
     HD_TRY(hd_workspace_items_hold(ws, &want.items));
-    const hd_cache_want ask = {ws->folder, "likeness", judge_likeness, make_likeness, &want};
+    const hd_cache_want ask = {.folder = ws->folder,
+                               .name = "likeness",
+                               .judge = judge_likeness,
+                               .make = make_likeness,
+                               .ctx = &want,
+                               .late = hd_workspace_late(ws)};
     heed_err err = hd_cache_get(ws->cache, &ask, &shared);
     hd_shared_release(&want.items->shared);
     *out = (likeness *)shared;

@@ -44,7 +44,14 @@ struct heed_workspace {
     struct hd_serve_room *room;    // what requests work in, one after the other
     hd_arena scratch;              // the same, of the question itself
     struct hd_trends *trends;      // what is trending (trending.c); made when first asked for
+    bool hurried; // whose thread mustn't wait: what would have to be loaded (cache.h) fails,
+    bool late;    // and is noted here
 };
+
+// For hd_cache_want.
+static inline bool *hd_workspace_late(heed_workspace *ws) {
+    return ws->hurried ? &ws->late : NULL;
+}
 
 typedef struct hd_workspace_params {
     const char *folder;

@@ -140,6 +140,15 @@ typedef struct asker {
     int got;
 } asker;
 
+static heed_err get_hurried(hd_model_cache *cache, wish *w, bool *late) {
+    hd_shared *shared = NULL;
+    const hd_cache_want want = {"x", "thing", judge, make, w, late};
+    *late = false;
+    heed_err err = hd_cache_get(cache, &want, &shared);
+    hd_shared_release(shared);
+    return err;
+}
+
 static void *ask(void *ctx) {
     asker *a = ctx;
     thing *t = NULL;
@@ -177,6 +186,48 @@ static void test_old_one_serves_meanwhile(void **state) {
     assert_int_equal(pthread_join(threads[2], NULL), 0);
     assert_int_equal(maker.got, 2);
     assert_int_equal(strict.got, 2);
+    assert_int_equal(atomic_load(&made), 2);
+    hd_model_cache_free(maker.cache);
+    assert_int_equal(atomic_load(&living), 0);
+}
+
+// Who mustn't wait neither makes nor waits: what fits is given, what is old while another makes.
+static void test_hurried(void **state) {
+    (void)state;
+    atomic_bool gate = false;
+    atomic_bool began = false;
+    asker maker = {.wish = {.wanted = 2, .aged_does = true, .gate = &gate, .began = &began}};
+    wish easy = {.wanted = 2, .aged_does = true}, strict = {.wanted = 2}, first = {.wanted = 1};
+    thing *t = NULL;
+    bool late;
+    pthread_t thread;
+    atomic_store(&made, 0);
+    must(hd_model_cache_new(&maker.cache));
+    assert_int_equal(get_hurried(maker.cache, &first, &late), HEED_BUSY); // nothing yet
+    assert_true(late);
+    assert_int_equal(atomic_load(&made), 0);
+    must(get(maker.cache, "x", &first, &t));
+    hd_shared_release(&t->shared);
+    must(get_hurried(maker.cache, &first, &late));
+    assert_false(late);
+    assert_int_equal(get_hurried(maker.cache, &easy, &late), HEED_BUSY); // nobody is at it
+    assert_true(late);
+    must(get_hurried(maker.cache, &easy, &late)); // the one before is to see to it
+    assert_false(late);
+    assert_int_equal(pthread_create(&thread, NULL, ask, &maker), 0);
+    while (!atomic_load(&began)) rest();
+    must(get_hurried(maker.cache, &easy, &late));
+    assert_false(late);
+    assert_int_equal(get_hurried(maker.cache, &strict, &late),
+                     HEED_BUSY); // though the gate is shut
+    assert_true(late);
+    atomic_store(&gate, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    must(get_hurried(maker.cache, &strict, &late));
+    assert_false(late);
+    easy.wanted = 3; // a newer one yet: nobody was sent for that
+    assert_int_equal(get_hurried(maker.cache, &easy, &late), HEED_BUSY);
+    assert_true(late);
     assert_int_equal(atomic_load(&made), 2);
     hd_model_cache_free(maker.cache);
     assert_int_equal(atomic_load(&living), 0);
@@ -365,6 +416,7 @@ int main(void) {
         cmocka_unit_test(test_made_once),
         cmocka_unit_test(test_failure_is_the_makers),
         cmocka_unit_test(test_old_one_serves_meanwhile),
+        cmocka_unit_test(test_hurried),
         cmocka_unit_test(test_versions_change_under_readers),
         cmocka_unit_test(test_handles_share),
     };

@@ -36,6 +36,20 @@ static size_t list_length(hd_host *host) {
     return n;
 }
 
+// A loop's thread: true when it would have had to wait, and failed instead.
+static bool late_at(hd_host *host, size_t place) {
+    heed_workspace *ws = NULL;
+    heed_recommendations *list = NULL;
+    heed_recommend_params params = heed_recommend_default();
+    must(hd_host_reader(host, place, &ws));
+    ws->hurried = true;
+    ws->late = false;
+    heed_err err = heed_recommend(ws, "u4", &params, &list);
+    assert_int_equal(err, ws->late ? HEED_BUSY : HEED_OK);
+    heed_recommendations_free(list);
+    return ws->late;
+}
+
 static heed_err merge(void *ctx, heed_workspace *ws) {
     return heed_users_merge(ws, ctx, "u1");
 }
@@ -59,18 +73,22 @@ static void test_refresh(void **state) {
     heed_workspace_close(ws);
     const hd_host_params params = {.folder = s.folder,
                                    .who = "test",
-                                   .places = 1,
+                                   .places = 2,
                                    .max_waiting = 9,
                                    .settings = make_settings};
     must(hd_host_open(&params, &host));
     must(hd_runner_open(&(hd_runner_params){.program = "/bin/false"}, &runner));
     must(hd_host_do(host, HD_TASK_ALONE, add_to_runner, runner));
+    assert_true(late_at(host, 1)); // nothing is loaded yet
     assert_int_equal(list_length(host), 4);
+    assert_false(late_at(host, 1));
 
     write_yaml(&s, "recommend:\n  n: 2\n");
     assert_int_equal(list_length(host), 4); // until it is told
     hd_host_refresh(host);
+    assert_true(late_at(host, 1));
     assert_int_equal(list_length(host), 2);
+    assert_false(late_at(host, 1));
     must(hd_host_do(host, HD_TASK_GROUP, merge, quiet)); // the writer too: the lock is still ours
     assert_int_equal(heed_workspace_open(s.folder, HEED_WRITE, &ws), HEED_BUSY);
 
