@@ -27,7 +27,6 @@ enum {
     BIG_PLACES = 512,
     HALF_PANEL = 32,  // of bf16 tiles
     HALF_STEP = 1024, // values of a panel's step
-    HALF_LEAST = 8,   // values of a row of a filter: below, tiles are mostly zeros
     FEW_UNITS = 8,    // below that, panels are shared out too
 };
 
@@ -51,8 +50,10 @@ typedef struct sweep {
     size_t dst_h, dst_w;
     size_t panels, parts; // panels per group; shares of them that are chunks of their own
     size_t n_classes, chunks;
-    const float *source, *weights;
-    float *dest;
+    const void *source;
+    const float *weights;
+    void *dest;
+    hd_dtype source_type, dest_type;
     hd_conv_end end;
     const hd_conv_kernels *kernels;
     const hd_conv_half *half; // bf16 by tiles, or NULL
@@ -113,9 +114,12 @@ static void sweep_init(sweep *s, const hd_conv *conv, bool backward) {
                  .dst_h = backward ? conv->h : conv->out_h,
                  .dst_w = backward ? conv->w : conv->out_w,
                  .kernels = hd_kernels_get()->conv,
+                 .source_type = backward ? conv->y_type : conv->x_type,
+                 .dest_type = backward ? conv->x_type : conv->y_type,
                  .n_classes = backward ? conv->stride_h * conv->stride_w : 1};
     s->depthwise = conv->groups == conv->c && conv->c == conv->o && conv->groups > 1;
-    if (s->narrow && s->groups == 1 && conv->kw * s->in >= HALF_LEAST) s->half = hd_conv_half_get();
+    if (s->narrow && s->groups == 1 && conv->kw * s->in >= HD_CONV_HALF_LEAST)
+        s->half = hd_conv_half_get();
     s->keep = s->half ? HD_CONV_HALF : s->narrow ? HD_CONV_ROUNDED : HD_CONV_AS_IS;
     s->panel = s->half ? HALF_PANEL : s->kernels->panel;
     s->panels = (s->out / s->groups + s->panel - 1) / s->panel;
@@ -284,10 +288,13 @@ static heed_err pack(hd_pool *pool, sweep *s) {
 
 // ── sweeping ──
 
-// The destination of output (row, col) of an image.
-static float *dest_at(const sweep *s, const sweep_class *c, size_t image, size_t row, size_t col) {
+// Where output (row, col) of an image lies in the destination.
+static size_t dest_at(const sweep *s, const sweep_class *c, size_t image, size_t row, size_t col) {
     size_t y = c->h.out_first + row * c->h.out_step, x = c->w.out_first + col * c->w.out_step;
-    return s->dest + ((image * s->dst_h + y) * s->dst_w + x) * s->out;
+    return ((image * s->dst_h + y) * s->dst_w + x) * s->out;
+}
+static float *dest_f32(const sweep *s, const sweep_class *c, size_t image, size_t row) {
+    return (float *)s->dest + dest_at(s, c, image, row, 0);
 }
 
 typedef struct walk { // over the windows of a unit
@@ -305,7 +312,7 @@ static size_t walk_next(const sweep *s, walk *w, const float **x, float **out) {
     size_t n = 0;
     while (n < STRIP && w->image < w->unit.images) {
         const float *from = w->frame + w->image * w->image_step + w->row * pitch;
-        float *to = dest_at(s, c, w->unit.image + w->image, w->unit.row + w->row, 0);
+        float *to = dest_f32(s, c, w->unit.image + w->image, w->unit.row + w->row);
         for (; n < STRIP && w->col < c->w.outs; w->col++, n++) {
             x[n] = from + w->col * step;
             out[n] = to + w->col * out_step;
@@ -378,13 +385,12 @@ static void half_windows(const sweep *s, const sweep_class *c, hd_conv_windows *
                          const uint16_t *x, size_t image, size_t row, size_t count, size_t line,
                          size_t j) {
     const size_t out_step = c->w.out_step * s->out;
-    float *to = dest_at(s, c, image, row, 0) + j;
-    size_t col = 0;
+    size_t to = dest_at(s, c, image, row, 0) + j, col = 0;
     for (size_t i0 = 0; i0 < count; i0 += 32) {
-        float *out[32];
+        ptrdiff_t out[32];
         const size_t m = count - i0 < 32 ? count - i0 : 32;
         for (size_t i = 0; i < m; i++) {
-            out[i] = col < c->w.outs ? to + col * out_step : NULL;
+            out[i] = col < c->w.outs ? (ptrdiff_t)(to + col * out_step) : HD_CONV_NOWHERE;
             if (++col < line) continue;
             col = 0;
             if (i0 + i + 1 < count) to = dest_at(s, c, image, ++row, 0) + j;
@@ -403,7 +409,9 @@ static void half_panel(const sweep *s, const walk *k, size_t panel) {
     w.w = (const uint16_t *)(const void *)c->packed + panel * c->tap_count * c->steps * HALF_STEP;
     w.columns = s->out - j < HALF_PANEL ? s->out - j : HALF_PANEL;
     w.bias = s->end.bias ? s->end.bias + j : NULL;
-    w.extra = s->end.residual, w.out_base = s->dest, w.relu = s->end.relu;
+    w.out = s->dest, w.out16 = s->dest_type == HD_BF16;
+    w.extra = s->end.residual, w.extra16 = s->end.residual_type == HD_BF16;
+    w.relu = s->end.relu;
     for (size_t e = 0; e < k->unit.images; e++) {
         const uint16_t *frame = frames + e * k->image_step;
         const size_t image = k->unit.image + e, rows = k->unit.rows;
@@ -425,21 +433,35 @@ static void sweep_depthwise(const sweep *s, const walk *w) {
         for (size_t r = 0; r < w->unit.rows; r++) {
             s->kernels->depth(s->in, c->w.outs, w->frame + i * w->image_step + r * pitch,
                               s->in * c->w.step, c->taps, c->tap_count, c->packed, s->end.bias,
-                              s->end.relu, dest_at(s, c, w->unit.image + i, w->unit.row + r, 0),
+                              s->end.relu, dest_f32(s, c, w->unit.image + i, w->unit.row + r),
                               c->w.out_step * s->out);
         }
     }
+}
+
+static float residual_at(const sweep *s, size_t i) {
+    if (!s->end.residual) return 0;
+    const void *at = hd_conv_at(s->end.residual, s->end.residual_type, i);
+    return s->end.residual_type == HD_BF16 ? hd_f32_of_bf16(*(const uint16_t *)at)
+                                           : *(const float *)at;
+}
+
+static void value_put(const sweep *s, size_t i, float value) {
+    if (s->dest_type == HD_BF16)
+        ((uint16_t *)s->dest)[i] = hd_bf16_of_f32(value);
+    else
+        ((float *)s->dest)[i] = value;
 }
 
 // A class without taps (gradient of places that no window met): the sum is 0.
 static void sweep_empty(const sweep *s, const sweep_class *c, const hd_conv_unit *unit) {
     for (size_t i = 0; i < unit->images; i++) {
         for (size_t r = 0; r < unit->rows * c->w.outs; r++) {
-            float *to = dest_at(s, c, unit->image + i, unit->row + r / c->w.outs, r % c->w.outs);
-            const float *extra = s->end.residual ? s->end.residual + (to - s->dest) : NULL;
+            const size_t to =
+                dest_at(s, c, unit->image + i, unit->row + r / c->w.outs, r % c->w.outs);
             for (size_t j = 0; j < s->out; j++) {
-                float sum = (s->end.bias ? s->end.bias[j] : 0) + (extra ? extra[j] : 0);
-                to[j] = s->end.relu && sum < 0 ? 0 : sum;
+                const float sum = (s->end.bias ? s->end.bias[j] : 0) + residual_at(s, to + j);
+                value_put(s, to + j, s->end.relu && sum < 0 ? 0 : sum);
             }
         }
     }
@@ -458,8 +480,8 @@ static heed_err sweep_chunk(void *ctx, size_t chunk) {
         return HEED_OK;
     }
     float *slot = c->units.direct ? NULL : hd_slots_take(&s->slots);
-    w.frame = hd_conv_frame(&c->units, &w.unit, &c->h, &c->w, s->in, s->source, s->keep, slot,
-                            &w.image_step);
+    w.frame = hd_conv_frame(&c->units, &w.unit, &c->h, &c->w, s->in, s->source, s->source_type,
+                            s->keep, slot, &w.image_step);
     if (s->depthwise) {
         sweep_depthwise(s, &w);
     } else {
@@ -473,8 +495,8 @@ static heed_err sweep_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
-static heed_err sweep_run(hd_pool *pool, const hd_conv *conv, bool backward, const float *source,
-                          const float *weights, hd_conv_end end, float *dest, void *workspace) {
+static heed_err sweep_run(hd_pool *pool, const hd_conv *conv, bool backward, const void *source,
+                          const float *weights, hd_conv_end end, void *dest, void *workspace) {
     HD_TRY(hd_isa_ready());
     sweep s;
     sweep_init(&s, conv, backward);
@@ -504,13 +526,16 @@ static hd_gemm product(const hd_conv *v, bool backward) {
                      .a_col = 1,
                      .b_row = backward ? v->c : 1,
                      .b_col = backward ? 1 : v->c,
+                     .a_type = backward ? v->y_type : v->x_type,
+                     .c_type = backward ? v->x_type : v->y_type,
                      .c_row = out,
                      .precision = v->precision};
 }
 
-static heed_err product_run(hd_pool *pool, const hd_conv *v, bool backward, const float *source,
-                            const float *weights, hd_conv_end end, float *dest, void *workspace) {
+static heed_err product_run(hd_pool *pool, const hd_conv *v, bool backward, const void *source,
+                            const float *weights, hd_conv_end end, void *dest, void *workspace) {
     hd_gemm g = product(v, backward);
+    g.residual_type = end.residual_type;
     g.a = source, g.b = weights, g.c = dest;
     g.bias = end.bias, g.residual = end.residual, g.act = end.relu ? HD_ACT_RELU : HD_ACT_NONE;
     return hd_gemm_run(pool, &g, workspace);
@@ -534,16 +559,16 @@ size_t hd_conv_dx_workspace(const hd_conv *conv, size_t threads) {
     return workspace_for(conv, true, threads);
 }
 
-heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, const float *w,
-                         hd_conv_end end, float *y, void *workspace) {
+heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const void *x, const float *w,
+                         hd_conv_end end, void *y, void *workspace) {
     if (hd_conv_is_product(conv)) return product_run(pool, conv, false, x, w, end, y, workspace);
     if (hd_conv_has_few(conv))
         return hd_conv_few_run(pool, conv, HD_CONV_FORWARD, x, w, end, y, workspace);
     return sweep_run(pool, conv, false, x, w, end, y, workspace);
 }
 
-heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
-                    hd_conv_end end, float *dx, void *workspace) {
+heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const void *dy, const float *w,
+                    hd_conv_end end, void *dx, void *workspace) {
     if (hd_conv_is_product(conv)) return product_run(pool, conv, true, dy, w, end, dx, workspace);
     if (hd_conv_has_few(conv) && !end.bias && !end.relu)
         return hd_conv_few_run(pool, conv, HD_CONV_DX, dy, w, end, dx, workspace);

@@ -20,18 +20,24 @@ typedef struct hd_conv {
     size_t n, h, w, c; // x
     size_t o, kh, kw;  // filters
     size_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-    size_t groups;          // divides c and o
-    size_t out_h, out_w;    // y (n, out_h, out_w, o): hd_conv_out
-    hd_precision precision; // F32; BF16: operands are rounded to bf16, sums are f32
+    size_t groups;           // divides c and o
+    size_t out_h, out_w;     // y (n, out_h, out_w, o): hd_conv_out
+    hd_precision precision;  // F32; BF16: operands are rounded to bf16, sums are f32
+    hd_dtype x_type, y_type; // as x and y, dx and dy are kept: HD_F32, or where hd_conv_takes_bf16
+                             // says so HD_BF16
 } hd_conv;
+
+// Whether the path multiplies bf16 by tiles, and this shape so in all three runs.
+bool hd_conv_takes_bf16(const hd_conv *conv);
 
 // Places of a window of k with this step in `in` values and 2·pad zeros; 0 when it doesn't fit.
 size_t hd_conv_out(size_t in, size_t k, size_t stride, size_t pad, size_t dilation);
 
 // What is done while the result is in registers: out = relu(sum + bias + residual).
 typedef struct hd_conv_end {
-    const float *bias;     // one per channel of the result, or NULL
-    const float *residual; // as the result, or NULL; may be the result (not of depthwise ones)
+    const float *bias;    // one per channel of the result, or NULL
+    const void *residual; // as the result, or NULL; may be the result (not of depthwise ones)
+    hd_dtype residual_type;
     bool relu;
 } hd_conv_end;
 
@@ -40,13 +46,13 @@ size_t hd_conv_forward_workspace(const hd_conv *conv, size_t threads);
 size_t hd_conv_dx_workspace(const hd_conv *conv, size_t threads);
 size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads);
 
-heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const float *x, const float *w,
-                         hd_conv_end end, float *y, void *workspace) HEED_CHECK;
+heed_err hd_conv_forward(hd_pool *pool, const hd_conv *conv, const void *x, const float *w,
+                         hd_conv_end end, void *y, void *workspace) HEED_CHECK;
 // dx = Σ dy·w; `end` is for the transposed convolution's forward.
-heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const float *dy, const float *w,
-                    hd_conv_end end, float *dx, void *workspace) HEED_CHECK;
+heed_err hd_conv_dx(hd_pool *pool, const hd_conv *conv, const void *dy, const float *w,
+                    hd_conv_end end, void *dx, void *workspace) HEED_CHECK;
 // dw, as w lies; add: to what stands there.
-heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
+heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const void *x, const void *dy, float *dw,
                     bool add, void *workspace) HEED_CHECK;
 
 // Multiply-adds of one forward run, twice: what each of the three costs.

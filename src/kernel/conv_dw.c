@@ -36,7 +36,8 @@ typedef struct wgrad {
     size_t lanes, shares;
     size_t run, tap_count;
     bool merged;
-    const float *x, *dy;
+    const void *x, *dy;
+    hd_dtype x_type, dy_type;
     bool add;            // to dw
     float *dw, *partial; // partial: (lanes, values) or NULL
     size_t *taps;        // of the depthwise kernel
@@ -86,6 +87,8 @@ static void half_init(wgrad *g) {
 static void wgrad_init(wgrad *g, const hd_conv *v) {
     *g = (wgrad){.conv = v,
                  .narrow = v->precision == HD_PRECISE_BF16,
+                 .x_type = v->x_type,
+                 .dy_type = v->y_type,
                  .in = v->c / v->groups,
                  .out = v->o / v->groups,
                  .kernels = hd_kernels_get()->conv};
@@ -232,18 +235,19 @@ static void pair_plane(const plane *p, uint16_t *to) {
 }
 
 // dy of a unit, filters o0 to o1, turned; zeros between.
-static void turn_dy(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, const float *dy,
+static void turn_dy(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, const void *dy,
                     uint16_t *to) {
     const hd_conv *v = g->conv;
     memset(to + o0 * g->dy_row, 0, (o1 - o0) * g->dy_row * sizeof *to);
     for (size_t e = 0; e < unit->images; e++) {
         for (size_t r = 0; r < unit->rows; r++) {
-            const float *from = dy + (e * v->out_h + r) * v->out_w * v->o;
+            const size_t from = (e * v->out_h + r) * v->out_w * v->o;
             uint16_t *line = to + (e * g->plane_h + r) * g->plane_w;
             for (size_t q = 0; q < v->out_w; q += 32) {
                 const size_t n = v->out_w - q < 32 ? v->out_w - q : 32;
                 for (size_t o = o0; o < o1 && o < v->o; o += 16)
-                    g->half->turn(v->o - o < 16 ? v->o - o : 16, n, from + q * v->o + o, v->o,
+                    g->half->turn(g->dy_type == HD_BF16, v->o - o < 16 ? v->o - o : 16, n,
+                                  hd_conv_at(dy, g->dy_type, from + q * v->o + o), v->o,
                                   line + o * g->dy_row + q, g->dy_row);
             }
         }
@@ -270,11 +274,12 @@ static void half_unit(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_
                       float *out) {
     const hd_conv *v = g->conv;
     plane p = {.g = g, .images = unit->images};
-    const uint16_t *frame =
-        hd_conv_frame(&g->units, unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &p.image_step);
+    const uint16_t *frame = hd_conv_frame(&g->units, unit, &g->h, &g->w, v->c, g->x, g->x_type,
+                                          g->keep, slot, &p.image_step);
     uint16_t *dy = (uint16_t *)(void *)(slot + g->frame_bytes), *pairs = dy + g->o32 * g->dy_row;
     const size_t rows = (unit->rows - 1) * v->stride_h + g->h.reach;
-    turn_dy(g, unit, o0, o1, g->dy + (unit->image * v->out_h + unit->row) * v->out_w * v->o, dy);
+    const size_t first = (unit->image * v->out_h + unit->row) * v->out_w * v->o;
+    turn_dy(g, unit, o0, o1, hd_conv_at(g->dy, g->dy_type, first), dy);
     for (size_t h = 0; h < g->phases_h; h++) {
         for (size_t w = 0; w < g->phases_w; w++) {
             p.frame = frame + (h * g->units.frame_w + w) * v->c;
@@ -343,12 +348,12 @@ static heed_err wgrad_chunk(void *ctx, size_t chunk) {
     for (size_t i = from; i < to; i++) {
         const hd_conv_unit unit = hd_conv_unit_at(&g->units, v->n, v->out_h, i);
         hd_conv_block b = {.images = unit.images, .rows = unit.rows, .cols = v->out_w};
-        const float *x =
-            hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->keep, slot, &b.x_image);
+        const float *x = hd_conv_frame(&g->units, &unit, &g->h, &g->w, v->c, g->x, g->x_type,
+                                       g->keep, slot, &b.x_image);
         b.dy_step = v->o, b.dy_row = v->out_w * v->o, b.dy_image = v->out_h * b.dy_row;
         b.x_step = v->c * v->stride_w, b.x_row = v->c * v->stride_h * g->units.frame_w;
         b.accumulate = i > from || (g->add && !partial_floats(g));
-        const float *dy = g->dy + unit.image * b.dy_image + unit.row * b.dy_row;
+        const float *dy = (const float *)g->dy + unit.image * b.dy_image + unit.row * b.dy_row;
         if (g->narrow) {
             float *copy = slot + hd_round_up(g->units.images * g->units.frame, 16);
             for (size_t e = 0; e < unit.images; e++) {
@@ -392,6 +397,8 @@ static hd_gemm product(const hd_conv *v) {
                      .b_row = v->c,
                      .b_col = 1,
                      .c_row = v->c,
+                     .a_type = v->y_type,
+                     .b_type = v->x_type,
                      .precision = v->precision};
 }
 
@@ -425,7 +432,7 @@ size_t hd_conv_dw_workspace(const hd_conv *conv, size_t threads) {
     return wgrad_lay(&g, NULL, threads);
 }
 
-heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const float *x, const float *dy, float *dw,
+heed_err hd_conv_dw(hd_pool *pool, const hd_conv *conv, const void *x, const void *dy, float *dw,
                     bool add, void *workspace) {
     HD_TRY(hd_isa_ready());
     if (as_product(conv)) {

@@ -65,10 +65,13 @@ typedef struct hd_conv_windows {
     const size_t *tap;
     size_t taps, run;
     size_t columns;    // at most 32
-    const float *bias; // as in hd_conv_strip
-    const float *extra, *out_base;
+    const float *bias; // (columns) or NULL
+    void *out;         // f32, or bf16
+    const void *extra; // lies as out does, f32 or bf16; NULL: nothing
+    bool out16, extra16;
     bool relu;
 } hd_conv_windows;
+enum { HD_CONV_NOWHERE = -1 };
 
 typedef struct hd_conv_half {
     void (*begin)(void); // on each thread, around its work
@@ -77,10 +80,10 @@ typedef struct hd_conv_half {
     // steps of 32 (1,024 values).
     void (*pack)(size_t k, size_t n, const float *from, size_t row, bool across, uint16_t *to);
     void (*narrow)(size_t n, const float *from, uint16_t *to);
-    // out: where each of the m ≤ 32 results goes, NULL: nowhere.
-    void (*windows)(const hd_conv_windows *s, size_t m, float *const *out);
-    // to[c·to_row + q] = x[q·step + c], c < channels ≤ 16, q < n ≤ 32.
-    void (*turn)(size_t channels, size_t n, const float *x, size_t step, uint16_t *to,
+    // to: where each of the m ≤ 32 results goes in out, or HD_CONV_NOWHERE.
+    void (*windows)(const hd_conv_windows *s, size_t m, const ptrdiff_t *to);
+    // to[c·to_row + q] = x[q·step + c], c < channels ≤ 16, q < n ≤ 32. x16: x is bf16.
+    void (*turn)(bool x16, size_t channels, size_t n, const void *x, size_t step, uint16_t *to,
                  size_t to_row);
     // Two places side by side: to[2·c + i] = i == 0 ? even[c] : odd[c]; NULL: zeros. 32 channels
     // at most; what lies behind the last, up to 16 or 32, becomes 0.

@@ -116,11 +116,14 @@ hd_conv_unit hd_conv_unit_at(const hd_conv_units *u, size_t n, size_t outs_h, si
 
 typedef struct keeper { // how values are kept
     hd_conv_keep keep;
+    hd_dtype type;  // of the source
     size_t element; // bytes
 } keeper;
 
-static void keep_values(const keeper *k, size_t n, const float *from, char *to) {
-    if (k->keep == HD_CONV_HALF)
+static void keep_values(const keeper *k, size_t n, const void *from, char *to) {
+    if (k->type == HD_BF16)
+        memcpy(to, from, n * sizeof(uint16_t));
+    else if (k->keep == HD_CONV_HALF)
         hd_conv_half_get()->narrow(n, from, (uint16_t *)(void *)to);
     else
         hd_kernels_get()->conv->copy(n, from, (float *)(void *)to, k->keep == HD_CONV_ROUNDED);
@@ -128,7 +131,7 @@ static void keep_values(const keeper *k, size_t n, const float *from, char *to) 
 
 // One image's (or band's) frame.
 static void frame_fill(const hd_conv_units *u, size_t rows, ptrdiff_t top, const hd_conv_axis *h,
-                       const hd_conv_axis *w, size_t channels, const float *image, const keeper *k,
+                       const hd_conv_axis *w, size_t channels, const void *image, const keeper *k,
                        char *to) {
     const size_t left = w->first < 0 ? (size_t)-w->first : 0;
     const size_t skip = w->first > 0 ? (size_t)w->first : 0;
@@ -143,7 +146,7 @@ static void frame_fill(const hd_conv_units *u, size_t rows, ptrdiff_t top, const
             continue;
         }
         memset(to, 0, zeros_left * place);
-        const float *from = image + ((size_t)y * w->source + skip) * channels;
+        const void *from = hd_conv_at(image, k->type, ((size_t)y * w->source + skip) * channels);
         keep_values(k, width * channels, from, to + zeros_left * place);
         memset(to + (zeros_left + width) * place, 0, zeros_right * place);
     }
@@ -151,20 +154,21 @@ static void frame_fill(const hd_conv_units *u, size_t rows, ptrdiff_t top, const
 }
 
 const void *hd_conv_frame(const hd_conv_units *u, const hd_conv_unit *unit, const hd_conv_axis *h,
-                          const hd_conv_axis *w, size_t channels, const float *source,
+                          const hd_conv_axis *w, size_t channels, const void *source, hd_dtype type,
                           hd_conv_keep keep, void *slot, size_t *image_step) {
     const size_t image = h->source * w->source * channels;
     const ptrdiff_t top = h->first + (ptrdiff_t)(unit->row * h->step);
     if (u->direct) {
         *image_step = image;
-        return source + unit->image * image +
+        return (const float *)source + unit->image * image +
                ((size_t)top * w->source + (size_t)w->first) * channels;
     }
-    const keeper k = {keep, keep == HD_CONV_HALF ? sizeof(uint16_t) : sizeof(float)};
+    const keeper k = {keep, type, keep == HD_CONV_HALF ? sizeof(uint16_t) : sizeof(float)};
     const size_t rows = (unit->rows - 1) * h->step + h->reach;
     *image_step = u->frame;
     for (size_t i = 0; i < unit->images; i++) {
-        frame_fill(u, rows, top, h, w, channels, source + (unit->image + i) * image, &k,
+        frame_fill(u, rows, top, h, w, channels,
+                   hd_conv_at(source, type, (unit->image + i) * image), &k,
                    (char *)slot + i * u->frame * k.element);
     }
     return slot;
@@ -175,6 +179,13 @@ const hd_conv_half *hd_conv_half_get(void) {
     if (hd_isa_get() == HD_ISA_AMX) return &hd_conv_half_amx;
 #endif
     return NULL;
+}
+
+// (A filter's row of few values would leave tiles nearly empty: those go by f32.)
+bool hd_conv_takes_bf16(const hd_conv *v) {
+    if (v->precision != HD_PRECISE_BF16 || v->groups != 1 || !hd_conv_half_get()) return false;
+    const size_t least = v->c < v->o ? v->c : v->o;
+    return hd_conv_is_product(v) || v->kw * least >= HD_CONV_HALF_LEAST;
 }
 
 size_t hd_slots_bytes(size_t threads, size_t bytes) {

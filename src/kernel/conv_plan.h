@@ -61,17 +61,22 @@ typedef enum hd_conv_keep {
     HD_CONV_ROUNDED, // to bf16, kept as f32
     HD_CONV_HALF     // bf16, with HD_CONV_GAP zeros after each image's frame
 } hd_conv_keep;
-enum { HD_CONV_GAP = 32 };
+enum {
+    HD_CONV_GAP = 32,
+    HD_CONV_HALF_LEAST = 8 // values of a row of a filter: below, tiles are mostly zeros
+};
 
 // target: bytes a unit's frames may take; places: outputs a unit should have at least.
 hd_conv_units hd_conv_cut(size_t n, const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
                           hd_conv_keep keep, size_t target, size_t places);
 hd_conv_unit hd_conv_unit_at(const hd_conv_units *units, size_t n, size_t outs_h, size_t index);
 
-// The frames of a unit: copied into `slot`, or the source; image_step values apart.
+// The frames of a unit: copied into `slot`, or the source; image_step values apart. A source in
+// bf16 is kept as HD_CONV_HALF alone.
 const void *hd_conv_frame(const hd_conv_units *units, const hd_conv_unit *unit,
                           const hd_conv_axis *h, const hd_conv_axis *w, size_t channels,
-                          const float *source, hd_conv_keep keep, void *slot, size_t *image_step);
+                          const void *source, hd_dtype type, hd_conv_keep keep, void *slot,
+                          size_t *image_step);
 
 // Slots of memory, one per thread that works: a chunk takes a free one and gives it back.
 typedef struct hd_slots {
@@ -95,8 +100,16 @@ typedef enum hd_conv_pass { HD_CONV_FORWARD, HD_CONV_DX, HD_CONV_DW } hd_conv_pa
 bool hd_conv_has_few(const hd_conv *v);
 size_t hd_conv_few_workspace(const hd_conv *conv, hd_conv_pass pass, size_t threads);
 // a, b: x and w; dy and w (end: a residual at most); dy and x (end.residual: out, added to).
-heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *conv, hd_conv_pass pass, const float *a,
-                         const float *b, hd_conv_end end, float *out, void *workspace) HEED_CHECK;
+heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *conv, hd_conv_pass pass, const void *a,
+                         const void *b, hd_conv_end end, void *out, void *workspace) HEED_CHECK;
+
+// Value i of an array of that type.
+static inline const void *hd_conv_at(const void *array, hd_dtype type, size_t i) {
+    return (const char *)array + i * (type == HD_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+static inline void *hd_conv_room(void *array, hd_dtype type, size_t i) {
+    return (char *)array + i * (type == HD_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
 
 static inline size_t hd_round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;

@@ -23,9 +23,12 @@ enum {
 
 typedef struct few {
     const hd_conv *conv;
-    const hd_conv_half *half;  // windows are bf16
-    const float *x, *residual; // residual: of dx
-    float *dx, *rows;          // the windows' gradients
+    const hd_conv_half *half; // windows are bf16
+    const void *x, *residual; // residual: of dx
+    hd_dtype residual_type;
+    void *dx;
+    float *rows; // the windows' gradients
+    float *sums; // of dx kept as bf16: the images in f32
     void *windows;
     size_t each, width;    // places of an image, values of a window
     size_t images, places; // at once
@@ -73,10 +76,10 @@ static void write_tap(const few *f, size_t i, size_t tap) {
     size_t at;
     if (!tap_at(v, i, tap / v->kw, tap % v->kw, &at))
         memset(to, 0, v->c * element);
-    else if (f->half)
-        f->half->narrow(v->c, f->x + at, (uint16_t *)(void *)to);
+    else if (f->half && v->x_type == HD_F32)
+        f->half->narrow(v->c, (const float *)f->x + at, (uint16_t *)(void *)to);
     else
-        memcpy(to, f->x + at, v->c * element);
+        memcpy(to, hd_conv_at(f->x, v->x_type, at), v->c * element);
 }
 
 static heed_err windows_chunk(void *ctx, size_t chunk) {
@@ -87,23 +90,35 @@ static heed_err windows_chunk(void *ctx, size_t chunk) {
     return HEED_OK;
 }
 
+// What the windows' rows are added to: an image of the residual, or zeros.
+static void add_start(const few *f, size_t at, size_t image, float *dx) {
+    if (!f->residual) {
+        memset(dx, 0, image * sizeof *dx);
+    } else if (f->residual_type == HD_BF16) {
+        const uint16_t *from = (const uint16_t *)f->residual + at;
+        for (size_t i = 0; i < image; i++) dx[i] = hd_f32_of_bf16(from[i]);
+    } else if ((const float *)f->residual + at != dx) {
+        memcpy(dx, (const float *)f->residual + at, image * sizeof *dx);
+    }
+}
+
 // chunk: an image; its windows' rows in order.
 static heed_err add_chunk(void *ctx, size_t chunk) {
     const few *f = ctx;
     const hd_conv *v = f->conv;
     const size_t image = v->h * v->w * v->c;
-    if (!f->residual)
-        memset(f->dx + chunk * image, 0, image * sizeof *f->dx);
-    else if (f->residual != f->dx)
-        memcpy(f->dx + chunk * image, f->residual + chunk * image, image * sizeof *f->dx);
+    float *dx = (f->sums ? f->sums : (float *)f->dx) + chunk * image;
+    add_start(f, chunk * image, image, dx);
     for (size_t i = chunk * f->each; i < (chunk + 1) * f->each; i++) {
         for (size_t tap = 0; tap < v->kh * v->kw; tap++) {
             const float *from = f->rows + i * f->width + tap * v->c;
             size_t at;
             if (!tap_at(v, i, tap / v->kw, tap % v->kw, &at)) continue;
-            for (size_t c = 0; c < v->c; c++) f->dx[at + c] += from[c];
+            at -= chunk * image;
+            for (size_t c = 0; c < v->c; c++) dx[at + c] += from[c];
         }
     }
+    if (f->sums) f->half->narrow(image, dx, (uint16_t *)f->dx + chunk * image);
     return HEED_OK;
 }
 
@@ -123,8 +138,10 @@ static hd_gemm product_of(const few *f, hd_conv_pass pass) {
         g.a_row = 1, g.a_col = v->o;
         g.b_row = f->width, g.b_col = 1;
     }
+    g.a_type = pass == HD_CONV_FORWARD ? v->x_type : v->y_type;
     if (f->half && pass == HD_CONV_FORWARD) g.a_type = HD_BF16;
     if (f->half && pass == HD_CONV_DW) g.b_type = HD_BF16;
+    if (pass == HD_CONV_FORWARD) g.c_type = v->y_type;
     g.c_row = g.n;
     return g;
 }
@@ -133,9 +150,15 @@ static size_t windows_bytes(const few *f) {
     return hd_round_up(f->places * f->width * sizeof(float), 64);
 }
 
+static size_t sums_bytes(const few *f, hd_conv_pass pass) {
+    const hd_conv *v = f->conv;
+    if (pass != HD_CONV_DX || v->x_type != HD_BF16) return 0;
+    return hd_round_up(f->images * v->h * v->w * v->c * sizeof(float), 64);
+}
+
 static size_t workspace_of(const few *f, hd_conv_pass pass, size_t threads) {
     const hd_gemm g = product_of(f, pass);
-    return windows_bytes(f) + hd_gemm_workspace(&g, threads);
+    return windows_bytes(f) + sums_bytes(f, pass) + hd_gemm_workspace(&g, threads);
 }
 
 size_t hd_conv_few_workspace(const hd_conv *v, hd_conv_pass pass, size_t threads) {
@@ -148,10 +171,13 @@ size_t hd_conv_few_workspace(const hd_conv *v, hd_conv_pass pass, size_t threads
 }
 
 // The images of f. a: x or dy; b: w or x.
-static heed_err run_some(hd_pool *pool, few *f, hd_conv_pass pass, const float *a, const float *b,
-                         hd_conv_end end, float *out, void *workspace, bool more) {
+static heed_err run_some(hd_pool *pool, few *f, hd_conv_pass pass, const void *a, const void *b,
+                         hd_conv_end end, void *out, char *workspace, bool more) {
     hd_gemm g = product_of(f, pass);
-    f->windows = f->rows = workspace;
+    f->windows = f->rows = (float *)(void *)workspace;
+    workspace += windows_bytes(f);
+    f->sums = sums_bytes(f, pass) > 0 ? (float *)(void *)workspace : NULL;
+    workspace += sums_bytes(f, pass);
     f->x = pass == HD_CONV_FORWARD ? a : b;
     f->dx = out;
     if (pass != HD_CONV_DX)
@@ -160,27 +186,30 @@ static heed_err run_some(hd_pool *pool, few *f, hd_conv_pass pass, const float *
     g.b = pass == HD_CONV_DW ? f->windows : b;
     g.c = pass == HD_CONV_DX ? f->rows : out;
     g.accumulate = pass == HD_CONV_DW && (more || end.residual);
-    if (pass == HD_CONV_FORWARD) g.residual = end.residual;
-    if (pass == HD_CONV_DX) f->residual = end.residual;
+    if (pass == HD_CONV_FORWARD) g.residual = end.residual, g.residual_type = end.residual_type;
+    if (pass == HD_CONV_DX) f->residual = end.residual, f->residual_type = end.residual_type;
     g.bias = end.bias;
     g.act = end.relu ? HD_ACT_RELU : HD_ACT_NONE;
-    HD_TRY(hd_gemm_run(pool, &g, (char *)workspace + windows_bytes(f)));
+    HD_TRY(hd_gemm_run(pool, &g, workspace));
     return pass == HD_CONV_DX ? hd_pool_run(pool, f->images, add_chunk, f) : HEED_OK;
 }
 
-heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *v, hd_conv_pass pass, const float *a,
-                         const float *b, hd_conv_end end, float *out, void *workspace) {
+heed_err hd_conv_few_run(hd_pool *pool, const hd_conv *v, hd_conv_pass pass, const void *a,
+                         const void *b, hd_conv_end end, void *out, void *workspace) {
     const size_t x = v->h * v->w * v->c, y = v->out_h * v->out_w * v->o,
                  at_once = images_at_once(v);
     for (size_t i = 0, n; i < v->n; i += n) {
         n = v->n - i < at_once ? v->n - i : at_once;
         few f = few_of(v, n);
-        const float *from = a + i * (pass == HD_CONV_FORWARD ? x : y);
-        const float *other = pass == HD_CONV_DW ? b + i * x : b;
-        float *to = out + i * (pass == HD_CONV_FORWARD ? y : pass == HD_CONV_DX ? x : 0);
+        const bool forward = pass == HD_CONV_FORWARD;
+        const void *from = hd_conv_at(a, forward ? v->x_type : v->y_type, i * (forward ? x : y));
+        const void *other = pass == HD_CONV_DW ? hd_conv_at(b, v->x_type, i * x) : b;
+        void *to = out;
         hd_conv_end last = end;
+        if (pass != HD_CONV_DW)
+            to = hd_conv_room(out, forward ? v->y_type : v->x_type, i * (forward ? y : x));
         if (end.residual && pass != HD_CONV_DW)
-            last.residual = end.residual + i * (pass == HD_CONV_FORWARD ? y : x);
+            last.residual = hd_conv_at(end.residual, end.residual_type, i * (forward ? y : x));
         HD_TRY(run_some(pool, &f, pass, from, other, last, to, workspace, i > 0));
     }
     return HEED_OK;

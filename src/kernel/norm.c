@@ -34,11 +34,34 @@ static pieces cut(size_t n, size_t rows, size_t c) {
     return p;
 }
 
+typedef struct array { // of values of one type; NULL: there is none
+    const char *at;
+    size_t size; // of a value
+} array;
+typedef struct room { // for such
+    char *at;
+    size_t size;
+} room;
+
+static array array_of(const void *at, hd_dtype type) {
+    return (array){at, hd_dtype_size(type)};
+}
+static room room_of(void *at, hd_dtype type) {
+    return (room){at, hd_dtype_size(type)};
+}
+static const void *value_at(array a, size_t i) {
+    return a.at ? a.at + i * a.size : NULL;
+}
+static void *place_at(room a, size_t i) {
+    return a.at ? a.at + i * a.size : NULL;
+}
+
 typedef struct job {
     const hd_norm *norm;
     pieces cut;
-    const float *x, *dy, *residual;
-    float *y, *dx, *through;
+    array x, dy, residual;
+    room y, dx, through;
+    unsigned narrow;
     hd_norm_mask mask;
     float *sums;  // (pieces, 2, c)
     float *p[4];  // (images, c) each: coefficients; forward uses two
@@ -87,7 +110,8 @@ static heed_err sums_chunk(void *ctx, size_t chunk) {
     chunk = j->cut.count - 1 - chunk;
     const piece p = piece_at(j, chunk);
     float *to = j->sums + chunk * 2 * align(j->norm->c);
-    j->kernels->sums(p.rows, j->norm->c, j->x + p.at, to, to + align(j->norm->c));
+    j->kernels->sums(j->narrow, p.rows, j->norm->c, value_at(j->x, p.at), to,
+                     to + align(j->norm->c));
     return HEED_OK;
 }
 
@@ -95,8 +119,8 @@ static heed_err affine_chunk(void *ctx, size_t chunk) {
     const job *j = ctx;
     const piece p = piece_at(j, chunk);
     const size_t c = p.image * align(j->norm->c);
-    j->kernels->affine(p.rows, j->norm->c, j->x + p.at, j->p[0] + c, j->p[1] + c,
-                       j->residual ? j->residual + p.at : NULL, j->relu, j->y + p.at);
+    j->kernels->affine(j->narrow, p.rows, j->norm->c, value_at(j->x, p.at), j->p[0] + c,
+                       j->p[1] + c, value_at(j->residual, p.at), j->relu, place_at(j->y, p.at));
     return HEED_OK;
 }
 
@@ -109,6 +133,12 @@ static double *channel_squares(const job *j) {
     return (double *)(void *)j->means;
 }
 
+static double first_value(const job *j, size_t i) {
+    const void *at = value_at(j->x, i);
+    return (double)(j->narrow & HD_NORM_X16 ? hd_f32_of_bf16(*(const uint16_t *)at)
+                                            : *(const float *)at);
+}
+
 // chunk: (image, TOGETHER channels): their means and sums of squares around them.
 static heed_err moments_chunk(void *ctx, size_t chunk) {
     const job *j = ctx;
@@ -118,11 +148,11 @@ static heed_err moments_chunk(void *ctx, size_t chunk) {
     double m[TOGETHER] = {0}, s[TOGETHER] = {0}, count = 0;
     for (size_t i = image * j->cut.per_image; i < (image + 1) * j->cut.per_image; i++) {
         const piece p = piece_at(j, i);
-        const float *sums = j->sums + i * 2 * c + c0, *first = j->x + p.at + c0;
+        const float *sums = j->sums + i * 2 * c + c0;
         const double n = (double)p.rows, all = count + n, part = n / all, both = count * part;
         for (size_t k = 0; k < width; k++) {
             const double mean = (double)sums[k] / n;
-            const double delta = (double)first[k] + mean - m[k];
+            const double delta = first_value(j, p.at + c0 + k) + mean - m[k];
             const double square = (double)sums[c + k] - (double)sums[k] * mean;
             m[k] += delta * part;
             s[k] += (square < 0 ? 0 : square) + delta * delta * both; // (NaN passes)
@@ -148,6 +178,10 @@ static void moments(const job *j, size_t image, size_t c0, size_t c1, double *me
     }
 }
 
+static unsigned bit_of(hd_dtype type, unsigned bit) {
+    return type == HD_BF16 ? bit : 0;
+}
+
 // y = a·x + b for channels of one group.
 static void coefficients(const job *j, size_t image, size_t c0, size_t c1, const float *gamma,
                          const float *beta, float mean, float scale) {
@@ -157,12 +191,20 @@ static void coefficients(const job *j, size_t image, size_t c0, size_t c1, const
     }
 }
 
-heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
-                         const float *beta, const float *residual, float *y, float *mean,
+static void forward_arrays(job *j, const void *x, const void *residual, void *y) {
+    const hd_norm *n = j->norm;
+    j->x = array_of(x, n->x_type), j->y = room_of(y, n->y_type);
+    j->residual = array_of(residual, n->residual_type);
+    j->narrow = bit_of(n->x_type, HD_NORM_X16) | bit_of(n->y_type, HD_NORM_Y16) |
+                bit_of(residual ? n->residual_type : n->x_type, HD_NORM_ADDED16);
+}
+
+heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const void *x, const float *gamma,
+                         const float *beta, const void *residual, void *y, float *mean,
                          float *scale, void *workspace) {
     HD_TRY(hd_isa_ready());
     job j = job_make(norm, workspace);
-    j.x = x, j.residual = residual, j.y = y;
+    forward_arrays(&j, x, residual, y);
     HD_TRY(hd_pool_run(pool, j.cut.count, sums_chunk, &j));
     HD_TRY(hd_pool_run(pool, norm->n * (align(norm->c) / TOGETHER), moments_chunk, &j));
     const size_t width = norm->c / norm->groups;
@@ -178,13 +220,13 @@ heed_err hd_norm_forward(hd_pool *pool, const hd_norm *norm, const float *x, con
     return hd_pool_run(pool, j.cut.count, affine_chunk, &j);
 }
 
-heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const float *x, const float *gamma,
+heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const void *x, const float *gamma,
                        const float *beta, const float *mean, const float *scale,
-                       const float *residual, float *y, void *workspace) {
+                       const void *residual, void *y, void *workspace) {
     HD_TRY(hd_isa_ready());
     job j = job_make(norm, workspace);
     const size_t width = norm->c / norm->groups;
-    j.x = x, j.residual = residual, j.y = y;
+    forward_arrays(&j, x, residual, y);
     for (size_t i = 0; i < norm->n * norm->groups; i++) {
         const size_t c0 = i % norm->groups * width;
         coefficients(&j, i / norm->groups, c0, c0 + width, gamma, beta, mean[i], scale[i]);
@@ -196,7 +238,8 @@ heed_err hd_norm_apply(hd_pool *pool, const hd_norm *norm, const float *x, const
 
 static hd_norm_mask mask_at(const job *j, const piece *p) {
     hd_norm_mask m = j->mask;
-    if (m.y) m.y += p->at;
+    const size_t size = j->narrow & HD_NORM_MASK16 ? sizeof(uint16_t) : sizeof(float);
+    if (m.y) m.y = (const char *)m.y + p->at * size;
     if (m.a) m.a += p->image * align(j->norm->c), m.b += p->image * align(j->norm->c);
     return m;
 }
@@ -207,8 +250,9 @@ static heed_err back_sums_chunk(void *ctx, size_t chunk) {
     const piece p = piece_at(j, chunk);
     const size_t c = align(j->norm->c);
     float *to = j->sums + chunk * 2 * c;
-    j->kernels->back_sums(p.rows, j->norm->c, j->x + p.at, j->dy + p.at, mask_at(j, &p),
-                          j->means + p.image * c, to, to + c);
+    j->kernels->back_sums(j->narrow, p.rows, j->norm->c, value_at(j->x, p.at),
+                          value_at(j->dy, p.at), mask_at(j, &p), j->means + p.image * c, to,
+                          to + c);
     return HEED_OK;
 }
 
@@ -217,8 +261,9 @@ static heed_err back_chunk(void *ctx, size_t chunk) {
     const piece p = piece_at(j, chunk);
     const size_t c = p.image * align(j->norm->c);
     const float *const coefficient[] = {j->p[0] + c, j->p[1] + c, j->p[2] + c, j->p[3] + c};
-    j->kernels->back(p.rows, j->norm->c, j->x + p.at, j->dy + p.at, mask_at(j, &p), coefficient,
-                     j->dx + p.at, j->through ? j->through + p.at : NULL);
+    j->kernels->back(j->narrow, p.rows, j->norm->c, value_at(j->x, p.at), value_at(j->dy, p.at),
+                     mask_at(j, &p), coefficient, place_at(j->dx, p.at),
+                     place_at(j->through, p.at));
     return HEED_OK;
 }
 
@@ -274,12 +319,26 @@ static void back_weights(const job *j, const float *scale, float *dgamma, float 
     }
 }
 
-heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const float *x,
-                          const float *gamma, const float *beta, const float *y, const float *mean,
-                          const float *scale, const float *dy, hd_norm_grads out, void *workspace) {
+// (What isn't there is of x's type, so that all are of one where those that are there are.)
+static void back_arrays(job *j, const void *x, const void *y, const void *dy,
+                        const hd_norm_grads *out) {
+    const hd_norm *n = j->norm;
+    j->x = array_of(x, n->x_type), j->dy = array_of(dy, n->dy_type);
+    j->dx = room_of(out->dx, n->dx_type);
+    j->through = room_of(out->dresidual, n->residual_type);
+    j->narrow = bit_of(n->x_type, HD_NORM_X16) | bit_of(n->dy_type, HD_NORM_Y16) |
+                bit_of(n->dx_type, HD_NORM_DX16) |
+                bit_of(out->dresidual ? n->residual_type : n->x_type, HD_NORM_ADDED16) |
+                bit_of(n->relu && y ? n->y_type : n->x_type, HD_NORM_MASK16);
+}
+
+heed_err hd_norm_backward(hd_pool *pool, const hd_norm *norm, bool known, const void *x,
+                          const float *gamma, const float *beta, const void *y, const float *mean,
+                          const float *scale, const void *dy, hd_norm_grads out, void *workspace) {
     HD_TRY(hd_isa_ready());
     job j = job_make(norm, workspace);
-    j.x = x, j.dy = dy, j.known = known, j.dx = out.dx, j.through = out.dresidual;
+    back_arrays(&j, x, y, dy, &out);
+    j.known = known;
     const size_t width = norm->c / norm->groups, c = align(norm->c);
     float *mask[2] = {j.means + norm->n * c, j.means + 2 * norm->n * c};
     if (norm->relu && y)

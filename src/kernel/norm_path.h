@@ -10,24 +10,33 @@
 // Which values of dy pass the ReLU after the norm: those whose y > 0; or, y NULL, those where
 // a·x + b > 0 (the same y, computed again: cheaper than read). a and y NULL: all.
 typedef struct hd_norm_mask {
-    const float *y, *a, *b;
+    const void *y;
+    const float *a, *b;
 } hd_norm_mask;
 
-// Which of a row's arrays are bf16.
-enum { HD_NORM_X16 = 1, HD_NORM_Y16 = 2, HD_NORM_DX16 = 4 }; // (Y16: of y, or of dy)
+// Which arrays are bf16. Y16: y, of a backward dy; ADDED16: the residual, of a backward what passes
+// to it; MASK16: the mask's y.
+enum {
+    HD_NORM_X16 = 1,
+    HD_NORM_Y16 = 2,
+    HD_NORM_DX16 = 4,
+    HD_NORM_ADDED16 = 8,
+    HD_NORM_MASK16 = 16
+};
 
 typedef struct hd_norm_kernels {
     // Of each of c columns: s1 = Σ (x − x[0]), s2 = Σ (x − x[0])².
-    void (*sums)(size_t rows, size_t c, const float *x, float *s1, float *s2);
+    void (*sums)(unsigned narrow, size_t rows, size_t c, const void *x, float *s1, float *s2);
     // y = a·x + b + residual, at least 0 when relu. residual may be NULL.
-    void (*affine)(size_t rows, size_t c, const float *x, const float *a, const float *b,
-                   const float *residual, bool relu, float *y);
+    void (*affine)(unsigned narrow, size_t rows, size_t c, const void *x, const float *a,
+                   const float *b, const void *residual, bool relu, void *y);
     // Of each column, with dz the dy that pass: s1 = Σ dz, s2 = Σ dz·(x − mean).
-    void (*back_sums)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
-                      const float *mean, float *s1, float *s2);
+    void (*back_sums)(unsigned narrow, size_t rows, size_t c, const void *x, const void *dy,
+                      hd_norm_mask mask, const float *mean, float *s1, float *s2);
     // dx = a·dz − q·(x − mean) + k; through (or NULL) = dz.
-    void (*back)(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
-                 const float *const p[4], float *dx, float *through); // p: a, q, mean, k
+    void (*back)(unsigned narrow, size_t rows, size_t c, const void *x, const void *dy,
+                 hd_norm_mask mask, const float *const p[4], void *dx,
+                 void *through); // p: a, q, mean, k
     // One row of d: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL. rms: mean is 0.
     void (*row)(unsigned narrow, size_t d, const void *x, const float *gamma, const float *beta,
                 float eps, bool rms, void *y, float *mean, float *scale);

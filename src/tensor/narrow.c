@@ -12,10 +12,15 @@
 // would serve is small).
 #include "tensor/own.h"
 
+static bool can(const hd_node *node) {
+    return !node->op->narrow || node->op->narrow(node);
+}
 static uint32_t reads(const hd_node *node) {
+    if (!can(node)) return 0;
     return node->plan->fused ? node->plan->reads_bf16 : node->op->reads_bf16;
 }
 static uint32_t writes(const hd_node *node) {
+    if (!can(node)) return 0;
     return node->plan->fused ? node->plan->writes_bf16 : node->op->writes_bf16;
 }
 

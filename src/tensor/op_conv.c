@@ -38,7 +38,9 @@ static hd_conv conv_of(const conv_attrs *a, const hd_tensor *x, const hd_tensor 
                      .groups = a->groups,
                      .out_h = y->shape[1],
                      .out_w = y->shape[2],
-                     .precision = x->graph->opts.precision};
+                     .precision = x->graph->opts.precision,
+                     .x_type = x->dtype,
+                     .y_type = y->dtype};
 }
 
 static heed_err images_check(const hd_node *node, int filters) {
@@ -98,6 +100,11 @@ static hd_conv conv2d_conv(const hd_node *node) {
     return conv_of(node->attrs, node->in[X], node->in[W], node->out[0]);
 }
 
+static bool conv2d_narrow(const hd_node *node) {
+    const hd_conv c = conv2d_conv(node);
+    return hd_conv_takes_bf16(&c);
+}
+
 static size_t conv2d_workspace(const hd_node *node, size_t threads) {
     const hd_conv c = conv2d_conv(node);
     return hd_conv_forward_workspace(&c, threads);
@@ -106,9 +113,9 @@ static size_t conv2d_workspace(const hd_node *node, size_t threads) {
 static heed_err conv2d_forward(const hd_node *node, const hd_run *run) {
     const conv_attrs *a = node->attrs;
     const hd_conv c = conv2d_conv(node);
-    return hd_conv_forward(run->pool, &c, hd_in_f32(node, X), hd_in_f32(node, W),
+    return hd_conv_forward(run->pool, &c, node->in[X]->data, hd_in_f32(node, W),
                            (hd_conv_end){.bias = hd_in_f32(node, B), .relu = a->relu},
-                           hd_out_f32(node, 0), run->workspace);
+                           node->out[0]->data, run->workspace);
 }
 
 // Calls `each` with the places of the values that meet. Padding counts as zeros: 0·NaN is NaN.
@@ -253,6 +260,9 @@ const hd_operator hd_operator_conv2d = {
     .backward = conv2d_backward,
     .workspace = conv2d_workspace,
     .flops = conv2d_flops,
+    .reads_bf16 = 1U << X,
+    .writes_bf16 = 1,
+    .narrow = conv2d_narrow,
     .samples = conv2d_samples,
 };
 
@@ -289,6 +299,11 @@ static hd_conv transpose_conv(const hd_node *node) {
     return conv_of(node->attrs, node->out[0], node->in[W], node->in[X]);
 }
 
+static bool transpose_narrow(const hd_node *node) {
+    const hd_conv c = transpose_conv(node);
+    return hd_conv_takes_bf16(&c);
+}
+
 static size_t transpose_workspace(const hd_node *node, size_t threads) {
     const hd_conv c = transpose_conv(node);
     return hd_conv_dx_workspace(&c, threads);
@@ -297,11 +312,13 @@ static size_t transpose_workspace(const hd_node *node, size_t threads) {
 static heed_err transpose_forward(const hd_node *node, const hd_run *run) {
     const conv_attrs *a = node->attrs;
     const hd_conv c = transpose_conv(node);
-    return hd_conv_dx(run->pool, &c, hd_in_f32(node, X), hd_in_f32(node, W),
+    const hd_tensor *residual = node->in[RESIDUAL];
+    return hd_conv_dx(run->pool, &c, node->in[X]->data, hd_in_f32(node, W),
                       (hd_conv_end){.bias = hd_in_f32(node, B),
-                                    .residual = hd_in_f32(node, RESIDUAL),
+                                    .residual = residual ? residual->data : NULL,
+                                    .residual_type = residual ? residual->dtype : HD_F32,
                                     .relu = a->relu},
-                      hd_out_f32(node, 0), run->workspace);
+                      node->out[0]->data, run->workspace);
 }
 
 static void transpose_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -369,6 +386,9 @@ const hd_operator hd_operator_conv_transpose2d = {
     .workspace = transpose_workspace,
     .flops = transpose_flops,
     .in_place = 1U << RESIDUAL,
+    .reads_bf16 = 1U << X | 1U << RESIDUAL,
+    .writes_bf16 = 1,
+    .narrow = transpose_narrow,
     .takes_sum = transpose_takes_sum,
     .samples = transpose_samples,
 };
@@ -387,6 +407,11 @@ static hd_conv dw_conv(const hd_node *node) {
     return conv_of(node->attrs, node->in[X], node->out[0], node->in[DY]);
 }
 
+static bool dw_narrow(const hd_node *node) {
+    const hd_conv c = dw_conv(node);
+    return hd_conv_takes_bf16(&c);
+}
+
 static size_t dw_workspace(const hd_node *node, size_t threads) {
     const hd_conv c = dw_conv(node);
     return hd_conv_dw_workspace(&c, threads);
@@ -394,7 +419,7 @@ static size_t dw_workspace(const hd_node *node, size_t threads) {
 
 static heed_err dw_forward(const hd_node *node, const hd_run *run) {
     const hd_conv c = dw_conv(node);
-    return hd_conv_dw(run->pool, &c, hd_in_f32(node, X), hd_in_f32(node, DY), hd_out_f32(node, 0),
+    return hd_conv_dw(run->pool, &c, node->in[X]->data, node->in[DY]->data, hd_out_f32(node, 0),
                       run->accumulate & 1, run->workspace);
 }
 
@@ -426,6 +451,8 @@ const hd_operator hd_operator_conv2d_dw = {
     .workspace = dw_workspace,
     .flops = dw_flops,
     .accumulates = 1,
+    .reads_bf16 = 1U << X | 1U << DY,
+    .narrow = dw_narrow,
     .samples = dw_samples,
 };
 

@@ -88,9 +88,18 @@ static void running_move(const hd_node *node, const hd_norm *n) {
     }
 }
 
+// Values in and out, as they are kept.
+static void *kept(const hd_tensor *t, hd_dtype *type) {
+    *type = t ? t->dtype : HD_F32;
+    return t ? t->data : NULL;
+}
+
 static heed_err norm_forward(const hd_node *node, const hd_run *run) {
     const norm_attrs *a = node->attrs;
-    const hd_norm n = norm_of(a, node->in[X]);
+    hd_norm n = norm_of(a, node->in[X]);
+    const void *x = kept(node->in[X], &n.x_type);
+    const void *residual = kept(node->in[RESIDUAL], &n.residual_type);
+    void *y = kept(node->out[Y], &n.y_type);
     float *mean = hd_out_f32(node, MEAN), *scale = hd_out_f32(node, SCALE);
     if (a->known) {
         const float *m = hd_in_f32(node, RUNNING_MEAN), *v = hd_in_f32(node, RUNNING_VAR);
@@ -98,13 +107,11 @@ static heed_err norm_forward(const hd_node *node, const hd_run *run) {
             mean[i] = m[i];
             scale[i] = (float)(1 / sqrt((double)v[i] + (double)n.eps));
         }
-        return hd_norm_apply(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
-                             hd_in_f32(node, BETA), mean, scale, hd_in_f32(node, RESIDUAL),
-                             hd_out_f32(node, Y), run->workspace);
+        return hd_norm_apply(run->pool, &n, x, hd_in_f32(node, GAMMA), hd_in_f32(node, BETA), mean,
+                             scale, residual, y, run->workspace);
     }
-    HD_TRY(hd_norm_forward(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
-                           hd_in_f32(node, BETA), hd_in_f32(node, RESIDUAL), hd_out_f32(node, Y),
-                           mean, scale, run->workspace));
+    HD_TRY(hd_norm_forward(run->pool, &n, x, hd_in_f32(node, GAMMA), hd_in_f32(node, BETA),
+                           residual, y, mean, scale, run->workspace));
     if (!node->again) running_move(node, &n);
     return HEED_OK;
 }
@@ -222,6 +229,8 @@ static hd_node *norm_remake(hd_node *node);
         .no_grad = 1U << MEAN | 1U << SCALE,                                                    \
         .effect = moves,                                                                        \
         .in_place = 1U << X | 1U << RESIDUAL,                                                   \
+        .reads_bf16 = 1U << X | 1U << RESIDUAL,                                                 \
+        .writes_bf16 = 1U << Y,                                                                 \
         .remake = norm_remake,                                                                  \
         .samples = id##_samples,                                                                \
     }
@@ -235,10 +244,13 @@ static heed_err again_shape(hd_node *node) {
 }
 
 static heed_err again_forward(const hd_node *node, const hd_run *run) {
-    const hd_norm n = norm_of(node->attrs, node->in[X]);
-    return hd_norm_apply(run->pool, &n, hd_in_f32(node, X), hd_in_f32(node, GAMMA),
-                         hd_in_f32(node, BETA), hd_in_f32(node, AMEAN), hd_in_f32(node, ASCALE),
-                         hd_in_f32(node, RESIDUAL), hd_out_f32(node, Y), run->workspace);
+    hd_norm n = norm_of(node->attrs, node->in[X]);
+    const void *x = kept(node->in[X], &n.x_type);
+    const void *residual = kept(node->in[RESIDUAL], &n.residual_type);
+    void *y = kept(node->out[Y], &n.y_type);
+    return hd_norm_apply(run->pool, &n, x, hd_in_f32(node, GAMMA), hd_in_f32(node, BETA),
+                         hd_in_f32(node, AMEAN), hd_in_f32(node, ASCALE), residual, y,
+                         run->workspace);
 }
 
 static void again_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -273,6 +285,8 @@ const hd_operator hd_operator_norm_again = {
     .reference = again_reference,
     .workspace = norm_workspace, // (flops: counted once, where y is made first)
     .in_place = 1U << X | 1U << RESIDUAL,
+    .reads_bf16 = 1U << X | 1U << RESIDUAL,
+    .writes_bf16 = 1U << Y,
     .samples = again_samples,
 };
 
@@ -317,12 +331,15 @@ static heed_err norm_back_shape(hd_node *node) {
 
 static heed_err norm_back_forward(const hd_node *node, const hd_run *run) {
     const norm_attrs *a = node->attrs;
-    const hd_norm n = norm_of(a, node->in[BX]);
-    const hd_norm_grads out = {hd_out_f32(node, 0), hd_out_f32(node, 1), hd_out_f32(node, 2),
-                               node->n_out > 3 ? hd_out_f32(node, 3) : NULL};
-    return hd_norm_backward(run->pool, &n, a->known, hd_in_f32(node, BX), hd_in_f32(node, BGAMMA),
-                            hd_in_f32(node, BBETA), hd_in_f32(node, BY), hd_in_f32(node, BMEAN),
-                            hd_in_f32(node, BSCALE), hd_in_f32(node, BDY), out, run->workspace);
+    hd_norm n = norm_of(a, node->in[BX]);
+    const void *x = kept(node->in[BX], &n.x_type), *y = kept(node->in[BY], &n.y_type);
+    const void *dy = kept(node->in[BDY], &n.dy_type);
+    const hd_norm_grads out = {kept(node->out[0], &n.dx_type), hd_out_f32(node, 1),
+                               hd_out_f32(node, 2),
+                               kept(node->n_out > 3 ? node->out[3] : NULL, &n.residual_type)};
+    return hd_norm_backward(run->pool, &n, a->known, x, hd_in_f32(node, BGAMMA),
+                            hd_in_f32(node, BBETA), y, hd_in_f32(node, BMEAN),
+                            hd_in_f32(node, BSCALE), dy, out, run->workspace);
 }
 
 static void norm_back_reference(const hd_node *node, const double *const *in, double *const *out) {
@@ -376,6 +393,8 @@ const hd_operator hd_operator_norm_back = {
     .optional = 1U << BGAMMA | 1U << BBETA | 1U << BY,
     .in_place = 1U << BX | 1U << BDY | 1U << BY,
     .takes = {[3] = 1U << BDY | 1U << BY},
+    .reads_bf16 = 1U << BX | 1U << BDY | 1U << BY,
+    .writes_bf16 = 1U << 0 | 1U << 3,
     .shape = norm_back_shape,
     .forward = norm_back_forward,
     .reference = norm_back_reference,

@@ -45,11 +45,12 @@ struct hd_operator {
     uint32_t no_grad;               // bit i: output i isn't differentiable (indexes, statistics)
     uint32_t reads_bf16;            // bit i: input i, a f32 value, may be kept as bf16 (its dtype)
     uint32_t writes_bf16;           // bit i: so may output i
-    bool alias;                     // output 0 is input 0's memory (from byte node_alias_offset on)
-    bool effect;                    // writes state: stays though nobody reads its outputs
-    bool sparse;                    // keeps weight->sparse and ->rows itself
-    int redoes; // 1 + an input whose maker's work this node does again (0: none): where nobody
-                // reads that in between, a whole run leaves it to this node
+    bool (*narrow)(const hd_node *node); // false: not this node, on the path chosen; NULL: any
+    bool alias;  // output 0 is input 0's memory (from byte node_alias_offset on)
+    bool effect; // writes state: stays though nobody reads its outputs
+    bool sparse; // keeps weight->sparse and ->rows itself
+    int redoes;  // 1 + an input whose maker's work this node does again (0: none): where nobody
+                 // reads that in between, a whole run leaves it to this node
     // Makes a node, not yet appended, that computes output 0 for little from what the node keeps
     // anyway, and sets output 0's twin; NULL: it can't. (cheap: the node itself once more.)
     hd_node *(*remake)(hd_node *node);

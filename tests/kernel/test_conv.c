@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Convolution on every path against the sum written out in double: strides, padding, dilation,
-// groups, odd sizes; the same bits for 1, 2 and 3 threads and for an image in another batch.
+// groups, odd sizes; the same bits for 1, 2 and 3 threads and for an image in another batch. Values
+// kept as bf16: what the same values in f32 give, rounded.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,7 +100,6 @@ static void fixture_init(fixture *f, hd_conv v) {
         f->out[i] = random_floats(sizes[i], 6);
         assert_non_null(f->ref[i]);
     }
-    reference(f);
 }
 
 static void fixture_clear(fixture *f) {
@@ -198,6 +198,7 @@ static void test_sums(void **state) {
         hd_conv v = cases[i / 2];
         v.precision = i % 2 == 0 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
         fixture_init(&f, v);
+        reference(&f);
         v.n = 1;
         fixture_init(&one, v);
         memcpy(one.x, f.x + f.nx - one.nx, one.nx * sizeof(float));
@@ -214,10 +215,110 @@ static void test_sums(void **state) {
     hd_pool_free(pools[0]), hd_pool_free(pools[1]);
 }
 
+// ── Values kept as bf16 ──
+
+static uint16_t *halves(const float *from, size_t n) {
+    uint16_t *to = hd_alloc_aligned(n + 1, sizeof *to);
+    assert_non_null(to);
+    for (size_t i = 0; i < n; i++) to[i] = hd_bf16_of_f32(from[i]);
+    return to;
+}
+
+static void same_rounded(const uint16_t *got, const float *want, size_t n) {
+    for (size_t i = 0; i < n; i++) assert_int_equal(got[i], hd_bf16_of_f32(want[i]));
+}
+
+typedef struct kept {
+    uint16_t *x, *y, *extra[2], *out[2];
+    float *wide[2], *dw[2];
+    void *space;
+} kept;
+
+// Both ways of all three runs, with a bias and a residual; dx also in the residual's place.
+static void kept_run(const fixture *f, kept *k, hd_pool *pool) {
+    hd_conv v = f->v;
+    const size_t sizes[] = {f->ny, f->nx};
+    float *extra[2], *bias = random_floats(v.o > v.c ? v.o : v.c, 21);
+    for (int i = 0; i < 2; i++) {
+        k->extra[i] = halves(f->out[i], sizes[i]);
+        extra[i] = random_floats(sizes[i], 22);
+        for (size_t j = 0; j < sizes[i]; j++) extra[i][j] = hd_f32_of_bf16(k->extra[i][j]);
+    }
+    for (int narrow = 0; narrow < 2; narrow++) {
+        v.x_type = v.y_type = narrow ? HD_BF16 : HD_F32;
+        const void *x = narrow ? (void *)k->x : f->x, *y = narrow ? (void *)k->y : f->y;
+        void *out[2];
+        hd_conv_end end[2];
+        for (int i = 0; i < 2; i++) {
+            out[i] = narrow ? (void *)k->out[i] : k->wide[i];
+            end[i] = (hd_conv_end){.residual = narrow ? (void *)k->extra[i] : extra[i],
+                                   .residual_type = v.x_type};
+        }
+        end[0].bias = bias, end[0].relu = true;
+        assert_int_equal(hd_conv_forward(pool, &v, x, f->w, end[0], out[0], k->space), HEED_OK);
+        assert_int_equal(hd_conv_dx(pool, &v, y, f->w, end[1], out[1], k->space), HEED_OK);
+        assert_int_equal(hd_conv_dw(pool, &v, x, y, k->dw[narrow], false, k->space), HEED_OK);
+        if (!narrow) continue;
+        end[1].residual = k->extra[1];
+        assert_int_equal(hd_conv_dx(pool, &v, y, f->w, end[1], k->extra[1], k->space), HEED_OK);
+        assert_memory_equal(k->extra[1], k->out[1], f->nx * sizeof(uint16_t));
+    }
+    for (int i = 0; i < 2; i++) {
+        same_rounded(k->out[i], k->wide[i], sizes[i]);
+        hd_free(k->extra[i]), hd_free(extra[i]);
+    }
+    assert_memory_equal(k->dw[1], k->dw[0], f->nw * sizeof(float));
+    hd_free(bias);
+}
+
+static size_t most_workspace(hd_conv v) {
+    size_t most = 1;
+    for (int i = 0; i < 6; i++) {
+        v.x_type = v.y_type = i < 3 ? HD_F32 : HD_BF16;
+        const size_t bytes = i % 3 == 0   ? hd_conv_forward_workspace(&v, 3)
+                             : i % 3 == 1 ? hd_conv_dx_workspace(&v, 3)
+                                          : hd_conv_dw_workspace(&v, 3);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+static void test_kept(void **state) {
+    (void)state;
+    hd_pool *pool;
+    size_t taken = 0;
+    assert_int_equal(hd_pool_new(3, &pool), HEED_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        hd_conv v = cases[i];
+        assert_false(hd_conv_takes_bf16(&v)); // products of f32
+        v.precision = HD_PRECISE_BF16;
+        if (!hd_conv_takes_bf16(&v)) continue;
+        taken++;
+        fixture_init(&f, v);
+        kept k = {.x = halves(f.x, f.nx), .y = halves(f.y, f.ny)};
+        for (size_t j = 0; j < f.nx; j++) f.x[j] = hd_f32_of_bf16(k.x[j]);
+        for (size_t j = 0; j < f.ny; j++) f.y[j] = hd_f32_of_bf16(k.y[j]);
+        for (int j = 0; j < 2; j++) {
+            k.out[j] = halves(f.out[j], j ? f.nx : f.ny);
+            k.wide[j] = random_floats(j ? f.nx : f.ny, 23), k.dw[j] = random_floats(f.nw, 24);
+        }
+        k.space = hd_alloc_aligned(most_workspace(f.v), 1);
+        assert_non_null(k.space);
+        kept_run(&f, &k, pool);
+        for (int j = 0; j < 2; j++) hd_free(k.out[j]), hd_free(k.wide[j]), hd_free(k.dw[j]);
+        hd_free(k.x), hd_free(k.y), hd_free(k.space);
+        fixture_clear(&f);
+    }
+    assert_true(taken >= 8 || hd_isa_get() != HD_ISA_AMX);
+    hd_pool_free(pool);
+}
+
 static void end_on_path(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fixture f;
         fixture_init(&f, cases[i]);
+        reference(&f);
         if (cases[i].groups == cases[i].c && cases[i].groups > 1) memset(f.extra, 0, f.ny * 4);
         void *space = hd_alloc_aligned(hd_conv_forward_workspace(&f.v, 1) + 1, 1);
         assert_non_null(space);
@@ -263,6 +364,6 @@ static void test_none(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_end),
-                                       cmocka_unit_test(test_none)};
+                                       cmocka_unit_test(test_kept), cmocka_unit_test(test_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

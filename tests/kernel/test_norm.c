@@ -150,7 +150,61 @@ static void test_pieces(void **state) {
     ok(hd_isa_choose(NULL));
 }
 
+// Every choice of arrays kept as bf16, against the same values in f32.
+static void check_types(const hd_norm *norm, unsigned narrow) {
+    enum { ARRAYS = 6, X = 0, RESIDUAL, DY, Y, DX, THROUGH };
+    hd_norm n = *norm;
+    hd_dtype *types[] = {&n.x_type, &n.residual_type, &n.dy_type, &n.y_type, &n.dx_type};
+    const size_t count = n.rows * n.c;
+    float *wide[ARRAYS], *got = draw(count, 9, 0), *stats[4];
+    void *room = hd_alloc_aligned(hd_norm_workspace(&n), 1), *at[ARRAYS];
+    uint16_t *half[ARRAYS];
+    for (int i = 0; i < 4; i++) stats[i] = draw(n.c, 9, 0);
+    for (int i = 0; i < ARRAYS; i++) {
+        wide[i] = draw(count, (uint64_t)i, i == X ? 4 : 0);
+        half[i] = hd_alloc(count * sizeof **half);
+        assert_non_null(half[i]);
+        for (size_t j = 0; j < count; j++) {
+            half[i][j] = hd_bf16_of_f32(wide[i][j]);
+            wide[i][j] = hd_f32_of_bf16(half[i][j]);
+        }
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        const unsigned bits = pass ? narrow : 0;
+        for (int i = 0; i < 5; i++) *types[i] = bits >> i & 1 ? HD_BF16 : HD_F32;
+        for (int i = 0; i < ARRAYS; i++)
+            at[i] = bits >> (i == THROUGH ? RESIDUAL : i) & 1 ? (void *)half[i] : wide[i];
+        ok(hd_norm_forward(NULL, &n, at[X], NULL, NULL, at[RESIDUAL], at[Y], stats[0], stats[1],
+                           room));
+        const hd_norm_grads out = {at[DX], stats[2], stats[3], at[THROUGH]};
+        ok(hd_norm_backward(NULL, &n, false, at[X], NULL, NULL, at[Y], stats[0], stats[1], at[DY],
+                            out, room));
+        if (pass == 0) memcpy(got, wide[DX], count * sizeof *got);
+    }
+    const float *dx = narrow >> DX & 1 ? NULL : wide[DX];
+    for (size_t j = 0; j < count; j++)
+        near((double)(dx ? dx[j] : hd_f32_of_bf16(half[DX][j])), (double)got[j], 2e-2);
+    for (size_t j = 0; j < count && narrow >> Y & 1; j++)
+        assert_int_equal(half[Y][j], hd_bf16_of_f32(wide[Y][j]));
+    for (int i = 0; i < ARRAYS; i++) hd_free(wide[i]), hd_free(half[i]);
+    for (int i = 0; i < 4; i++) hd_free(stats[i]);
+    hd_free(got), hd_free(room);
+}
+
+static void test_types(void **state) {
+    (void)state;
+    for (int isa = 0; isa < HD_ISAS; isa++) {
+        if (!hd_isa_can((hd_isa)isa)) continue;
+        ok(hd_isa_choose(hd_isa_name((hd_isa)isa)));
+        for (unsigned narrow = 1; narrow < 32; narrow++)
+            check_types(
+                &(hd_norm){.n = 1, .rows = 29, .c = 35, .groups = 35, .eps = 1e-3F, .relu = true},
+                narrow);
+    }
+    ok(hd_isa_choose(NULL));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

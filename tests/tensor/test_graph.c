@@ -448,6 +448,45 @@ static void test_norms_made_again(void **state) {
     assert_memory_equal(kept_values, made_values, sizeof kept_values);
 }
 
+// Convolutions with norms: what the backward reads is half as large where the path multiplies bf16
+// by tiles; elsewhere all is as it was.
+static size_t images_bytes(bool wide, float grad[9 * 16]) {
+    enum { LAYERS = 4 };
+    hd_weight w[LAYERS];
+    hd_graph *g;
+    ok(hd_graph_new(
+        &(hd_graph_opts){
+            .training = true, .keep_cheap = true, .precision = HD_PRECISE_BF16, .wide = wide},
+        &g));
+    hd_tensor *x = hd_graph_input(g, "x", HD_F32, SHAPE(2, 8, 9, 16)), *h = x;
+    for (int i = 0; i < LAYERS; i++) {
+        make_weight(&w[i], (char[]){(char)('a' + i), 0}, SHAPE(16, 3, 3, 16));
+        hd_tensor *y =
+            hd_tensor_conv2d(h, hd_graph_weight(g, &w[i]), NULL, &(hd_conv_opts){.pad = {1, 1}});
+        h = hd_tensor_batch_norm(y, NULL, NULL, NULL, NULL, 1e-3F, 0.1F, i > 0 ? h : NULL, true);
+    }
+    hd_graph_grad(hd_tensor_mean_all(hd_tensor_square(h)));
+    ok(hd_graph_compile(g, NULL));
+    fill(x->data, x->count, 6);
+    ok(hd_graph_run(g, 0));
+    memcpy(grad, w[0].grad, 9 * 16 * sizeof *grad);
+    const size_t bytes = hd_graph_bytes(g);
+    hd_graph_free(g);
+    for (int i = 0; i < LAYERS; i++) hd_weight_clear(&w[i]);
+    return bytes;
+}
+
+static void test_images_kept_as_bf16(void **state) {
+    (void)state;
+    float wide[9 * 16], narrow[9 * 16], most = 0;
+    const size_t f32 = images_bytes(true, wide), bf16 = images_bytes(false, narrow);
+    const size_t one = 2 * 8 * 9 * 16 * sizeof(float);
+    assert_true(bf16 <= f32);
+    if (hd_isa_get() == HD_ISA_AMX) assert_true(bf16 + 3 * one <= f32);
+    for (int i = 0; i < 9 * 16; i++) most = fmaxf(most, fabsf(wide[i]));
+    for (int i = 0; i < 9 * 16; i++) assert_float_equal(narrow[i], wide[i], most * 5e-2F);
+}
+
 static void test_accumulation(void **state) {
     (void)state;
     net once = {0}, twice = {0};
@@ -708,13 +747,14 @@ int main(void) {
         cmocka_unit_test(test_misuse),           cmocka_unit_test(test_misuse_of_each),
         cmocka_unit_test(test_bad_labels),       cmocka_unit_test(test_ways_agree),
         cmocka_unit_test(test_bf16_is_near),     cmocka_unit_test(test_memory_for_work),
-        cmocka_unit_test(test_kept_as_bf16),     cmocka_unit_test(test_plan_tells_types),
-        cmocka_unit_test(test_norms_made_again), cmocka_unit_test(test_accumulation),
-        cmocka_unit_test(test_forward_alone),    cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_finite),           cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_plan_tells_times), cmocka_unit_test(test_plan_is_sound),
-        cmocka_unit_test(test_fusion),           cmocka_unit_test(test_sparse_rows),
-        cmocka_unit_test(test_rows_stand_alone), cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_kept_as_bf16),     cmocka_unit_test(test_images_kept_as_bf16),
+        cmocka_unit_test(test_plan_tells_types), cmocka_unit_test(test_norms_made_again),
+        cmocka_unit_test(test_accumulation),     cmocka_unit_test(test_forward_alone),
+        cmocka_unit_test(test_frozen),           cmocka_unit_test(test_finite),
+        cmocka_unit_test(test_memory_limit),     cmocka_unit_test(test_plan_tells_times),
+        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
+        cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,15 +76,32 @@ HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, 
     __asm__ volatile("" ::: "memory");
 }
 
-HD_INLINE void put(const hd_conv_windows *s, const float *sum, float *out, size_t at, size_t n) {
+// What becomes of columns [at, at + n) of a sum that goes to `to`.
+HD_INLINE vf ended(const hd_conv_windows *s, const float *sum, ptrdiff_t to, size_t at, size_t n) {
     vf a = vf_load_n(sum + at, n);
     if (s->bias) a = vf_add(a, vf_load_n(s->bias + at, n));
-    if (s->extra) a = vf_add(a, vf_load_n(s->extra + (out - s->out_base) + at, n));
+    if (s->extra && s->extra16)
+        a = vf_add(a, vf_load_bf16_n((const uint16_t *)s->extra + to + at, n));
+    else if (s->extra)
+        a = vf_add(a, vf_load_n((const float *)s->extra + to + at, n));
     if (s->relu) a = vf_max(vf_zero(), a);
-    vf_store_n(out + at, a, n);
+    return a;
 }
 
-static void windows(const hd_conv_windows *s, size_t m, float *const *out) {
+HD_INLINE void put(const hd_conv_windows *s, const float *sum, ptrdiff_t to, size_t columns) {
+    const size_t low = columns < SIDE ? columns : SIDE, high = columns - low;
+    const vf a = ended(s, sum, to, 0, low);
+    const vf b = high > 0 ? ended(s, sum, to, SIDE, high) : vf_zero();
+    if (s->out16) {
+        const __mmask32 there = columns >= BLOCK ? 0xffffffffU : (1U << columns) - 1;
+        _mm512_mask_storeu_epi16((uint16_t *)s->out + to, there, to_bf16(a, b));
+        return;
+    }
+    vf_store_n((float *)s->out + to, a, low);
+    if (high > 0) vf_store_n((float *)s->out + to + SIDE, b, high);
+}
+
+static void windows(const hd_conv_windows *s, size_t m, const ptrdiff_t *to) {
     _Alignas(64) float block[BLOCK * BLOCK];
     const bool wide = s->columns > SIDE;
     if (m > SIDE && wide)
@@ -96,28 +113,45 @@ static void windows(const hd_conv_windows *s, size_t m, float *const *out) {
     else
         sums(s, false, false, block);
     for (size_t i = 0; i < m; i++) {
-        if (!out[i]) continue;
-        put(s, block + i * BLOCK, out[i], 0, wide ? (size_t)VF : s->columns);
-        if (wide) put(s, block + i * BLOCK, out[i], VF, s->columns - VF);
+        if (to[i] != HD_CONV_NOWHERE) put(s, block + i * BLOCK, to[i], s->columns);
     }
 }
 
 // ── gradient by the filters ──
 
-// to[c·to_row + q] = x[q·step + c] in bf16, c < channels ≤ 16, q < n ≤ 32; n even.
-static void turn(size_t channels, size_t n, const float *x, size_t step, uint16_t *to,
-                 size_t to_row) {
-    vf low[SIDE], high[SIDE];
+// Channels of place q, as the low halves of 32 bits each; zeros past the last.
+HD_INLINE __m512i place(const bool x16, __mmask16 there, size_t q, size_t n, const void *x,
+                        size_t step) {
+    if (q >= n) return _mm512_setzero_si512();
+    if (x16)
+        return _mm512_cvtepu16_epi32(
+            _mm256_maskz_loadu_epi16(there, (const uint16_t *)x + q * step));
+    const __m512 a = _mm512_maskz_loadu_ps(there, (const float *)x + q * step);
+    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
+}
+
+// Two places side by side are one of 32 bits: a square of those is turned.
+HD_INLINE void turn_body(const bool x16, size_t channels, size_t n, const void *x, size_t step,
+                         uint16_t *to, size_t to_row) {
+    const __mmask16 there = vm_first(channels);
+    vf both[SIDE];
     for (size_t i = 0; i < SIDE; i++) {
-        low[i] = i < n ? vf_load_n(x + i * step, channels) : vf_zero();
-        high[i] = i + SIDE < n ? vf_load_n(x + (i + SIDE) * step, channels) : vf_zero();
+        const __m512i even = place(x16, there, 2 * i, n, x, step);
+        const __m512i odd = place(x16, there, 2 * i + 1, n, x, step);
+        both[i] = _mm512_castsi512_ps(_mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
     }
-    vf_transpose(low);
-    vf_transpose(high);
-    for (size_t c = 0; c < channels; c++) {
-        const __mmask32 mask = n >= 32 ? 0xffffffffU : (1U << n) - 1;
-        _mm512_mask_storeu_epi16(to + c * to_row, mask, to_bf16(low[c], high[c]));
-    }
+    vf_transpose(both);
+    const __mmask32 mask = n >= 32 ? 0xffffffffU : (1U << n) - 1;
+    for (size_t c = 0; c < channels; c++)
+        _mm512_mask_storeu_epi16(to + c * to_row, mask, _mm512_castps_si512(both[c]));
+}
+
+static void turn(bool x16, size_t channels, size_t n, const void *x, size_t step, uint16_t *to,
+                 size_t to_row) {
+    if (x16)
+        turn_body(true, channels, n, x, step, to, to_row);
+    else
+        turn_body(false, channels, n, x, step, to, to_row);
 }
 
 // Of 16 channels and of the next 16: even, odd, even, odd, …

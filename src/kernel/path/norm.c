@@ -21,170 +21,6 @@ HD_INLINE void store(float *p, vf a, size_t left) {
     else
         vf_store_n(p, a, left);
 }
-static inline size_t lanes_left(size_t c, size_t at) {
-    return c - at < VF ? c - at : (size_t)VF;
-}
-
-// ── by columns ──
-
-// Up to four rows of one vector of columns; s1 and s2 are added to.
-HD_INLINE void sums_at(size_t rows, size_t c, size_t left, const float *x, vf first, float *s1,
-                       float *s2) {
-    vf a[W], b[W];
-    UNROLL for (size_t v = 0; v < W; v++) {
-        if (v >= rows) {
-            a[v] = b[v] = vf_zero();
-            continue;
-        }
-        a[v] = vf_sub(load(x + v * c, left), first);
-        b[v] = vf_mul(a[v], a[v]);
-    }
-    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
-    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
-}
-
-HD_INLINE void sums_rows(size_t rows, size_t c, const float *x, const float *first, float *s1,
-                         float *s2) {
-    size_t i = 0;
-    for (; i + VF <= c; i += VF) sums_at(rows, c, VF, x + i, vf_load(first + i), s1 + i, s2 + i);
-    if (i < c) sums_at(rows, c, c - i, x + i, load(first + i, c - i), s1 + i, s2 + i);
-}
-
-static void sums(size_t rows, size_t c, const float *x, float *s1, float *s2) {
-    const float *first = x;
-    memset(s1, 0, c * sizeof *s1);
-    memset(s2, 0, c * sizeof *s2);
-    size_t r = 0;
-    for (; r + W <= rows; r += W) sums_rows(W, c, x + r * c, first, s1, s2);
-    if (r < rows) sums_rows(rows - r, c, x + r * c, first, s1, s2);
-}
-
-HD_INLINE void affine_at(const float *x, const float *a, const float *b, const float *residual,
-                         bool relu, float *y, size_t left) {
-    vf sum = vf_fma(load(x, left), load(a, left), load(b, left));
-    if (residual) sum = vf_add(sum, load(residual, left));
-    if (relu) sum = vf_max(vf_zero(), sum);
-    store(y, sum, left);
-}
-
-HD_INLINE void affine_body(size_t rows, size_t c, const float *x, const float *a, const float *b,
-                           const float *residual, const bool more, const bool relu, float *y) {
-    for (size_t r = 0; r < rows; r++, x += c, y += c) {
-        const float *add = more ? residual + r * c : NULL;
-        size_t i = 0;
-        for (; i + VF <= c; i += VF)
-            affine_at(x + i, a + i, b + i, more ? add + i : NULL, relu, y + i, VF);
-        if (i < c) affine_at(x + i, a + i, b + i, more ? add + i : NULL, relu, y + i, c - i);
-    }
-}
-
-static void affine(size_t rows, size_t c, const float *x, const float *a, const float *b,
-                   const float *residual, bool relu, float *y) {
-    if (residual && relu)
-        affine_body(rows, c, x, a, b, residual, true, true, y);
-    else if (residual)
-        affine_body(rows, c, x, a, b, residual, true, false, y);
-    else if (relu)
-        affine_body(rows, c, x, a, b, NULL, false, true, y);
-    else
-        affine_body(rows, c, x, a, b, NULL, false, false, y);
-}
-
-enum { ALL, BY_Y, BY_X };
-
-HD_INLINE vf passing(const int kind, const hd_norm_mask *mask, size_t row_at, size_t column, vf x,
-                     vf dy, size_t left) {
-    if (kind == ALL) return dy;
-    vf y = kind == BY_Y ? load(mask->y + row_at + column, left)
-                        : vf_fma(x, load(mask->a + column, left), load(mask->b + column, left));
-    return vf_select(vf_le(y, vf_zero()), vf_zero(), dy); // (NaN passes)
-}
-
-// Up to four rows of one vector of columns; s1 and s2 are added to.
-HD_INLINE void back_sums_at(const int kind, size_t rows, size_t row, size_t c, size_t at,
-                            size_t left, const float *x, const float *dy, const hd_norm_mask *mask,
-                            const float *mean, float *s1, float *s2) {
-    const vf m = load(mean + at, left);
-    vf a[W], b[W];
-    UNROLL for (size_t v = 0; v < W; v++, row += c) {
-        if (v >= rows) {
-            a[v] = b[v] = vf_zero();
-            continue;
-        }
-        vf xv = load(x + row + at, left);
-        a[v] = passing(kind, mask, row, at, xv, load(dy + row + at, left), left);
-        b[v] = vf_mul(a[v], vf_sub(xv, m));
-    }
-    s1 += at, s2 += at;
-    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
-    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
-}
-
-HD_INLINE void back_sums_rows(const int kind, size_t rows, size_t row, size_t c, const float *x,
-                              const float *dy, const hd_norm_mask *mask, const float *mean,
-                              float *s1, float *s2) {
-    size_t at = 0;
-    for (; at + VF <= c; at += VF)
-        back_sums_at(kind, rows, row, c, at, VF, x, dy, mask, mean, s1, s2);
-    if (at < c) back_sums_at(kind, rows, row, c, at, c - at, x, dy, mask, mean, s1, s2);
-}
-
-HD_INLINE void back_sums_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
-                            const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
-    memset(s1, 0, c * sizeof *s1);
-    memset(s2, 0, c * sizeof *s2);
-    size_t r = 0;
-    for (; r + W <= rows; r += W) back_sums_rows(kind, W, r * c, c, x, dy, mask, mean, s1, s2);
-    if (r < rows) back_sums_rows(kind, rows - r, r * c, c, x, dy, mask, mean, s1, s2);
-}
-
-static void back_sums(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
-                      const float *mean, float *s1, float *s2) {
-    if (mask.y)
-        back_sums_of(BY_Y, rows, c, x, dy, &mask, mean, s1, s2);
-    else if (mask.a)
-        back_sums_of(BY_X, rows, c, x, dy, &mask, mean, s1, s2);
-    else
-        back_sums_of(ALL, rows, c, x, dy, &mask, mean, s1, s2);
-}
-
-HD_INLINE void back_at(const int kind, size_t row, size_t i, size_t left, const float *x,
-                       const float *dy, const hd_norm_mask *mask, const float *const p[4],
-                       float *dx, float *through) {
-    vf xv = load(x + row + i, left);
-    vf d = passing(kind, mask, row, i, xv, load(dy + row + i, left), left);
-    if (through) store(through + row + i, d, left);
-    vf sum = vf_fma(d, load(p[0] + i, left), load(p[3] + i, left));
-    sum = vf_fnma(load(p[1] + i, left), vf_sub(xv, load(p[2] + i, left)), sum);
-    store(dx + row + i, sum, left);
-}
-
-HD_INLINE void back_of(const int kind, size_t rows, size_t c, const float *x, const float *dy,
-                       const hd_norm_mask *mask, const float *const p[4], float *dx,
-                       float *through) {
-    for (size_t r = 0; r < rows; r++) {
-        size_t i = 0;
-        for (; i + VF <= c; i += VF) back_at(kind, r * c, i, VF, x, dy, mask, p, dx, through);
-        if (i < c) back_at(kind, r * c, i, c - i, x, dy, mask, p, dx, through);
-    }
-}
-
-static void back(size_t rows, size_t c, const float *x, const float *dy, hd_norm_mask mask,
-                 const float *const p[4], float *dx, float *through) {
-    if (mask.y)
-        back_of(BY_Y, rows, c, x, dy, &mask, p, dx, through);
-    else if (mask.a)
-        back_of(BY_X, rows, c, x, dy, &mask, p, dx, through);
-    else
-        back_of(ALL, rows, c, x, dy, &mask, p, dx, through);
-}
-
-// ── by rows ──
-
-HD_INLINE float total(const vf *a) {
-    return vf_sum(vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])));
-}
-
 // `left` values (or a vector of them) of an array that may be bf16.
 HD_INLINE vf load_as(const bool half, const void *p, size_t at, size_t left) {
     if (!half) return load((const float *)p + at, left);
@@ -198,6 +34,214 @@ HD_INLINE void store_as(const bool half, void *p, size_t at, vf a, size_t left) 
         vf_store_bf16((uint16_t *)p + at, a);
     else
         vf_store_bf16_n((uint16_t *)p + at, a, left);
+}
+
+static inline size_t lanes_left(size_t c, size_t at) {
+    return c - at < VF ? c - at : (size_t)VF;
+}
+
+// ── by columns ──
+//
+// Each pass is made for arrays that are all f32, for those that are all bf16, and once for any.
+#define BY_TYPES(narrow, all, call)               \
+    do {                                          \
+        const unsigned types_ = (narrow) & (all); \
+        if (types_ == 0)                          \
+            call(0U);                             \
+        else if (types_ == (all))                 \
+            call((all));                          \
+        else                                      \
+            call(types_);                         \
+    } while (0)
+
+// Up to four rows of one vector of columns; s1 and s2 are added to.
+HD_INLINE void sums_at(const unsigned t, size_t rows, size_t c, size_t left, const void *x,
+                       size_t at, vf first, float *s1, float *s2) {
+    vf a[W], b[W];
+    UNROLL for (size_t v = 0; v < W; v++) {
+        if (v >= rows) {
+            a[v] = b[v] = vf_zero();
+            continue;
+        }
+        a[v] = vf_sub(load_as(t, x, at + v * c, left), first);
+        b[v] = vf_mul(a[v], a[v]);
+    }
+    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
+    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
+}
+
+// Rows from value `at` of x on; its first row is what all are taken from.
+HD_INLINE void sums_rows(const unsigned t, size_t rows, size_t c, const void *x, size_t at,
+                         float *s1, float *s2) {
+    size_t i = 0;
+    for (; i + VF <= c; i += VF)
+        sums_at(t, rows, c, VF, x, at + i, load_as(t, x, i, VF), s1 + i, s2 + i);
+    if (i < c) sums_at(t, rows, c, c - i, x, at + i, load_as(t, x, i, c - i), s1 + i, s2 + i);
+}
+
+HD_INLINE void sums_body(const unsigned t, size_t rows, size_t c, const void *x, float *s1,
+                         float *s2) {
+    size_t r = 0;
+    for (; r + W <= rows; r += W) sums_rows(t, W, c, x, r * c, s1, s2);
+    if (r < rows) sums_rows(t, rows - r, c, x, r * c, s1, s2);
+}
+
+static void sums(unsigned narrow, size_t rows, size_t c, const void *x, float *s1, float *s2) {
+    memset(s1, 0, c * sizeof *s1);
+    memset(s2, 0, c * sizeof *s2);
+    if (narrow & HD_NORM_X16)
+        sums_body(1, rows, c, x, s1, s2);
+    else
+        sums_body(0, rows, c, x, s1, s2);
+}
+
+HD_INLINE void affine_at(const unsigned t, size_t at, size_t left, const void *x, const float *a,
+                         const float *b, const void *residual, bool relu, void *y) {
+    vf sum = vf_fma(load_as(t & HD_NORM_X16, x, at, left), load(a, left), load(b, left));
+    if (residual) sum = vf_add(sum, load_as(t & HD_NORM_ADDED16, residual, at, left));
+    if (relu) sum = vf_max(vf_zero(), sum);
+    store_as(t & HD_NORM_Y16, y, at, sum, left);
+}
+
+HD_INLINE void affine_body(const unsigned t, size_t rows, size_t c, const void *x, const float *a,
+                           const float *b, const void *residual, const bool more, const bool relu,
+                           void *y) {
+    const void *add = more ? residual : NULL;
+    for (size_t r = 0, at = 0; r < rows; r++) {
+        size_t i = 0;
+        for (; i + VF <= c; i += VF, at += VF) affine_at(t, at, VF, x, a + i, b + i, add, relu, y);
+        if (i < c) affine_at(t, at, c - i, x, a + i, b + i, add, relu, y);
+        at += c - i;
+    }
+}
+
+HD_INLINE void affine_of(const unsigned t, size_t rows, size_t c, const void *x, const float *a,
+                         const float *b, const void *residual, bool relu, void *y) {
+    if (residual && relu)
+        affine_body(t, rows, c, x, a, b, residual, true, true, y);
+    else if (residual)
+        affine_body(t, rows, c, x, a, b, residual, true, false, y);
+    else if (relu)
+        affine_body(t, rows, c, x, a, b, NULL, false, true, y);
+    else
+        affine_body(t, rows, c, x, a, b, NULL, false, false, y);
+}
+
+static void affine(unsigned narrow, size_t rows, size_t c, const void *x, const float *a,
+                   const float *b, const void *residual, bool relu, void *y) {
+#define AFFINE(t) affine_of(t, rows, c, x, a, b, residual, relu, y)
+    BY_TYPES(narrow, HD_NORM_X16 | HD_NORM_Y16 | HD_NORM_ADDED16, AFFINE);
+}
+
+enum { ALL, BY_Y, BY_X };
+
+HD_INLINE vf passing(const unsigned t, const int kind, const hd_norm_mask *mask, size_t row_at,
+                     size_t column, vf x, vf dy, size_t left) {
+    if (kind == ALL) return dy;
+    vf y = kind == BY_Y ? load_as(t & HD_NORM_MASK16, mask->y, row_at + column, left)
+                        : vf_fma(x, load(mask->a + column, left), load(mask->b + column, left));
+    return vf_select(vf_le(y, vf_zero()), vf_zero(), dy); // (NaN passes)
+}
+
+// Up to four rows of one vector of columns; s1 and s2 are added to.
+HD_INLINE void back_sums_at(const unsigned t, const int kind, size_t rows, size_t row, size_t c,
+                            size_t at, size_t left, const void *x, const void *dy,
+                            const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
+    const vf m = load(mean + at, left);
+    vf a[W], b[W];
+    UNROLL for (size_t v = 0; v < W; v++, row += c) {
+        if (v >= rows) {
+            a[v] = b[v] = vf_zero();
+            continue;
+        }
+        vf xv = load_as(t & HD_NORM_X16, x, row + at, left);
+        vf dv = load_as(t & HD_NORM_Y16, dy, row + at, left);
+        a[v] = passing(t, kind, mask, row, at, xv, dv, left);
+        b[v] = vf_mul(a[v], vf_sub(xv, m));
+    }
+    s1 += at, s2 += at;
+    store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
+    store(s2, vf_add(load(s2, left), vf_add(vf_add(b[0], b[1]), vf_add(b[2], b[3]))), left);
+}
+
+HD_INLINE void back_sums_rows(const unsigned t, const int kind, size_t rows, size_t row, size_t c,
+                              const void *x, const void *dy, const hd_norm_mask *mask,
+                              const float *mean, float *s1, float *s2) {
+    size_t at = 0;
+    for (; at + VF <= c; at += VF)
+        back_sums_at(t, kind, rows, row, c, at, VF, x, dy, mask, mean, s1, s2);
+    if (at < c) back_sums_at(t, kind, rows, row, c, at, c - at, x, dy, mask, mean, s1, s2);
+}
+
+HD_INLINE void back_sums_body(const unsigned t, const int kind, size_t rows, size_t c,
+                              const void *x, const void *dy, const hd_norm_mask *mask,
+                              const float *mean, float *s1, float *s2) {
+    size_t r = 0;
+    for (; r + W <= rows; r += W) back_sums_rows(t, kind, W, r * c, c, x, dy, mask, mean, s1, s2);
+    if (r < rows) back_sums_rows(t, kind, rows - r, r * c, c, x, dy, mask, mean, s1, s2);
+}
+
+HD_INLINE void back_sums_of(const unsigned t, size_t rows, size_t c, const void *x, const void *dy,
+                            const hd_norm_mask *mask, const float *mean, float *s1, float *s2) {
+    if (mask->y)
+        back_sums_body(t, BY_Y, rows, c, x, dy, mask, mean, s1, s2);
+    else if (mask->a)
+        back_sums_body(t, BY_X, rows, c, x, dy, mask, mean, s1, s2);
+    else
+        back_sums_body(t, ALL, rows, c, x, dy, mask, mean, s1, s2);
+}
+
+static void back_sums(unsigned narrow, size_t rows, size_t c, const void *x, const void *dy,
+                      hd_norm_mask mask, const float *mean, float *s1, float *s2) {
+    memset(s1, 0, c * sizeof *s1);
+    memset(s2, 0, c * sizeof *s2);
+#define BACK_SUMS(t) back_sums_of(t, rows, c, x, dy, &mask, mean, s1, s2)
+    BY_TYPES(narrow, HD_NORM_X16 | HD_NORM_Y16 | HD_NORM_MASK16, BACK_SUMS);
+}
+
+HD_INLINE void back_at(const unsigned t, const int kind, size_t row, size_t i, size_t left,
+                       const void *x, const void *dy, const hd_norm_mask *mask,
+                       const float *const p[4], void *dx, void *through) {
+    vf xv = load_as(t & HD_NORM_X16, x, row + i, left);
+    vf dv = load_as(t & HD_NORM_Y16, dy, row + i, left);
+    vf d = passing(t, kind, mask, row, i, xv, dv, left);
+    if (through) store_as(t & HD_NORM_ADDED16, through, row + i, d, left);
+    vf sum = vf_fma(d, load(p[0] + i, left), load(p[3] + i, left));
+    sum = vf_fnma(load(p[1] + i, left), vf_sub(xv, load(p[2] + i, left)), sum);
+    store_as(t & HD_NORM_DX16, dx, row + i, sum, left);
+}
+
+HD_INLINE void back_body(const unsigned t, const int kind, size_t rows, size_t c, const void *x,
+                         const void *dy, const hd_norm_mask *mask, const float *const p[4],
+                         void *dx, void *through) {
+    for (size_t r = 0; r < rows; r++) {
+        size_t i = 0;
+        for (; i + VF <= c; i += VF) back_at(t, kind, r * c, i, VF, x, dy, mask, p, dx, through);
+        if (i < c) back_at(t, kind, r * c, i, c - i, x, dy, mask, p, dx, through);
+    }
+}
+
+HD_INLINE void back_of(const unsigned t, size_t rows, size_t c, const void *x, const void *dy,
+                       const hd_norm_mask *mask, const float *const p[4], void *dx, void *through) {
+    if (mask->y)
+        back_body(t, BY_Y, rows, c, x, dy, mask, p, dx, through);
+    else if (mask->a)
+        back_body(t, BY_X, rows, c, x, dy, mask, p, dx, through);
+    else
+        back_body(t, ALL, rows, c, x, dy, mask, p, dx, through);
+}
+
+static void back(unsigned narrow, size_t rows, size_t c, const void *x, const void *dy,
+                 hd_norm_mask mask, const float *const p[4], void *dx, void *through) {
+#define BACK(t) back_of(t, rows, c, x, dy, &mask, p, dx, through)
+    BY_TYPES(narrow, HD_NORM_X16 | HD_NORM_Y16 | HD_NORM_DX16 | HD_NORM_ADDED16 | HD_NORM_MASK16,
+             BACK);
+}
+
+// ── by rows ──
+
+HD_INLINE float total(const vf *a) {
+    return vf_sum(vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])));
 }
 
 // Σ (x − mean)^power of a row, power 1 or 2.
