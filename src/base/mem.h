@@ -44,8 +44,8 @@ uint64_t hd_mem_failures(void);
 bool hd_mem_overdraft(bool on);
 
 // Fault injection, for tests: the n-th allocation from now (1: the next) fails, once when `once`,
-// else with all that follow. 0 turns it off. hd_mem_calls gives the allocations since its last call,
-// which are counted from the first one on.
+// else with all that follow. 0 turns it off. hd_mem_calls gives the allocations since its last
+// call, which are counted from the first one on.
 void hd_mem_fail_at(uint64_t n, bool once);
 uint64_t hd_mem_calls(void);
 
