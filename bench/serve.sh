@@ -47,7 +47,7 @@ const autocannon = require(process.argv[2] + '/node_modules/autocannon');
 const [url, key, rate, seconds, connections] = process.argv.slice(3);
 let x = 1;
 const user = () => 1 + (x = (x * 48271) % 2147483647) % 6040;
-const requests = !key ? [{method: 'GET', path: '/health/live'}] : Array.from({length: 500}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
+const requests = !key ? [{method: 'GET', path: '/health/live'}] : Array.from({length: 20}, () => ({method: 'GET', path: `/api/v1/recommend/${user()}?n=10`, headers: {'x-api-key': key}}));
 autocannon({url, connections: +connections, duration: +seconds, overallRate: +rate, requests}).then((d) =>
   console.log(`${d.requests.average.toFixed(0)} requests/s, p50 ${d.latency.p50} ms, p99 ${d.latency.p99} ms, errors ${d.errors + d.non2xx}`));
 JS
@@ -59,14 +59,15 @@ noting() { # CMD...: with what the host took meanwhile
   echo "$said [stolen $(($(stolen) - before)), load $(cut -d' ' -f1 /proc/loadavg)]"
 }
 rate() { $front "$build/bench/bench_rate" 127.0.0.1 "$port" "$key" "$1" "$seconds"; } # evenly spaced, from when each was due
-# latencies at a fixed rate. autocannon lets each connection send its share of a second as fast as it is answered when the second
+# latencies at a fixed rate. autocannon builds the bytes of every request for every connection when it starts, and counts that as
+# waiting: 20 users. It lets each connection send its share of a second as fast as it is answered when the second
 # begins: with 64 connections that is a burst of 64 at a time, with 4 the same requests come four at a time.
 cannon() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "$key" "$1" "$seconds" "$2"; }
 cannon_live() { $front node "$dir/rate.cjs" "$dir/npm" "$url" "" "$1" "$seconds" "$2"; }
 
 echo "recommendations, 64 connections (wrk): $(noting wrk_run)"
 echo "recommendations, 2,000/s (bench_rate): $(noting rate 2000)"
-for n in 4 64; do
+for n in 4 10 64; do # 10: its own choice
   echo "recommendations, 2,000/s (autocannon, $n connections): $(noting cannon 2000 $n)"
   echo "  its own floor, /health/live:         $(noting cannon_live 2000 $n)"
 done
