@@ -15,6 +15,7 @@
 #include <immintrin.h>
 
 #include "kernel/gemm_plan.h"
+#include "kernel/path/amx.h"
 #include "kernel/path/simd.h"
 #include "kernel/tile.h"
 
@@ -262,12 +263,9 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_stream_loadd(6, b, STEP * 2);
         _tile_loadd(4, a, STEP * 2);
-        _tile_dpbf16ps(0, 4, 6);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
-        _tile_dpbf16ps(1, 4, 7);
         _tile_loadd(5, a + TILE, STEP * 2);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        step_products(true, true);
     }
     _tile_stored(0, c, stride);
     _tile_stored(1, c + SIDE, stride);
@@ -290,9 +288,8 @@ static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, si
     for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
         _tile_loadd(4, a, STEP * 2);
         _tile_stream_loadd(6, b, STEP * 2);
-        _tile_dpbf16ps(0, 4, 6);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
-        _tile_dpbf16ps(1, 4, 7);
+        step_products(false, true);
     }
     _tile_stored(0, c, stride);
     _tile_stored(1, c + SIDE, stride);

@@ -10,7 +10,7 @@
 
 #include "kernel/conv_path.h"
 #include "kernel/gemm_plan.h"
-#include "kernel/path/simd.h"
+#include "kernel/path/amx.h"
 
 enum { SIDE = 16, STEP = 32, BLOCK = 32, TILE = SIDE * STEP };
 
@@ -57,16 +57,9 @@ HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, 
         for (size_t k = 0; k < s->run; k += STEP, a += STEP, low += STEP, b += 2 * TILE) {
             _tile_loadd(6, b, STEP * 2);
             _tile_loadd(4, a, stride);
-            _tile_dpbf16ps(0, 4, 6);
-            if (wide) {
-                _tile_loadd(7, b + TILE, STEP * 2);
-                _tile_dpbf16ps(1, 4, 7);
-            }
-            if (high) {
-                _tile_loadd(5, low, stride);
-                _tile_dpbf16ps(2, 5, 6);
-                if (wide) _tile_dpbf16ps(3, 5, 7);
-            }
+            if (wide) _tile_loadd(7, b + TILE, STEP * 2);
+            if (high) _tile_loadd(5, low, stride);
+            step_products(high, wide);
         }
     }
     _tile_stored(0, out, bytes);
@@ -192,16 +185,9 @@ HD_INLINE void grads(size_t places, const uint16_t *dy, size_t dy_row, const uin
     for (size_t q = 0; q < places; q += STEP, x += SIDE * x_row) {
         _tile_loadd(6, x, x_row * 2);
         _tile_loadd(4, dy + q, dy_row * 2);
-        _tile_dpbf16ps(0, 4, 6);
-        if (wide) {
-            _tile_loadd(7, x + STEP, x_row * 2);
-            _tile_dpbf16ps(1, 4, 7);
-        }
-        if (high) {
-            _tile_loadd(5, dy + SIDE * dy_row + q, dy_row * 2);
-            _tile_dpbf16ps(2, 5, 6);
-            if (wide) _tile_dpbf16ps(3, 5, 7);
-        }
+        if (wide) _tile_loadd(7, x + STEP, x_row * 2);
+        if (high) _tile_loadd(5, dy + SIDE * dy_row + q, dy_row * 2);
+        step_products(high, wide);
     }
     _tile_stored(0, out, bytes);
     if (wide) _tile_stored(1, out + SIDE, bytes);
