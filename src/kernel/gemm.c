@@ -174,8 +174,7 @@ static void locate_a(block *b) {
         b->a_row = HD_PACKED;
         b->a_step = p->mr * k_pad * element;
     } else {
-        b->a = (const char *)((const float *)p->g.a + b->t * p->g.a_batch + b->m0 * p->g.a_row +
-                              b->k0);
+        b->a = (const char *)p->g.a + (b->t * p->g.a_batch + b->m0 * p->g.a_row + b->k0) * element;
         b->a_row = p->g.a_row;
         b->a_step = p->mr * b->a_row * element;
     }
@@ -307,7 +306,8 @@ static void fetch_ahead(const block *b, size_t j) {
 static void panels(const block *b) {
     const hd_gemm_plan *p = &b->run->plan;
     size_t rows = p->group ? p->group : b->m1 - b->m0;
-    const bool fetches = p->pack_a && !p->a_ahead && p->group && p->g.a_col == 1;
+    const bool narrow = p->g.a_type == HD_BF16;
+    const bool fetches = (p->pack_a || narrow) && !p->a_ahead && p->group && p->g.a_col == 1;
     block part = *b;
     for (; part.m0 < b->m1; part.m0 += rows, part.a += rows / p->mr * b->a_step) {
         part.m1 = least(b->m1, part.m0 + rows);

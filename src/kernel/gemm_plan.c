@@ -7,8 +7,9 @@
 // are cut along them, and B is packed ahead, once, a few megabytes at a time. Rows of B that lie
 // well are read directly when so few rows of A use them that a copy wouldn't pay.
 //
-// A is read where it lies: a register tile takes rows by pointers. It is packed when it lies
-// across, has another type, or is to be rounded or scaled.
+// A is read where it lies: a register tile takes rows by pointers, AMX whole tiles with a stride.
+// It is packed when it lies across, has another type, or is to be rounded or scaled; for AMX also
+// when tiles aren't whole or its rows would push each other out of the first cache.
 #include "kernel/gemm_plan.h"
 
 #include <stdint.h>
@@ -154,7 +155,7 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->k_pad = up(g->k, e->k_unit);
     p->k_step = even(g->k, e->kc, e->k_unit);
     p->k_super = g->k;
-    p->pack_a = e->packs_a || must_pack_a(g);
+    p->pack_a = e->packs_a ? !e->takes_a(g, p->k_step) : must_pack_a(g);
     double work = (double)g->m * (double)g->n * (double)g->k;
     bool shared = g->batch == 1 || g->b_batch == 0;
     p->b_mode = g->packed ? HD_B_GIVEN : HD_B_CHUNK;

@@ -25,8 +25,9 @@ typedef struct hd_engine {
     bool groups;      // … or always
     size_t a_element; // bytes of a packed element
     size_t b_element;
-    bool packs_a;        // always
-    void (*begin)(void); // on each thread, around chunks; or NULL
+    bool packs_a;                                     // always, unless …
+    bool (*takes_a)(const hd_gemm *g, size_t k_step); // … this says that it can be read as it lies
+    void (*begin)(void);                              // on each thread, around chunks; or NULL
     void (*end)(void);
     // (m ≤ mr, n ≤ nr) of C = or += A·B. a: packed (a_row HD_PACKED), or rows a_row apart; b: a
     // packed panel (b_row nr), or rows b_row apart.

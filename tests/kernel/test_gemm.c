@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "kernel/cpu.h"
 #include "kernel/gemm.h"
+#include "kernel/gemm_plan.h"
 
 typedef struct matrix { // batch × rows × cols, padded so that strides differ from widths
     float *data;
@@ -384,6 +385,52 @@ static void test_packed(void **state) {
     hd_pool_free(pool);
 }
 
+// A of bf16 whose tiles can be read as they lie gives the bits of one that must be packed.
+static void test_rows_as_they_lie(void **state) {
+    (void)state;
+    enum { M = 304, K = 1088, N = 100 };
+    static const size_t ms[] = {16, 48, M}, ks[] = {32, 320, 544, K}, ns[] = {5, N};
+    EACH_PATH {
+        rng = hd_rng_make(31, 0);
+        size_t direct = 0;
+        for (size_t s = 0; s < 24; s++) {
+            const size_t m = ms[s % 3], k = ks[s / 3 % 4], n = ns[s / 12];
+            problem p = problem_new(1, m, n, k);
+            uint16_t *as[2];
+            float *cs = hd_alloc_aligned(2 * m * n, sizeof *cs);
+            for (size_t pad = 0; pad < 2; pad++) {
+                as[pad] = hd_alloc_aligned(m * (k + pad), sizeof(uint16_t));
+                for (size_t i = 0; i < m * k; i++)
+                    as[pad][i / k * (k + pad) + i % k] = hd_bf16_of_f32((float)(i % 127) - 61.5F);
+                p.g = (hd_gemm){.m = m,
+                                .n = n,
+                                .k = k,
+                                .a = as[pad],
+                                .a_type = HD_BF16,
+                                .a_row = k + pad,
+                                .a_col = 1,
+                                .b = p.b.data,
+                                .b_row = p.b.row,
+                                .b_col = p.b.col,
+                                .c = cs + pad * m * n,
+                                .c_row = n,
+                                .precision = HD_PRECISE_BF16};
+                hd_gemm_plan plan;
+                hd_gemm_plan_make(&p.g, &plan);
+                direct += !plan.pack_a;
+                if (pad) assert_true(plan.pack_a);
+                void *workspace = hd_alloc_aligned(hd_gemm_workspace(&p.g, 1) + 1, 1);
+                assert_int_equal(hd_gemm_run(NULL, &p.g, workspace), HEED_OK);
+                hd_free(workspace);
+            }
+            assert_memory_equal(cs, cs + m * n, m * n * sizeof *cs);
+            hd_free(cs), hd_free(as[0]), hd_free(as[1]);
+            problem_free(&p);
+        }
+        assert_int_equal(direct, hd_isa_get() == HD_ISA_AMX ? 24 : 0);
+    }
+}
+
 // A NaN or an infinity in A stays in its row.
 static void test_nan_stays_in_its_row(void **state) {
     (void)state;
@@ -418,6 +465,7 @@ int main(void) {
         cmocka_unit_test(test_rows_in_any_company),
         cmocka_unit_test(test_nan_stays_in_its_row),
         cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_rows_as_they_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,10 +242,22 @@ HD_INLINE void settle(void) {
     __asm__ volatile("" ::: "memory");
 }
 
+// Where tiles of A lie: packed, or in A itself.
+typedef struct rows {
+    const uint16_t *at; // elements
+    size_t stride;      // bytes between rows
+    size_t low;         // elements to the next 16 rows
+    size_t next;        // elements to the next step along k
+} rows;
+
+static rows rows_at(const void *a, size_t a_row) {
+    if (a_row == HD_PACKED) return (rows){a, STEP * sizeof(uint16_t), TILE, (size_t)2 * TILE};
+    return (rows){a, a_row * sizeof(uint16_t), SIDE * a_row, STEP};
+}
+
 // 32 × 32 of C. Tiles 0–3: sums, from what C holds when `add`; 4, 5: A; 6, 7: B. A's rows are used
 // by panel after panel and should stay in the first cache, B goes by: its loads say so.
-static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
-                 bool add) {
+static void four(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row, bool add) {
     const size_t stride = c_row * sizeof *c;
     float *low = c + SIDE * c_row;
     settle();
@@ -260,11 +272,11 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
+    for (size_t s = 0; s < steps; s++, a.at += a.next, b += 2 * TILE) {
         _tile_stream_loadd(6, b, STEP * 2);
-        _tile_loadd(4, a, STEP * 2);
+        _tile_loadd(4, a.at, a.stride);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
-        _tile_loadd(5, a + TILE, STEP * 2);
+        _tile_loadd(5, a.at + a.low, a.stride);
         step_products(true, true);
     }
     _tile_stored(0, c, stride);
@@ -274,8 +286,7 @@ static void four(size_t steps, const uint16_t *a, const uint16_t *b, float *c, s
 }
 
 // 16 × 32 of C.
-static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, size_t c_row,
-                bool add) {
+static void two(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row, bool add) {
     const size_t stride = c_row * sizeof *c;
     settle();
     if (add) {
@@ -285,8 +296,8 @@ static void two(size_t steps, const uint16_t *a, const uint16_t *b, float *c, si
         _tile_zero(0);
         _tile_zero(1);
     }
-    for (size_t s = 0; s < steps; s++, a += 2 * TILE, b += 2 * TILE) {
-        _tile_loadd(4, a, STEP * 2);
+    for (size_t s = 0; s < steps; s++, a.at += a.next, b += 2 * TILE) {
+        _tile_loadd(4, a.at, a.stride);
         _tile_stream_loadd(6, b, STEP * 2);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
         step_products(false, true);
@@ -306,22 +317,22 @@ static void move_rows(size_t m, size_t n, const float *from, size_t from_row, fl
 
 static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b,
                  size_t b_row, float *c, size_t c_row, bool accumulate) {
-    (void)a_row, (void)b_row;
+    (void)b_row;
     const size_t steps = (k + STEP - 1) / STEP;
-    void (*compute)(size_t, const uint16_t *, const uint16_t *, float *, size_t, bool) =
-        m > SIDE ? four : two;
+    const rows from = rows_at(a, a_row);
+    void (*compute)(size_t, rows, const uint16_t *, float *, size_t, bool) = m > SIDE ? four : two;
     for (size_t i = 0; i < m && c_row > BLOCK; i++) {
         __builtin_prefetch(c + i * c_row, 1); // wanted at the end
         if (n > VF) __builtin_prefetch(c + i * c_row + VF, 1);
     }
     if (n == BLOCK && (m == BLOCK || m == SIDE)) {
-        compute(steps, a, b, c, c_row, accumulate);
+        compute(steps, from, b, c, c_row, accumulate);
         return;
     }
     // (What isn't there is whatever it is, and nobody reads its sums.)
     _Alignas(64) float whole[BLOCK * BLOCK];
     if (accumulate) move_rows(m, n, c, c_row, whole, BLOCK);
-    compute(steps, a, b, whole, BLOCK, accumulate);
+    compute(steps, from, b, whole, BLOCK, accumulate);
     settle();
     move_rows(m, n, whole, BLOCK, c, c_row);
 }
@@ -344,13 +355,28 @@ static void multiply(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_k
                      size_t b_k, float *c, size_t c_row, bool accumulate) {
     for (size_t j = 0; j < n; j += BLOCK)
         for (size_t i = 0; i < m; i += BLOCK)
-            four(up(k) / STEP, a + i * up(a_k), b + j * up(b_k), c + i * c_row + j, c_row,
-                 accumulate);
+            four(up(k) / STEP, rows_at(a + i * up(a_k), HD_PACKED), b + j * up(b_k),
+                 c + i * c_row + j, c_row, accumulate);
     settle();
 }
 
 const hd_half_products hd_half_products_amx = {
     .begin = begin, .end = end, .pack_a = pack_half_a, .pack_b = pack_half_b, .multiply = multiply};
+
+// Rows of A as they lie serve where tiles are whole, lines too, and 32 rows of a step along k don't
+// crowd into few sets of the first cache (12 ways of 64 lines; 8 at most, so that the rest goes
+// by).
+static bool takes_a(const hd_gemm *g, size_t k_step) {
+    enum { LINE = 32, SETS = 64, WAYS = 8 }; // LINE: elements
+    if (g->a_type != HD_BF16 || g->a_col != 1 || (g->accumulate && g->alpha != 1)) return false;
+    if (g->m % SIDE || g->k % STEP || g->a_row % LINE || g->a_batch % LINE) return false;
+    if (k_step % STEP) return false;
+    const size_t lines = g->a_row / LINE, wide = k_step / LINE;
+    size_t apart = 1; // of the rows' first sets
+    while (apart < SETS && lines % (2 * apart) == 0) apart *= 2;
+    const size_t sets = SETS / apart * least(wide, apart);
+    return BLOCK * wide <= WAYS * sets;
+}
 
 const hd_engine hd_engine_amx = {
     .mr = BLOCK,
@@ -364,6 +390,7 @@ const hd_engine hd_engine_amx = {
     .a_element = sizeof(uint16_t),
     .b_element = sizeof(uint16_t),
     .packs_a = true,
+    .takes_a = takes_a,
     .begin = begin,
     .end = end,
     .tile = tile,
