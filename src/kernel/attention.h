@@ -103,6 +103,7 @@ typedef struct hd_attention_kernels {
 extern const hd_attention_kernels hd_attention_kernels_ref;
 extern const hd_attention_kernels hd_attention_kernels_avx2;
 extern const hd_attention_kernels hd_attention_kernels_avx512;
+extern const hd_attention_kernels hd_attention_kernels_amx;
 extern const hd_attention_kernels hd_attention_kernels_neon;
 
 #endif

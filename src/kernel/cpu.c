@@ -47,17 +47,19 @@ static bool has(uint32_t word, uint32_t bits) {
 
 static features look(void) {
     features f = {0};
-    uint32_t a = 0, b = 0, c = 0, d = 0, b7 = 0, d7 = 0, rest = 0;
+    uint32_t a = 0, b = 0, c = 0, d = 0, a71 = 0, b7 = 0, d7 = 0, rest = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !__get_cpuid_count(7, 0, &rest, &b7, &rest, &d7)) {
         return f;
     }
     enum { FMA = 1 << 12, XSAVED = 1 << 27, AVX = 1 << 28, F16C = 1 << 29 };
     enum { AVX2 = 1 << 5, BMI2 = 1 << 8, F = 1 << 16, DQ = 1 << 17, BW = 1 << 30 };
     enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
+    enum { AVX512_BF16 = 1 << 5 };
     const uint32_t vl = 1U << 31;
+    __get_cpuid_count(7, 1, &a71, &rest, &rest, &rest);
     f.avx2 = has(c, FMA | AVX | F16C) && has(b7, AVX2 | BMI2);
     f.avx512 = f.avx2 && has(b7, F | DQ | BW | vl);
-    f.amx = f.avx512 && has(d7, AMX_BF16 | AMX_TILE | AMX_INT8);
+    f.amx = f.avx512 && has(d7, AMX_BF16 | AMX_TILE | AMX_INT8) && has(a71, AVX512_BF16);
     uint64_t saved = has(c, XSAVED) ? saved_registers() : 0;
     f.avx2_on = (saved & 0x6) == 0x6;
     f.avx512_on = (saved & 0xe6) == 0xe6;

@@ -15,19 +15,20 @@
 #include "kernel/tile.h"
 #include "kernel/vec.h"
 
-// The families of one path, by the names that HD_PATH gave them.
+// The families of one path, by the names that HD_PATH gave them; half: of those that have bf16 in
+// them, which may know instructions for it.
 // clang-format off
-#define FAMILIES(path) \
-    { .attention = &hd_attention_kernels_##path, .conv = &hd_conv_kernels_##path, .norm = &hd_norm_kernels_##path, .optim = &hd_optim_kernels_##path, .pack = &hd_pack_kernels_##path, .pooling = &hd_pooling_kernels_##path, .recurrent = &hd_recurrent_kernels_##path, .softmax = &hd_softmax_kernels_##path, .tile = &hd_tile_kernels_##path, .vec = &hd_vec_kernels_##path }
+#define FAMILIES(path, half) \
+    { .attention = &hd_attention_kernels_##half, .conv = &hd_conv_kernels_##path, .norm = &hd_norm_kernels_##half, .optim = &hd_optim_kernels_##path, .pack = &hd_pack_kernels_##half, .pooling = &hd_pooling_kernels_##path, .recurrent = &hd_recurrent_kernels_##path, .softmax = &hd_softmax_kernels_##path, .tile = &hd_tile_kernels_##path, .vec = &hd_vec_kernels_##half }
 
 static const hd_kernels tables[HD_ISAS] = {
-    [HD_ISA_REF] = FAMILIES(ref),
+    [HD_ISA_REF] = FAMILIES(ref, ref),
 #if defined(__x86_64__)
-    [HD_ISA_AVX2] = FAMILIES(avx2),
-    [HD_ISA_AVX512] = FAMILIES(avx512),
-    [HD_ISA_AMX] = FAMILIES(avx512),
+    [HD_ISA_AVX2] = FAMILIES(avx2, avx2),
+    [HD_ISA_AVX512] = FAMILIES(avx512, avx512),
+    [HD_ISA_AMX] = FAMILIES(avx512, amx),
 #elif defined(__aarch64__)
-    [HD_ISA_NEON] = FAMILIES(neon),
+    [HD_ISA_NEON] = FAMILIES(neon, neon),
 #endif
 };
 

@@ -48,6 +48,7 @@ typedef struct hd_norm_kernels {
 extern const hd_norm_kernels hd_norm_kernels_ref;
 extern const hd_norm_kernels hd_norm_kernels_avx2;
 extern const hd_norm_kernels hd_norm_kernels_avx512;
+extern const hd_norm_kernels hd_norm_kernels_amx;
 extern const hd_norm_kernels hd_norm_kernels_neon;
 
 #endif

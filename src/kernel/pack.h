@@ -57,6 +57,7 @@ typedef struct hd_pack_kernels {
 extern const hd_pack_kernels hd_pack_kernels_ref;
 extern const hd_pack_kernels hd_pack_kernels_avx2;
 extern const hd_pack_kernels hd_pack_kernels_avx512;
+extern const hd_pack_kernels hd_pack_kernels_amx;
 extern const hd_pack_kernels hd_pack_kernels_neon;
 
 #endif

@@ -96,6 +96,7 @@ typedef struct hd_vec_kernels {
 extern const hd_vec_kernels hd_vec_kernels_ref;
 extern const hd_vec_kernels hd_vec_kernels_avx2;
 extern const hd_vec_kernels hd_vec_kernels_avx512;
+extern const hd_vec_kernels hd_vec_kernels_amx;
 extern const hd_vec_kernels hd_vec_kernels_neon;
 
 const char *hd_vec_name(hd_vec_op op); // "GELU"

@@ -193,6 +193,34 @@ HD_INLINE void give_at(void *p, hd_dtype type, const leaving how, size_t at, vf 
         vf_store_bf16_n((uint16_t *)p + at, a, n);
 }
 
+// Nothing but sums on their way to C, with a bias or without: what most products end with, and fast
+// to find out once for a tile where its sums run over little of k.
+HD_INLINE bool is_bare(const hd_finish *f) {
+    return f->sum && !f->add && f->alpha == 1 && !f->residual && !f->pre;
+}
+
+HD_INLINE void finish_bare(const hd_finish *f, const hd_act act, const bool biased) {
+    const bool stream = f->stream;
+    const float *sum = f->sum;
+    uint16_t *c = f->c;
+    for (size_t i = 0; i < f->m; i++, sum += f->sum_row, c += f->row) {
+        size_t j = 0;
+        for (; j + 2 * VF <= f->n; j += 2 * VF) {
+            vf a = vf_load(sum + j), b = vf_load(sum + j + VF);
+            if (biased) a = vf_add(a, vf_load(f->bias + j));
+            if (biased) b = vf_add(b, vf_load(f->bias + j + VF));
+            a = act_of(a, act, true), b = act_of(b, act, true);
+            stream ? vf_stream_bf16(c + j, a, b) : vf_store_two_bf16(c + j, a, b);
+        }
+        for (size_t n; j < f->n; j += n) {
+            n = least(VF, f->n - j);
+            vf a = get(sum + j, n);
+            if (biased) a = vf_add(a, get(f->bias + j, n));
+            vf_store_bf16_n(c + j, act_of(a, act, true), n);
+        }
+    }
+}
+
 // The value before act.
 HD_INLINE vf summed(const hd_finish *f, const leaving how, size_t i, size_t j, size_t n) {
     const size_t at = i * f->row + j;
@@ -243,7 +271,11 @@ HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const leaving h
 HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
     const bool narrow =
         (f->residual && f->residual_type != HD_F32) || (f->pre && f->pre_type != HD_F32);
-    if (f->c_type != HD_F32)
+    if (f->c_type != HD_F32 && is_bare(f) && f->bias)
+        finish_bare(f, act, true);
+    else if (f->c_type != HD_F32 && is_bare(f))
+        finish_bare(f, act, false);
+    else if (f->c_type != HD_F32)
         finish_rows(f, act, NARROW_C);
     else if (narrow)
         finish_rows(f, act, NARROW);

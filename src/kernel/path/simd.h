@@ -23,7 +23,10 @@
 #define HD_PATH(name) HD_PASTE(name, HD_PATH_NAME) // hd_vec_kernels_avx512
 #define HD_INLINE static inline __attribute__((always_inline, unused))
 
-#if defined(HD_PATH_AVX512)
+#if defined(HD_PATH_AMX) // what has bf16 in it; the rest of that path is AVX-512's
+#define HD_PATH_NAME amx
+#include "kernel/path/simd_avx512.h"
+#elif defined(HD_PATH_AVX512)
 #define HD_PATH_NAME avx512
 #include "kernel/path/simd_avx512.h"
 #elif defined(HD_PATH_AVX2)
@@ -49,10 +52,14 @@ HD_INLINE vf vf_abs(vf a) {
 
 // To bf16 and back: what a product in bf16 makes of its operands.
 HD_INLINE vf vf_round_bf16(vf a) {
+#if defined(HD_PATH_AMX)
+    return vf_of_bf16_(vf_bf16_(a));
+#else
     vi bits = vf_bits(a), even = vi_and(vi_shr(bits, 16), vi_set1(1));
     vi up = vi_add(bits, vi_add(even, vi_set1(0x7fff)));
     vi quiet = vi_or(bits, vi_set1(0x400000));
     return vf_of_bits(vi_and(vi_select(vf_is_nan(a), quiet, up), vi_set1((int32_t)0xffff0000)));
+#endif
 }
 
 #endif

@@ -212,9 +212,12 @@ HD_INLINE void vf_store_bf16_n(uint16_t *p, vf a, size_t n) {
     memcpy(p, all, n * sizeof *p);
 }
 
-HD_INLINE void vf_stream_bf16(uint16_t *p, vf a, vf b) { // two vectors, one after the other
+HD_INLINE void vf_store_two_bf16(uint16_t *p, vf a, vf b) {
     vf_store_bf16(p, a);
     vf_store_bf16(p + VF, b);
+}
+HD_INLINE void vf_stream_bf16(uint16_t *p, vf a, vf b) {
+    vf_store_two_bf16(p, a, b);
 }
 
 #endif

@@ -188,6 +188,14 @@ HD_INLINE void vf_transpose(vf r[VF]) {
 HD_INLINE vf vf_of_bf16_(__m256i h) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
+#if defined(HD_PATH_AMX) // with instructions for it, to which what is below 2⁻¹²⁶ is zero
+HD_INLINE __m256i vf_bf16_(vf a) {
+    return (__m256i)_mm512_cvtneps_pbh(a);
+}
+HD_INLINE __m512i vf_two_bf16_(vf a, vf b) {
+    return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+}
+#else
 HD_INLINE __m256i vf_bf16_(vf a) {
     __m512i bits = _mm512_castps_si512(a);
     __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -195,6 +203,10 @@ HD_INLINE __m256i vf_bf16_(vf a) {
     up = _mm512_mask_or_epi32(up, vf_is_nan(a), bits, _mm512_set1_epi32(0x400000));
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
 }
+HD_INLINE __m512i vf_two_bf16_(vf a, vf b) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(vf_bf16_(a)), vf_bf16_(b), 1);
+}
+#endif
 HD_INLINE vf vf_load_bf16(const uint16_t *p) {
     return vf_of_bf16_(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
@@ -208,9 +220,12 @@ HD_INLINE void vf_store_bf16_n(uint16_t *p, vf a, size_t n) {
     _mm256_mask_storeu_epi16(p, vm_first(n), vf_bf16_(a));
 }
 
-HD_INLINE void vf_stream_bf16(uint16_t *p, vf a, vf b) { // two vectors: a line of the cache
-    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(vf_bf16_(a)), vf_bf16_(b), 1);
-    _mm512_stream_si512((__m512i *)(void *)p, both);
+// Two vectors: a line of the cache.
+HD_INLINE void vf_store_two_bf16(uint16_t *p, vf a, vf b) {
+    _mm512_storeu_si512(p, vf_two_bf16_(a, b));
+}
+HD_INLINE void vf_stream_bf16(uint16_t *p, vf a, vf b) {
+    _mm512_stream_si512((__m512i *)(void *)p, vf_two_bf16_(a, b));
 }
 
 #endif
