@@ -164,9 +164,12 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     bool across = g->b_col == 1 && g->k > K_AHEAD_MAX && g->n > p->nr && !g->packed;
     p->stream = (g->k <= p->k_step || g->c_type != HD_F32) && may_stream(g);
     p->through = p->stream || g->c_type != HD_F32;
-    if ((g->m <= ROWS_MAX && !across) || !shared) {
+    // (Panels of a B that lies across take little of each of many rows, and so do they of C: from
+    // fewer rows on it pays to pack it in memory's order and to fill C row by row.)
+    const size_t few = g->b_col == 1 ? ROWS_MAX / 2 : ROWS_MAX;
+    if ((g->m <= few && !across) || !shared) {
         if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
-            g->precision == HD_PRECISE_F32 && g->m <= 2 * p->mr)
+            g->precision == HD_PRECISE_F32 && g->m <= (g->k <= 256 ? 8 : 2) * p->mr)
             p->b_mode = HD_B_DIRECT;
         cut_small(p, work);
     } else {
