@@ -9,8 +9,8 @@
 // long as the kernel takes. Where a neighbour shares the core the first lasts for less than a
 // millisecond at a time, and only the second can be asked of a kernel.
 //
-// In bf16 each product is run twice: of values in f32 that are rounded on the way, and (y16, dx16,
-// dw16) of values kept as bf16, to bf16 (dw: to f32).
+// In bf16 each product is run again of values kept as bf16, to bf16 (y16, dx16; dw16: to f32), and
+// with weights packed before (y16p, dx16p), as one does who uses them again.
 //
 // A family of kernels has a row in `families`; a product a row in `products`.
 #include <stdio.h>
@@ -172,13 +172,19 @@ static void keep_narrow(hd_gemm *g, way w) {
     g->c_type = w == WEIGHT_GRADIENT ? HD_F32 : HD_BF16;
 }
 
-static void measure(options *o, const product *p, way w, bool narrow, float *const *data) {
+typedef enum kept { AS_F32, AS_BF16, PACKED, KINDS } kept;
+static const char *const kept_names[KINDS] = {"", "16", "16p"};
+
+static void measure(options *o, const product *p, way w, kept kind, float *const *data) {
     hd_gemm g = gemm_of(p, w, data);
     g.precision = o->precision;
-    if (narrow) keep_narrow(&g, w);
+    if (kind != AS_F32) keep_narrow(&g, w);
+    peer *other = peer_gemm_new(&g);
+    void *packed = kind == PACKED ? hd_alloc_aligned(hd_pack_size(&g), 1) : NULL;
+    if (packed && hd_pack_b(NULL, &g, packed) != HEED_OK) fail();
+    g.packed = packed;
     size_t bytes = hd_gemm_workspace(&g, 1);
     void *workspace = hd_alloc_aligned(bytes + 1, 1);
-    peer *other = peer_gemm_new(&g);
     double ours = 1e9, theirs = 1e9, as_long = 0, end = seconds() + o->seconds;
     for (int round = 0; round < 3 || (seconds() < end && round < 20000); round++) {
         double took = timed_ours(&g, workspace), rate = peak_over(o, took);
@@ -188,7 +194,7 @@ static void measure(options *o, const product *p, way w, bool narrow, float *con
         if (took < theirs) theirs = took;
     }
     double work = 2.0 * (double)p->m * (double)p->n * (double)p->k;
-    printf("%-20s %-2s%-3s", p->name, way_names[w], narrow ? "16" : "");
+    printf("%-20s %-2s%-3s", p->name, way_names[w], kept_names[kind]);
     print_rate(o, work, ours, as_long);
     if (other)
         printf("   oneDNN %8.1f GFLOP/s   ours/theirs %.2f", 1e-9 * work / theirs, theirs / ours);
@@ -196,6 +202,7 @@ static void measure(options *o, const product *p, way w, bool narrow, float *con
     fflush(stdout);
     peer_free(other);
     hd_free(workspace);
+    hd_free(packed);
 }
 
 static float *numbers(size_t n) {
@@ -220,10 +227,11 @@ static void bench_products(options *o) {
         const product *p = &products[i];
         if (!wanted(o, p->name)) continue;
         float *data[] = {numbers(p->m * p->k), numbers(p->n * p->k), numbers(p->m * p->n)};
-        for (int w = 0; w < WAYS; w++) measure(o, p, (way)w, false, data);
+        for (int w = 0; w < WAYS; w++) measure(o, p, (way)w, AS_F32, data);
         for (int w = 0; w < WAYS && o->precision == HD_PRECISE_BF16; w++) {
             halves(p, data);
-            measure(o, p, (way)w, true, data);
+            measure(o, p, (way)w, AS_BF16, data);
+            if (w != WEIGHT_GRADIENT) measure(o, p, (way)w, PACKED, data);
         }
         for (int d = 0; d < 3; d++) hd_free(data[d]);
     }
