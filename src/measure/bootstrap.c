@@ -115,16 +115,28 @@ static void draw_blocks(const hd_resampling *w, size_t b, uint32_t *times) {
     }
 }
 
+// From places of the resample's stream that no row reaches.
+static void draw_beside(const hd_resampling *w, size_t b, uint32_t *times) {
+    static const uint64_t beyond = UINT64_C(1) << 40;
+    if (w->beside > 0) memset(times, 0, w->beside * sizeof *times);
+    for (size_t i = 0; i < w->beside; i++) {
+        uint64_t draw = hd_rng_at(w->seed, STREAM + b, beyond + i) & UINT32_MAX;
+        times[draw * w->beside >> 32]++;
+    }
+}
+
 static heed_err figures_chunk(void *ctx, size_t chunk) {
     const figures_job *job = ctx;
     const hd_resampling *w = job->what;
-    uint32_t *times = hd_calloc(w->n, sizeof *times);
-    if (!times) return HD_FAIL_MEMORY(w->n * sizeof *times);
+    size_t n_times = w->n + w->beside;
+    uint32_t *times = hd_calloc(n_times, sizeof *times);
+    if (!times) return HD_FAIL_MEMORY(n_times * sizeof *times);
     size_t end = (chunk + 1) * RESAMPLES_PER_CHUNK;
     if (end > w->resamples) end = w->resamples;
     heed_err err = HEED_OK;
     for (size_t b = chunk * RESAMPLES_PER_CHUNK; b < end && err == HEED_OK; b++) {
         (w->block > 1 ? draw_blocks : draw_rows)(w, b, times);
+        draw_beside(w, b, times + w->n);
         err = w->fn(w->ctx, times, job->values + b * w->m);
     }
     hd_free(times);

@@ -18,10 +18,13 @@ heed_err hd_bootstrap_means(const double *values, size_t n, size_t m, size_t res
 
 // Any figures of rows drawn with replacement. fn is given how often each row was drawn and writes
 // its m figures; it runs on the pool's threads. block > 1 draws runs of that many neighbouring rows
-// (moving blocks, Künsch 1989), for rows that overlap in time. values: (resamples, m).
+// (moving blocks, Künsch 1989), for rows that overlap in time. beside > 0 draws so many others with
+// replacement, independently of the rows (Owen 2007, "The pigeonhole bootstrap": both ways of a
+// table); how often each was drawn stands in times behind the n rows. values: (resamples, m).
 typedef struct hd_resampling {
     size_t n, m, resamples, block;
     uint64_t seed;
+    size_t beside;
     heed_err (*fn)(void *ctx, const uint32_t *times, double *out);
     void *ctx;
 } hd_resampling;

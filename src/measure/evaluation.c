@@ -110,7 +110,7 @@ static heed_err add_intervals(const hd_outcome *o, const hd_evaluation_opts *opt
     for (size_t i = 0; (f = hd_figure_at(i)); i++) {
         if (resampled(o, f, opts->bootstrap)) c.rows[c.n++] = f;
     }
-    hd_resampling what = {o->p.n, c.n, opts->bootstrap, opts->block, opts->seed, resample, &c};
+    hd_resampling what = {o->p.n, c.n, opts->bootstrap, opts->block, opts->seed, 0, resample, &c};
     double *values = hd_calloc(opts->bootstrap * c.n, sizeof *values);
     double *scratch = hd_calloc(opts->bootstrap, sizeof *scratch);
     if (!values || !scratch) {

@@ -195,6 +195,8 @@ static void add_versus(hd_str *out, const json_t *model) {
         double chance = hd_page_get(versus, "p");
         hd_snprintf(p, sizeof p, chance < 1e-12 ? " · p &lt; 1e-12" : " · p %.2g", chance);
         hd_str_add(out, p);
+        double trainings = hd_page_get(versus, "trainings");
+        if (trainings > 1) hd_str_addf(out, " (n = %.0f)", trainings);
         hd_str_add(out, "</small>");
     }
     hd_str_add(out, "</td>");

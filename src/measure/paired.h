@@ -8,9 +8,10 @@
 #include "measure/evaluation.h"
 
 typedef struct hd_paired {
-    double difference; // of the figure: model − baseline
-    double low, high;  // 95%, percentile bootstrap over rows, both drawn alike
-    double p;          // of accuracy: McNemar's exact test, two-sided; else by the bootstrap
+    double difference; // of the figure: model − baseline, the mean over trainings of the model
+    double low, high;  // 95%, percentile bootstrap over rows, both drawn alike, and over trainings
+    double p;          // accuracy of one training: McNemar's exact test, two-sided; else bootstrap
+    size_t trainings;
 } hd_paired;
 
 // Both have the same rows, in the same order, and the same truth: else HEED_INPUT. opts->bootstrap
@@ -19,7 +20,17 @@ heed_err hd_paired_compare(const hd_predictions *model, const hd_predictions *ba
                            const char *figure, const hd_evaluation_opts *opts,
                            hd_paired *out) HEED_CHECK;
 
-// {baseline, metric, difference, low, high, p}. The caller's, json_decref.
+// The same model trained n ≥ 1 times: models (n). What is compared is the mean of its figure over
+// trainings,  d = 1/n Σ f(modelₛ) − f(baseline),  that is, what a training is worth and not one of
+// them. A resample draws rows and, independently, n trainings with replacement (Owen 2007, "The
+// pigeonhole bootstrap"), so that the interval holds both for other rows and for other seeds; on
+// the whole it is somewhat too wide. n = 1: as above.
+heed_err hd_paired_compare_trained(const hd_predictions *models, size_t n,
+                                   const hd_predictions *baseline, const char *figure,
+                                   const hd_evaluation_opts *opts, hd_paired *out) HEED_CHECK;
+
+// {baseline, metric, difference, low, high, p}, and {trainings} if they are more than one.
+// The caller's, json_decref.
 heed_err hd_paired_json(const hd_paired *paired, const char *baseline, const char *figure,
                         json_t **out) HEED_CHECK;
 

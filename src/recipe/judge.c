@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Figures: every model on the same test rows, each compared with the linear baseline row by row;
-// the choice among models by validation rows alone; the worst mistakes.
+// of several trainings with its mean over them; the choice among models by validation rows alone;
+// the worst mistakes.
 #include <math.h>
 #include <stdlib.h>
 
@@ -44,6 +45,28 @@ static hd_evaluation_opts evaluation_opts(const hd_run *run) {
 
 // ── Figures and comparisons ──
 
+// Of the test rows by the s-th training.
+static const hd_scores *test_of(const hd_run_model *model, size_t s) {
+    return s == 0 ? &model->test : &model->again[s - 1];
+}
+
+static heed_err add_figures(hd_run *run, hd_run_model *model, size_t s) {
+    size_t n;
+    const char *const *names = hd_run_figures(run, &n);
+    hd_predictions p = hd_run_predictions(run, HD_PART_TEST, test_of(model, s));
+    for (size_t f = 0; f < n; f++) {
+        HD_TRY(hd_evaluation_figure(&p, names[f], &model->figures[f][s]));
+    }
+    model->n_seeds = s + 1;
+    return HEED_OK;
+}
+
+static heed_err judge_seeds(hd_run *run, hd_run_model *model) {
+    if (!model->again || model->why.code != HEED_OK) return HEED_OK;
+    for (size_t s = 0; s < run->seeds; s++) HD_TRY(add_figures(run, model, s));
+    return HEED_OK;
+}
+
 // The recipe's, or the first of these that it compares with.
 static hd_run_model *baseline_of(hd_run *run) {
     const char *const names[] = {run->recipe->baseline, "logistic", "linear", "svm",
@@ -59,11 +82,17 @@ static hd_run_model *baseline_of(hd_run *run) {
 
 static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_model *baseline) {
     hd_paired paired;
-    hd_predictions one = hd_run_predictions(run, HD_PART_TEST, &model->test);
+    hd_predictions *each;
     hd_predictions other = hd_run_predictions(run, HD_PART_TEST, &baseline->test);
     hd_evaluation_opts opts = evaluation_opts(run);
     const char *figure = hd_evaluation_main(task_of(run));
-    HD_TRY(hd_paired_compare(&one, &other, figure, &opts, &paired));
+    size_t n = model->n_seeds > 0 ? model->n_seeds : 1;
+    if (!(each = hd_calloc(n, sizeof *each))) return HD_FAIL_MEMORY(n * sizeof *each);
+    for (size_t s = 0; s < n; s++)
+        each[s] = hd_run_predictions(run, HD_PART_TEST, test_of(model, s));
+    heed_err err = hd_paired_compare_trained(each, n, &other, figure, &opts, &paired);
+    hd_free(each);
+    HD_TRY(err);
     return hd_paired_json(&paired, baseline->name, figure, &model->versus);
 }
 
@@ -81,6 +110,7 @@ heed_err hd_run_judge(hd_run *run) {
         hd_predictions p = hd_run_predictions(run, HD_PART_TEST, &model->test);
         heed_err err = hd_evaluation_json(&p, &opts, &model->evaluation);
         if (err != HEED_OK) return hd_error_prefix(err, "%s", "%s", model->name);
+        HD_TRY(judge_seeds(run, model));
         if (baseline && model != baseline) HD_TRY(compare(run, model, baseline));
     }
     return HEED_OK;

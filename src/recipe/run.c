@@ -415,17 +415,6 @@ static heed_err test_models(hd_run *run) {
 
 // ── Other seeds ──
 
-static heed_err add_figures(hd_run *run, hd_run_model *model, const hd_scores *test) {
-    size_t n;
-    const char *const *names = hd_run_figures(run, &n);
-    hd_predictions p = hd_run_predictions(run, HD_PART_TEST, test);
-    for (size_t f = 0; f < n; f++) {
-        HD_TRY(hd_evaluation_figure(&p, names[f], &model->figures[f][model->n_seeds]));
-    }
-    model->n_seeds++;
-    return HEED_OK;
-}
-
 // others: where the network that was trained stays, for the blend.
 static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed, hd_fitted *others) {
     hd_fitted *fitted = &others[model - run->models];
@@ -436,11 +425,14 @@ static heed_err another_seed(hd_run *run, hd_run_model *model, uint64_t seed, hd
     return err == HEED_OK ? calibrate(run, model, fitted) : err;
 }
 
-static heed_err judge_seed(hd_run *run, hd_run_model *model, const hd_fitted *fitted) {
-    hd_scores test = {.n = run->prepared.samples[HD_PART_TEST].n};
-    HD_TRY(score_part(run, &fitted->scorer, HD_PART_TEST, &test.at));
-    heed_err err = add_figures(run, model, &test);
-    hd_free(test.at);
+static heed_err test_seed(hd_run *run, hd_run_model *model, size_t s, const hd_fitted *fitted) {
+    float *scores;
+    size_t n = run->prepared.samples[HD_PART_TEST].n;
+    if (!model->again && !(model->again = hd_calloc(run->seeds - 1, sizeof *model->again)))
+        return HD_FAIL_MEMORY((run->seeds - 1) * sizeof *model->again);
+    HD_TRY(score_part(run, &fitted->scorer, HD_PART_TEST, &scores));
+    heed_err err = add_scores(&model->again[s - 1], scores, n, run->prepared.target.k);
+    hd_free(scores);
     return err;
 }
 
@@ -458,7 +450,8 @@ static heed_err refit_seed(hd_run *run, uint64_t seed, hd_fitted *others) {
     return hd_prepared_apply(&run->prepared, HD_PART_TEST);
 }
 
-static heed_err one_more_seed(hd_run *run, uint64_t seed) {
+static heed_err one_more_seed(hd_run *run, size_t s) {
+    uint64_t seed = run->seed + s;
     hd_fitted *others = hd_calloc(run->n_models, sizeof *others);
     heed_err err = others ? HEED_OK : HD_FAIL_MEMORY(run->n_models * sizeof *others);
     if (err == HEED_OK && run->refit) err = prepare(run, run->fold, false);
@@ -467,23 +460,18 @@ static heed_err one_more_seed(hd_run *run, uint64_t seed) {
     }
     if (err == HEED_OK) err = refit_seed(run, seed, others);
     for (size_t i = 0; err == HEED_OK && i < run->n_models; i++) {
-        if (varies(&run->models[i])) err = judge_seed(run, &run->models[i], &others[i]);
+        if (varies(&run->models[i])) err = test_seed(run, &run->models[i], s, &others[i]);
     }
     for (size_t i = run->n_models; others && i-- > 0;) hd_fitted_clear(&others[i]);
     hd_free(others);
     return err;
 }
 
-// Networks, and the blend with them, are trained from other seeds too: what differs is told, the
-// first one's model is kept.
+// Networks, and the blend with them, are trained from other seeds too, on the same rows (of each
+// fold): what differs is told, the first one's model is kept.
 static heed_err more_seeds(hd_run *run) {
-    if (run->n[HD_PART_TEST] == 0 || is_language(run) || run->recipe->split.folds > 0)
-        return HEED_OK;
-    for (size_t i = 0; i < run->n_models; i++) {
-        if (varies(&run->models[i]))
-            HD_TRY(add_figures(run, &run->models[i], &run->models[i].test));
-    }
-    for (size_t s = 1; s < run->seeds; s++) HD_TRY(one_more_seed(run, run->seed + s));
+    if (run->n[HD_PART_TEST] == 0 || is_language(run)) return HEED_OK;
+    for (size_t s = 1; s < run->seeds; s++) HD_TRY(one_more_seed(run, s));
     return HEED_OK;
 }
 
@@ -545,6 +533,7 @@ static heed_err run_folds(hd_run *run) {
         size_t before = run->n[HD_PART_TEST];
         HD_TRY(run_part(run, f));
         HD_TRY(hd_run_worst(run, shown_model(run), run->n[HD_PART_TEST] - before));
+        HD_TRY(more_seeds(run));
     }
     HD_TRY(hd_run_choose(run));
     return train_whole(run);
@@ -608,7 +597,7 @@ static void list_models(hd_run *run) {
     size_t parts = recipe->split.folds > 0 ? (size_t)recipe->split.folds : 1;
     size_t varying = recipe->n_networks + (recipe->blend.n > 0);
     run->steps = parts * run->n_models + (recipe->split.folds > 0) +
-                 (run->seeds > 1 ? (run->seeds - 1) * varying : 0);
+                 parts * (run->seeds > 1 ? run->seeds - 1 : 0) * varying;
 }
 
 static void run_init(hd_run *run, const hd_recipe *recipe, const hd_recipe_opts *opts) {
@@ -628,6 +617,8 @@ static void run_clear(hd_run *run) {
         hd_ngram_lm_free(model->lm);
         hd_free(model->validation.at);
         hd_free(model->test.at);
+        for (size_t s = 1; model->again && s < run->seeds; s++) hd_free(model->again[s - 1].at);
+        hd_free(model->again);
         json_decref(model->evaluation);
         json_decref(model->versus);
         json_decref(model->curves);

@@ -26,6 +26,7 @@ typedef struct hd_run_model {
     hd_fitted fitted; // of the whole training, or of the last fold
     hd_fitted before; // with refit: as it was when the validation rows were new to it
     hd_scores validation, test;
+    hd_scores *again; // (seeds − 1) of the test rows, by each further training; NULL: one seed
     size_t parameters, bytes, memory;
     double seconds, predict_seconds;
     size_t predicted;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "made.h"
 #include "measure/calibration.h"
 #include "measure/paired.h"
@@ -220,6 +221,78 @@ static void a_small_but_sure_difference_is_seen(void **state) {
     json_decref(json);
 }
 
+// What is right stands in the scores: row i by a model of probability p.
+static void answer(made *m, size_t i, bool right) {
+    bool one = (m->labels[i] == 1) == right;
+    m->scores[2 * i] = one ? .2F : .8F;
+    m->scores[2 * i + 1] = one ? .8F : .2F;
+}
+
+static void several_trainings_count_by_their_mean(void **state) {
+    (void)state;
+    static made base, a, b;
+    hd_evaluation_opts opts = hd_evaluation_opts_default();
+    hd_paired one, same, two;
+    made_classes(&base, 400, 2, 9);
+    made_classes(&a, 400, 2, 9);
+    made_classes(&b, 400, 2, 9);
+    for (size_t i = 0; i < 400; i++) { // 280, 320 and 340 are right
+        answer(&base, i, i < 280);
+        answer(&a, i, i < 320);
+        answer(&b, i, i < 340);
+    }
+    const hd_predictions twice[] = {a.p, a.p}, both[] = {a.p, b.p};
+    assert_int_equal(hd_paired_compare(&a.p, &base.p, "accuracy", &opts, &one), HEED_OK);
+    assert_int_equal(hd_paired_compare_trained(twice, 2, &base.p, "accuracy", &opts, &same),
+                     HEED_OK);
+    assert_true(one.difference == same.difference && one.low == same.low && one.high == same.high);
+    assert_int_equal(same.trainings, 2);
+    assert_int_equal(hd_paired_compare_trained(both, 2, &base.p, "accuracy", &opts, &two), HEED_OK);
+    near(two.difference, .125, 1e-12);
+    near(two.p, 2. / 1001, 1e-3); // no resample is on the other side
+    // Of rows, .1 wins by both and .05 by b alone; of trainings, .1 or .15 with the same chance.
+    double half = 1.96 * sqrt((.1 + .05 / 4 - .125 * .125) / 400 + .025 * .025 / 2);
+    near(two.low, .125 - half, .01);
+    near(two.high, .125 + half, .01);
+    json_t *json;
+    assert_int_equal(hd_paired_json(&two, "logistic", "accuracy", &json), HEED_OK);
+    assert_int_equal(json_integer_value(json_object_get(json, "trainings")), 2);
+    json_decref(json);
+}
+
+// Where a training is worth as much as the baseline in the mean, some better and some worse by what
+// its seed does, 95% intervals hold 0 nearly always; without the draws of trainings they would not.
+static void no_difference_is_held_by_the_interval(void **state) {
+    (void)state;
+    enum { TIMES = 200, ROWS = 150, TRAININGS = 4 };
+    static made base, of[TRAININGS];
+    size_t held = 0;
+    for (uint64_t t = 0; t < TIMES; t++) {
+        hd_rng rng = hd_rng_make(t, 11);
+        hd_evaluation_opts opts = {.seed = t, .bootstrap = 200};
+        hd_predictions models[TRAININGS];
+        double better[TRAININGS], hard[ROWS];
+        hd_paired out;
+        made_classes(&base, ROWS, 2, 9);
+        for (size_t i = 0; i < ROWS; i++) {
+            hard[i] = .6 + .3 * hd_rng_uniform(&rng);
+            answer(&base, i, hd_rng_uniform(&rng) < hard[i]);
+        }
+        for (size_t s = 0; s < TRAININGS; s++) {
+            made_classes(&of[s], ROWS, 2, 9);
+            better[s] = .05 * (2 * hd_rng_uniform(&rng) - 1);
+            for (size_t i = 0; i < ROWS; i++)
+                answer(&of[s], i, hd_rng_uniform(&rng) < hard[i] + better[s]);
+            models[s] = of[s].p;
+        }
+        assert_int_equal(
+            hd_paired_compare_trained(models, TRAININGS, &base.p, "accuracy", &opts, &out),
+            HEED_OK);
+        held += out.low <= 0 && out.high >= 0;
+    }
+    assert_true(held >= .92 * TIMES && held < TIMES);
+}
+
 static void what_can_not_be_compared_is_refused(void **state) {
     (void)state;
     static made a, b;
@@ -247,6 +320,8 @@ int main(void) {
         cmocka_unit_test(damaged_documents_are_refused),
         cmocka_unit_test(mcnemar_is_exact),
         cmocka_unit_test(a_small_but_sure_difference_is_seen),
+        cmocka_unit_test(several_trainings_count_by_their_mean),
+        cmocka_unit_test(no_difference_is_held_by_the_interval),
         cmocka_unit_test(what_can_not_be_compared_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,9 +82,37 @@ static void folds_end_in_a_blend_of_all_rows(void **state) {
     char *at = strstr(text, "network:");
     char with[1200];
     hd_snprintf(with, sizeof with, "%.*s  split: {folds: 3}\n%s", (int)(at - text), text, at);
-    json_decref(run(with, 1, out));
+    json_t *report = run(with, 1, out);
     must(hd_predictor_open(out, &model));
     hd_predictor_close(model);
+    json_decref(report);
+}
+
+static double accuracy_of(const json_t *model) {
+    return json_number_value(json_object_get(json_object_get(model, "evaluation"), "accuracy"));
+}
+
+// Every fold is trained again from each seed; what is compared with the baseline is their mean.
+static void folds_have_seeds_too(void **state) {
+    (void)state;
+    char with[1400], text[1024];
+    hd_snprintf(text, sizeof text, "%s%s", LEAVE, "main: blend\nseeds: 3\n");
+    char *at = strstr(text, "network:");
+    hd_snprintf(with, sizeof with, "%.*s  split: {folds: 2}\n%s", (int)(at - text), text, at);
+    json_t *report = run(with, 1, path_of("seeds"));
+    const json_t *network = report_model(report, "network");
+    const json_t *versus = json_object_get(network, "versus");
+    const json_t *spread = json_object_get(json_object_get(network, "seeds"), "accuracy");
+    const json_t *each = json_object_get(spread, "each");
+    assert_int_equal(json_array_size(each), 3);
+    double sum = 0, baseline = accuracy_of(report_model(
+                        report, json_string_value(json_object_get(versus, "baseline"))));
+    for (size_t s = 0; s < 3; s++) sum += json_number_value(json_array_get(each, s));
+    assert_true(fabs(json_number_value(json_array_get(each, 0)) - accuracy_of(network)) < 1e-12);
+    assert_int_equal(json_integer_value(json_object_get(versus, "trainings")), 3);
+    double difference = json_number_value(json_object_get(versus, "difference"));
+    assert_true(fabs(difference - (sum / 3 - baseline)) < 1e-12);
+    json_decref(report);
 }
 
 static void threads_change_nothing(void **state) {
@@ -223,6 +251,7 @@ int main(void) {
         cmocka_unit_test(a_blend_says_in_serving_what_it_said_in_training),
         cmocka_unit_test(values_are_blended_too),
         cmocka_unit_test(folds_end_in_a_blend_of_all_rows),
+        cmocka_unit_test(folds_have_seeds_too),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(a_blend_needs_all_its_parts),
         cmocka_unit_test(damage_is_noticed),
