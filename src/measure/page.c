@@ -94,6 +94,16 @@ static const json_t *model_named(const json_t *report, const char *name) {
     return NULL;
 }
 
+// As the leaderboard calls it: its label, in both languages, or else its name.
+static void add_label(hd_str *out, const json_t *report, const char *name) {
+    const json_t *label = json_object_get(model_named(report, name), "label");
+    if (label) {
+        hd_page_both(out, label);
+    } else {
+        hd_page_escape(out, name);
+    }
+}
+
 static void add_model_name(hd_str *out, const json_t *model) {
     static const struct {
         const char *kind;
@@ -125,6 +135,7 @@ typedef struct columns {
     const hd_page_figure *at[5];
     size_t n;
     const char *baseline; // of the differences; NULL: no model has one
+    const json_t *report;
 } columns;
 
 static columns choose_columns(const json_t *report) {
@@ -135,7 +146,7 @@ static columns choose_columns(const json_t *report) {
     };
     const char *task = text_of(report, "task");
     size_t row = strcmp(task, "values") == 0 ? 1 : strcmp(task, "language") == 0 ? 2 : 0;
-    columns c = {.n = 0};
+    columns c = {.report = report};
     for (const char *const *name = by_task[row]; *name; name++) {
         c.at[c.n++] = hd_page_figure_find(*name);
     }
@@ -246,7 +257,7 @@ static void add_leaders_head(hd_str *out, const columns *c) {
     if (c->baseline) {
         hd_str_add(out, "<th class=\"n\">");
         hd_page_words(out, WORDS("against ", "相对 "));
-        hd_page_escape(out, c->baseline);
+        add_label(out, c->report, c->baseline);
         hd_str_add(out, "</th>");
     }
     for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
@@ -261,6 +272,12 @@ static void add_leaders_head(hd_str *out, const columns *c) {
 static void add_protocol(hd_str *out, const json_t *report) {
     const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
     bool untested = rows && !(hd_page_get(rows, "test") > 0);
+    bool several = false;
+    json_t *model;
+    size_t i;
+    json_array_foreach(json_object_get(report, "models"), i, model) {
+        several |= hd_page_get(json_object_get(model, "versus"), "trainings") > 1;
+    }
     hd_str_add(out, "<p class=\"soft\">");
     if (untested) {
         hd_page_words(out, WORDS("All on the same validation rows: there are no test rows.",
@@ -272,6 +289,13 @@ static void add_protocol(hd_str *out, const json_t *report) {
                        "paired: both models on the same rows.",
                        "全部在同一测试集上评估，测试集只在最后读取一次。指标下方为 95% "
                        "置信区间（按行自助抽样）。差值为配对差值：两个模型在相同的行上比较。"));
+    }
+    if (several) {
+        hd_page_words(
+            out, WORDS(" n: trainings from so many seeds; the first is shown, the difference is of "
+                       "their mean, its interval over rows and trainings.",
+                       "n 为不同种子的训练次数：所示为第一次，差值取各次的均值，其区间同时对行与训"
+                       "练重抽样。"));
     }
     hd_str_add(out, "</p>\n");
 }
@@ -309,7 +333,7 @@ static void add_diagnosis(hd_str *out, const json_t *report) {
                     strcmp(level, "ok") == 0     ? " ok"
                     : strcmp(level, "warn") == 0 ? " warn"
                                                  : "");
-        if (several) hd_page_escape(out, text_of(one, "model"));
+        if (several) add_label(out, report, text_of(one, "model"));
         if (several) hd_page_words(out, WORDS(": ", "："));
         hd_page_both(out, json_object_get(one, "what"));
         hd_str_add(out, "</b></p>");
@@ -415,11 +439,12 @@ static void add_losses(hd_str *out, const json_t *xs, const json_t *curves) {
     json_decref(means);
 }
 
-static void add_curve_set(hd_str *out, const char *name, const json_t *curves) {
+static void add_curve_set(hd_str *out, const json_t *report, const char *name,
+                          const json_t *curves) {
     const json_t *xs = json_object_get(curves, "steps");
     const series rate = {json_object_get(curves, "rate"), WORDS("rate", "学习率")};
     hd_str_add(out, "<h3>");
-    hd_page_escape(out, name);
+    add_label(out, report, name);
     hd_str_add(out, "</h3>\n<div class=\"plots\">\n");
     add_losses(out, xs, curves);
     add_metrics(out, xs, json_object_get(curves, "metrics"));
@@ -468,19 +493,58 @@ static void add_curves(hd_str *out, const json_t *report) {
     if (json_object_size(curves) == 0 && json_object_size(gradients) == 0) return;
     hd_page_heading(out, 2, WORDS("Training", "训练过程"));
     json_object_foreach((json_t *)(uintptr_t)curves, name, one) {
-        if (shown++ < MOST_CURVE_MODELS) add_curve_set(out, name, one);
+        if (shown++ < MOST_CURVE_MODELS) add_curve_set(out, report, name, one);
     }
     add_gradients(out, gradients);
 }
 
 // ── Evaluations ──
 
+static void add_setting(hd_str *out, const json_t *value);
+
+static void add_pairs(hd_str *out, const json_t *object) {
+    const char *key, *between = "";
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        hd_str_addf(out, "%s%s: ", between, key);
+        add_setting(out, value);
+        between = ", ";
+    }
+}
+
+// As a recipe would say it (YAML within a line), numbers to four digits.
+static void add_setting(hd_str *out, const json_t *value) {
+    char number[40];
+    if (json_is_object(value)) {
+        hd_str_add(out, "{");
+        add_pairs(out, value);
+        hd_str_add(out, "}");
+    } else if (json_is_array(value)) {
+        hd_str_add(out, "[");
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            hd_str_add(out, i > 0 ? ", " : "");
+            add_setting(out, json_array_get(value, i));
+        }
+        hd_str_add(out, "]");
+    } else if (json_is_string(value)) {
+        hd_str_add(out, json_string_value(value));
+    } else if (json_is_real(value)) {
+        hd_snprintf(number, sizeof number, "%.4g", json_real_value(value));
+        hd_str_add(out, number);
+    } else if (json_is_integer(value)) {
+        hd_str_addf(out, "%lld", (long long)json_integer_value(value));
+    } else {
+        hd_str_add(out, json_is_true(value) ? "true" : json_is_false(value) ? "false" : "null");
+    }
+}
+
 static void add_settings(hd_str *out, const json_t *model) {
     const json_t *settings = json_object_get(model, "settings");
     hd_str text;
     if (json_object_size(settings) == 0) return;
     hd_str_init(&text);
-    if (hd_json_dump(settings, false, &text) != HEED_OK) out->failed = true;
+    add_pairs(&text, settings);
+    if (text.failed) out->failed = true;
     hd_str_add(out, "<p class=\"soft\"><code>");
     hd_page_escape(out, hd_str_get(&text));
     hd_str_add(out, "</code></p>\n");
@@ -506,7 +570,7 @@ static void add_evaluations(hd_str *out, const json_t *report) {
         if (model == main || !json_object_get(model, "evaluation")) continue;
         hd_str_add(out, "<details><summary>");
         hd_page_words(out, WORDS("In detail: ", "详情："));
-        hd_page_escape(out, text_of(model, "name"));
+        add_label(out, report, text_of(model, "name"));
         hd_str_add(out, "</summary>\n");
         add_settings(out, model);
         hd_page_evaluation(out, json_object_get(model, "evaluation"));
@@ -672,7 +736,7 @@ static void add_samples(hd_str *out, const json_t *report) {
     for (size_t i = 0; i < json_array_size(list) && i < MOST_SAMPLES; i++) {
         const json_t *one = json_array_get(list, i);
         hd_str_add(out, "<h3>");
-        hd_page_escape(out, text_of(one, "model"));
+        add_label(out, report, text_of(one, "model"));
         hd_str_add(out, "</h3>\n<pre><b>");
         hd_page_escape(out, text_of(one, "prompt"));
         hd_str_add(out, "</b>");

@@ -145,7 +145,7 @@ static json_t *digits_report(void) {
     json_object_set_new(network, "versus",
                         parse("{\"baseline\": \"logistic\", \"metric\": \"accuracy\", "
                               "\"difference\": 0.0512, \"low\": 0.041, \"high\": 0.062, \"p\": "
-                              "1.2e-19}"));
+                              "1.2e-19, \"trainings\": 5}"));
     json_array_append_new(models, network);
     json_t *forest = model_of("forest", "classic", classes_evaluation(10, .95, digits), 40);
     json_object_set_new(forest, "label",
@@ -317,6 +317,25 @@ static void small_things_can_be_read(void **state) {
 }
 
 // Of many steps means are drawn, and no validation is left out between them.
+// Models are called as the leaderboard calls them, settings stand as a recipe would have them.
+static void what_stands_there_can_be_read(void **state) {
+    (void)state;
+    static const char *const said[] = {
+        "p &lt; 1e-12 (n = 5)</small>", "trainings from so many seeds",
+        "详情：</span><span class=\"en\" lang=\"en\">random forest</span>",
+        "<code>rate: 0.001, layers: [{linear: {out: 3}}, &lt;b&gt;], share: 0.3333, whole: true"};
+    json_t *report = digits_report();
+    json_object_set_new(json_array_get(json_object_get(report, "models"), 0), "settings",
+                        parse("{\"rate\": 0.001, \"layers\": [{\"linear\": {\"out\": 3}}, "
+                              "\"<b>\"], \"share\": 0.33333333333333, \"whole\": true}"));
+    hd_str page = page_of(report, NULL);
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        if (!strstr(page.data, said[i])) fail_msg("no '%s'", said[i]);
+    }
+    hd_str_clear(&page);
+    json_decref(report);
+}
+
 static void long_curves_are_legible(void **state) {
     (void)state;
     json_t *steps = json_array(), *train = json_array(), *validation = json_array();
@@ -488,6 +507,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_told),
         cmocka_unit_test(reports_of_every_kind_are_whole),
+        cmocka_unit_test(what_stands_there_can_be_read),
         cmocka_unit_test(long_curves_are_legible),
         cmocka_unit_test(small_things_can_be_read),
         cmocka_unit_test(the_page_opens_in_the_reports_language),
