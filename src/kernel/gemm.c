@@ -22,6 +22,7 @@ enum { ALIGN = 64 };
 typedef struct run {
     hd_gemm_plan plan;
     char *a, *b;           // packed ahead
+    float *c;              // sums of a narrow C
     char *slots;           // of the threads
     size_t slot;           // bytes of one
     size_t n0, n1, k0, k1; // the columns and the part of k this round
@@ -43,7 +44,7 @@ static size_t ceil_div(size_t a, size_t b) {
 size_t hd_gemm_workspace(const hd_gemm *gemm, size_t threads) {
     hd_gemm_plan plan;
     hd_gemm_plan_make(gemm, &plan);
-    return up(plan.a_bytes) + up(plan.b_bytes) +
+    return up(plan.a_bytes) + up(plan.b_bytes) + up(plan.c_bytes) +
            threads * (up(plan.slot_a) + up(plan.slot_b) + up(plan.slot_c));
 }
 
@@ -231,12 +232,13 @@ static bool has_finish(const hd_gemm *g) {
 }
 
 static size_t sums_row(const hd_gemm_plan *p) {
-    return ceil_div(p->n_step, p->nr) * p->nr;
+    return ceil_div(p->c_bytes ? p->g.n : p->n_step, p->nr) * p->nr;
 }
 
 // Where the sums of a narrow C grow, block of k after block: rows of sums_row.
 static float *sums_at(const block *b, size_t i, size_t j) {
     const hd_gemm_plan *p = &b->run->plan;
+    if (p->c_bytes) return b->run->c + i * sums_row(p) + j;
     float *first = (float *)(void *)(b->slot + up(p->slot_a) + up(p->slot_b));
     return first + (i - b->s0) * sums_row(p) + (j - b->n0);
 }
@@ -256,8 +258,9 @@ static void finish_later(const block *b, sums next) {
 // Where a tile's sums stand until they are put into C.
 static float *sums_for(const block *b, size_t i, size_t j, size_t *row) {
     const hd_gemm_plan *p = &b->run->plan;
-    *row = p->slot_c ? sums_row(p) : p->nr;
-    if (p->slot_c) return sums_at(b, i, j);
+    const bool grows = p->slot_c || p->c_bytes;
+    *row = grows ? sums_row(p) : p->nr;
+    if (grows) return sums_at(b, i, j);
     b->waiting->turn = !b->waiting->turn;
     return b->waiting->buffer[b->waiting->turn];
 }
@@ -395,7 +398,8 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     if (g->k == 0) return run_empty(p);
     r.a = workspace;
     r.b = r.a + up(p->a_bytes);
-    r.slots = r.b + up(p->b_bytes);
+    r.c = (float *)(void *)(r.b + up(p->b_bytes));
+    r.slots = r.b + up(p->b_bytes) + up(p->c_bytes);
     r.slot = up(p->slot_a) + up(p->slot_b) + up(p->slot_c);
     r.m_count = ceil_div(g->m, p->m_step);
     for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {

@@ -22,6 +22,7 @@
 static const double CHUNK_WORK = 1e6;
 enum { ROWS_MAX = 256 };       // of A that a chunk packs at once
 enum { K_AHEAD_MAX = 1024 };   // of k
+enum { K_LONG = 8192 };        // from where a panel over all of it is too long to be packed at once
 enum { STREAM_MIN = 4 << 20 }; // bytes of C, in f32, that won't be found in a cache again
 
 static size_t ceil_div(size_t a, size_t b) {
@@ -82,7 +83,8 @@ static void cut_small(hd_gemm_plan *p, double work) {
 static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
     const size_t k_most = g->a_col == 1 ? K_AHEAD_MAX : p->engine->k_across;
-    if (p->b_mode == HD_B_AHEAD && g->k > k_most && g->c_type == HD_F32)
+    // (A narrow C can't be added to in rounds over k: its sums would need as much room again.)
+    if (p->b_mode == HD_B_AHEAD && g->k > k_most && (g->c_type == HD_F32 || g->k > K_LONG))
         p->k_super = clamp((double)(k_most / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
     size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
@@ -177,7 +179,9 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
         cut_large(p);
     }
     size_t k_pad = up(p->k_step, e->k_unit), rows = hd_gemm_rows(p);
-    if (p->through && g->k > p->k_step)
+    if (p->through && p->k_super < g->k)
+        p->c_bytes = g->m * up(g->n, p->nr) * sizeof(float);
+    else if (p->through && g->k > p->k_step)
         p->slot_c = up(rows, p->mr) * up(p->n_step, p->nr) * sizeof(float);
     if (p->a_ahead)
         p->a_bytes = up(g->m, p->mr) * up(p->k_super, e->k_unit) * e->a_element;

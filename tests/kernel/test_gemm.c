@@ -431,6 +431,36 @@ static void test_rows_as_they_lie(void **state) {
     }
 }
 
+// Sums in rounds over a long k, on their way to a narrow C: those of a wide one, rounded once.
+static void test_long_sums(void **state) {
+    (void)state;
+    enum { M = 37, N = 61, K = 8500 };
+    float *a = hd_alloc_aligned(M * K, sizeof *a), *b = hd_alloc_aligned(K * N, sizeof *b);
+    rng = hd_rng_make(37, 0);
+    for (size_t i = 0; i < M * K; i++) a[i] = (float)(2 * hd_rng_uniform(&rng) - 1);
+    for (size_t i = 0; i < K * N; i++) b[i] = (float)(2 * hd_rng_uniform(&rng) - 1);
+    static float wide[M * N], bias[N] = {0.5F, -3};
+    static uint16_t narrow[M * N];
+    EACH_PATH {
+        for (int precision = HD_PRECISE_F32; precision <= HD_PRECISE_BF16; precision++) {
+            hd_gemm g = {.m = M, .n = N, .k = K, .a = a, .a_row = K, .a_col = 1, .b = b};
+            g.b_row = N, g.b_col = 1, g.c = wide, g.c_row = N, g.bias = bias;
+            g.precision = (hd_precision)precision;
+            hd_gemm h = g;
+            h.c = narrow, h.c_type = HD_BF16;
+            hd_gemm_plan plan;
+            hd_gemm_plan_make(&h, &plan);
+            assert_true(plan.k_super < K && plan.c_bytes > 0);
+            void *workspace = hd_alloc_aligned(hd_gemm_workspace(&h, 1), 1);
+            assert_int_equal(hd_gemm_run(NULL, &h, workspace), HEED_OK);
+            assert_int_equal(hd_gemm_run(NULL, &g, workspace), HEED_OK);
+            hd_free(workspace);
+            for (size_t i = 0; i < M * N; i++) assert_int_equal(narrow[i], hd_bf16_of_f32(wide[i]));
+        }
+    }
+    hd_free(a), hd_free(b);
+}
+
 // A NaN or an infinity in A stays in its row.
 static void test_nan_stays_in_its_row(void **state) {
     (void)state;
@@ -466,6 +496,7 @@ int main(void) {
         cmocka_unit_test(test_nan_stays_in_its_row),
         cmocka_unit_test(test_packed),
         cmocka_unit_test(test_rows_as_they_lie),
+        cmocka_unit_test(test_long_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
