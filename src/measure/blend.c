@@ -10,6 +10,15 @@
 //
 // A free combination (stacking) fits validation rows better and new ones worse: with weights on the
 // simplex a model that adds nothing ends at 0.
+//
+// Still a few hundred rows give a part weight by chance. So a blend has to be better than its best
+// part alone, row by row, by more than one standard error (the rule of Breiman et al. 1984);
+// otherwise that part is all. What is compared is the loss that the weights were learned for. On
+// predictions of four sets of texts, weights learned on 300 to 1,000 rows and accuracy judged on
+// the others, it costs questions, titles and news at most .0002, hotel reviews at most .0016.
+// Rejected: the same rule by accuracy, which costs questions .01, since rows merely right or wrong
+// tell too little and the part that is best by them is so by luck as well; a quarter of all weight
+// moved to the best part, which costs them .002.
 #include "measure/blend.h"
 
 #include <float.h>
@@ -214,6 +223,76 @@ static void split(hd_blend *b) {
     b->sharp = b->task == HD_TASK_CLASSES ? fmax(kept, STILL) : 1;
 }
 
+// ── The guard ──
+
+// A row's loss by what a blend says; of values the mean square over outputs.
+static double lost(const hd_predictions *p, const float *said, size_t i) {
+    double sum = 0;
+    if (p->task == HD_TASK_CLASSES) return -log_of(said[(size_t)p->labels[i]]);
+    for (size_t c = 0; c < p->k; c++) {
+        double miss = (double)said[c] - (double)p->targets[i * p->k + c];
+        sum += miss * miss / (double)p->k;
+    }
+    return sum;
+}
+
+static void losses(const hd_predictions *each, const hd_blend *b, float *said, double *out) {
+    const float *at[HD_BLEND_MODELS];
+    for (size_t j = 0; j < b->m; j++) at[j] = each[j].scores;
+    hd_blend_mix(b, at, each->n, each->k, said);
+    for (size_t i = 0; i < each->n; i++) out[i] = lost(each, said + i * each->k, i);
+}
+
+// One part as if it were the blend; of classes as sharp as is best for it.
+static heed_err alone(const hd_predictions *each, size_t m, size_t j, hd_blend *out) {
+    double sharp = 1;
+    if (each->task == HD_TASK_CLASSES) HD_TRY(fit_classes(&each[j], 1, &sharp));
+    *out = (hd_blend){.task = each->task, .m = m, .sharp = fmax(sharp, STILL)};
+    out->weights[j] = 1;
+    return HEED_OK;
+}
+
+static double sum_of(const double *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    return sum;
+}
+
+// Whether a is below b, by row, by more than the standard error of their mean difference.
+static bool clearly_below(const double *a, const double *b, size_t n) {
+    double mean = (sum_of(b, n) - sum_of(a, n)) / (double)n, square = 0;
+    for (size_t i = 0; i < n; i++) square += (b[i] - a[i] - mean) * (b[i] - a[i] - mean);
+    return n > 1 && mean > sqrt(square / (double)(n - 1) / (double)n);
+}
+
+// work: three rows of n losses (the blend's, the best part's, the next part's).
+static heed_err guard(const hd_predictions *each, float *said, double *work, hd_blend *blend) {
+    size_t n = each->n;
+    double *best = work + n, *next = best + n;
+    hd_blend chosen = *blend;
+    losses(each, blend, said, work);
+    for (size_t j = 0; j < blend->m; j++) {
+        hd_blend one;
+        HD_TRY(alone(each, blend->m, j, &one));
+        losses(each, &one, said, next);
+        if (j > 0 && sum_of(next, n) >= sum_of(best, n)) continue;
+        memcpy(best, next, n * sizeof *best);
+        chosen = one;
+    }
+    if (!clearly_below(work, best, n)) *blend = chosen;
+    return HEED_OK;
+}
+
+static heed_err guarded(const hd_predictions *each, hd_blend *blend) {
+    float *said = hd_calloc(each->n, each->k * sizeof *said);
+    double *work = hd_calloc(each->n, 3 * sizeof *work);
+    heed_err err = said && work ? guard(each, said, work, blend)
+                                : HD_FAIL_MEMORY(each->n * (each->k * sizeof *said));
+    hd_free(said);
+    hd_free(work);
+    return err;
+}
+
 heed_err hd_blend_fit(const hd_predictions *each, size_t m, hd_blend *out) {
     bool classes = each->task == HD_TASK_CLASSES;
     bool fine = (classes || each->task == HD_TASK_VALUES) && m <= HD_BLEND_MODELS;
@@ -229,7 +308,7 @@ heed_err hd_blend_fit(const hd_predictions *each, size_t m, hd_blend *out) {
     if (each->n == 0) return HEED_OK;
     HD_TRY(classes ? fit_classes(each, m, out->weights) : fit_values(each, m, out->weights));
     split(out);
-    return HEED_OK;
+    return m > 1 ? guarded(each, out) : HEED_OK;
 }
 
 bool hd_blend_sound(const hd_blend *b) {

@@ -23,8 +23,9 @@ typedef struct hd_blend {
 } hd_blend;
 
 // each: (m ≥ 1) of the same validation rows, with their truth. Of classes the log loss is least, of
-// values the squared error. Without rows all weigh the same. HEED_INPUT: the rows differ, or the
-// task is another.
+// values the squared error; but one part is all where the blend isn't better than the best of them
+// by more than a standard error. Without rows all weigh the same. HEED_INPUT: the rows differ, or
+// the task is another.
 heed_err hd_blend_fit(const hd_predictions *each, size_t m, hd_blend *out) HEED_CHECK;
 // Weights that a fit could have made.
 bool hd_blend_sound(const hd_blend *blend);
