@@ -55,7 +55,8 @@ static void find_late(hd_graph *graph) {
 static void count_flops(hd_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const hd_node *node = graph->nodes[i];
-        if (node->op->flops && !node->plan->late) graph->flops += node->op->flops(node);
+        if (node->op->flops && !node->plan->late && !node->plan->of)
+            graph->flops += node->op->flops(node);
     }
 }
 

@@ -74,7 +74,8 @@ typedef struct hd_graph_opts {
     bool wide;              // … not: all values stay f32
     uint64_t seed;          // of dropout
     bool keep_cheap;        // keeps values that are cheap to make again: more memory, less work
-    size_t memory_limit;    // bytes of values and workspace; 0: none but memory.limit
+    size_t memory_limit;    // bytes of values and workspace; 0: none but memory.limit. Above it,
+                            // values are made again in the backward, dear ones too (repeat.c)
 } hd_graph_opts;
 
 heed_err hd_graph_new(const hd_graph_opts *opts, hd_graph **out) HEED_CHECK; // NULL: all zero
@@ -134,7 +135,7 @@ void hd_graph_profile(hd_graph *graph, bool on);
 // ── Looking ──
 void hd_graph_print(const hd_graph *graph, hd_str *out); // the plan
 size_t hd_graph_bytes(const hd_graph *graph); // values and workspace at their peak; after compile
-double hd_graph_flops(const hd_graph *graph); // of a run
+double hd_graph_flops(const hd_graph *graph); // of a run, but what remake.c makes again
 size_t hd_graph_nodes(const hd_graph *graph); // that run
 const hd_node *hd_graph_node_at(const hd_graph *graph, size_t i);
 

@@ -369,6 +369,7 @@ const hd_operator hd_operator_attention = {
     .flops = attention_flops,
     .no_grad = 1U << LSE,
     .reads_bf16 = 1U << Q | 1U << K | 1U << V,
+    .repeats = true,
     .writes_bf16 = 1U << OUT,
     .samples = attention_samples,
 };

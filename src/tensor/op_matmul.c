@@ -190,6 +190,7 @@ const hd_operator hd_operator_matmul = {
     .accumulates = 1,
     .reads_bf16 = 3,
     .writes_bf16 = 1,
+    .repeats = true,
     .samples = matmul_samples,
 };
 
@@ -364,6 +365,7 @@ const hd_operator hd_operator_linear = {
     .no_grad = 2,
     .reads_bf16 = 1U << X | 1U << RESIDUAL,
     .writes_bf16 = 3,
+    .repeats = true,
     .remake = linear_remake,
     .samples = linear_samples,
 };

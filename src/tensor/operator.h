@@ -57,7 +57,8 @@ struct hd_operator {
     // Makes `other`, made before the node and of output 0's shape, a part of output 0's sum; false:
     // it can't.
     bool (*takes_sum)(hd_node *node, hd_tensor *other);
-    bool cheap; // little work for what it saves: computed again rather than kept
+    bool repeats; // may be computed again where memory is short: its work is its flops
+    bool cheap;   // little work for what it saves: computed again rather than kept
     // Of an elementwise operator: its opcode (0: none), and what it needs of attrs.
     hd_vec_op vec;
     hd_vec_arg (*vec_arg)(const hd_node *node, const hd_run *run); // run NULL: before any

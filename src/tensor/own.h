@@ -32,6 +32,8 @@ struct hd_tensor_plan {
     uint32_t n_grads; // of a weight: how many nodes write its gradient
     long buffer;      // of the memory plan
     size_t last;      // place of the last node that needs the memory (of a root)
+    // Of a root, before the plan (repeat.c): places of nodes that need it.
+    size_t forward_last, backward_first, backward_last;
 };
 
 struct hd_node_plan {
@@ -40,6 +42,9 @@ struct hd_node_plan {
     bool late;        // only run_forward runs it: its gradient's node does its work too
     bool waiting;     // a copy not yet in the order
     hd_node *twin;    // its copy in the backward
+    hd_node *of;      // of a copy: whose
+    bool repeat;      // dear, but made again (repeat.c)
+    int depth;        // there: how many such nodes in a row
     uint8_t segment;  // of checkpointing, 0: none
     uint32_t adds;    // bit i: output i adds to a gradient even when runs replace
     uint32_t dests;   // bit i: output i is a weight's gradient
@@ -98,11 +103,12 @@ hd_node *hd_node_again(hd_graph *graph, const hd_node *node);
 void hd_graph_renumber(hd_graph *graph);
 
 // The passes of compile, in this order.
-heed_err hd_pass_remake(hd_graph *graph) HEED_CHECK; // remake.c: cheap values computed again
-heed_err hd_pass_live(hd_graph *graph) HEED_CHECK;   // compile.c: drops what nobody reads
-heed_err hd_pass_fuse(hd_graph *graph) HEED_CHECK;   // fuse.c
-heed_err hd_pass_narrow(hd_graph *graph) HEED_CHECK; // narrow.c: values kept as bf16
-heed_err hd_pass_plan(hd_graph *graph) HEED_CHECK;   // plan.c: offsets and bytes
+heed_err hd_pass_remake(hd_graph *graph) HEED_CHECK;   // remake.c: cheap values computed again
+heed_err hd_repeat_choose(hd_graph *graph) HEED_CHECK; // repeat.c: which dear ones, part of it
+heed_err hd_pass_live(hd_graph *graph) HEED_CHECK;     // compile.c: drops what nobody reads
+heed_err hd_pass_fuse(hd_graph *graph) HEED_CHECK;     // fuse.c
+heed_err hd_pass_narrow(hd_graph *graph) HEED_CHECK;   // narrow.c: values kept as bf16
+heed_err hd_pass_plan(hd_graph *graph) HEED_CHECK;     // plan.c: offsets and bytes
 // fuse.c
 extern const hd_operator hd_operator_fused;
 const char *hd_node_name(const hd_node *node); // of a fused one: its members'

@@ -35,16 +35,24 @@ static void mark_held(hd_graph *graph) {
     }
 }
 
+// The dear ones that were chosen, and other names of them.
+static bool must_remake(const hd_node *node) {
+    if (node->plan->backward) return false;
+    return node->plan->repeat || (node->op->alias && !node->plan->twin && node->in[0]->plan->twin);
+}
+
 // Makes the copies, in forward order so that one may stand on another. Those nobody asks for never
 // come into the order.
-static heed_err make_twins(hd_graph *graph, size_t *made) {
+static heed_err make_twins(hd_graph *graph, bool dear, size_t *made) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         hd_node *node = graph->nodes[i];
-        if (!can_remake(node)) continue;
-        hd_node *copy = node->op->remake ? node->op->remake(node) : hd_node_again(graph, node);
+        if (dear ? !must_remake(node) : !can_remake(node)) continue;
+        hd_node *copy =
+            !dear && node->op->remake ? node->op->remake(node) : hd_node_again(graph, node);
         HD_TRY(hd_graph_error(graph));
         if (!copy) continue;
-        copy->plan->backward = copy->plan->live = true;
+        copy->plan->backward = copy->plan->live = copy->plan->waiting = true;
+        copy->plan->of = node;
         node->plan->twin = copy;
         (*made)++;
     }
@@ -69,13 +77,13 @@ heed_err hd_pass_remake(hd_graph *graph) {
     size_t made = 0;
     if (graph->opts.keep_cheap) return HEED_OK;
     mark_held(graph);
-    HD_TRY(make_twins(graph, &made));
+    HD_TRY(make_twins(graph, false, &made));
+    HD_TRY(hd_repeat_choose(graph));
+    HD_TRY(make_twins(graph, true, &made));
     if (made == 0) return HEED_OK;
     size_t cap = graph->n_nodes + made, n = 0;
     hd_node **order = hd_alloc(cap * sizeof *order);
     if (!order) return HD_FAIL_MEMORY(cap * sizeof *order);
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        if (graph->nodes[i]->plan->twin) graph->nodes[i]->plan->twin->plan->waiting = true;
     for (size_t i = 0; i < graph->n_nodes; i++) put(order, &n, graph->nodes[i]);
     hd_free(graph->nodes);
     graph->nodes = order;
