@@ -56,8 +56,9 @@ enum { AHEAD = 8 };
 // Four rows of a B that isn't packed, some steps before they are wanted: they lie so far apart that
 // nobody else foresees them. (What lies behind the last is called for in vain.)
 HD_INLINE void fetch_rows(const float *b, size_t b_row, const size_t nv) {
-    UNROLL for (size_t q = 0; q < 4; q++, b += b_row)
+    UNROLL for (size_t q = 0; q < 4; q++, b += b_row) {
         UNROLL for (size_t v = 0; v < nv; v++) __builtin_prefetch(b + v * VF);
+    }
 }
 
 // Whole tiles take four steps at a time: fewer instructions that only count.
