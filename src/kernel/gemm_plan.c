@@ -83,7 +83,7 @@ static void cut_small(hd_gemm_plan *p, double work) {
 static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
     const size_t k_most = g->a_col == 1 ? K_AHEAD_MAX : p->engine->k_across;
-    // (A narrow C can't be added to in rounds over k: its sums would need as much room again.)
+    // (Rounds over k need room for the sums of a narrow C: only where k is long.)
     if (p->b_mode == HD_B_AHEAD && g->k > k_most && (g->c_type == HD_F32 || g->k > K_LONG))
         p->k_super = clamp((double)(k_most / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
