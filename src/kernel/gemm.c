@@ -422,5 +422,6 @@ heed_err hd_pack_b(hd_pool *pool, const hd_gemm *gemm, void *out) {
     HD_TRY(hd_isa_ready());
     run r = {.b = out, .n1 = gemm->n, .k1 = gemm->k};
     hd_gemm_plan_make(gemm, &r.plan);
+    r.plan.k_super = gemm->k; // a panel holds all of it, whatever a run takes at once
     return hd_pool_run(pool, pack_count(&r), pack_panels, &r);
 }

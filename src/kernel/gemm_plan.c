@@ -84,14 +84,13 @@ static void cut_large(hd_gemm_plan *p) {
     const hd_gemm *g = &p->g;
     const size_t k_most = g->a_col == 1 ? K_AHEAD_MAX : p->engine->k_across;
     // (Rounds over k need room for the sums of a narrow C: only where k is long.)
-    if (p->b_mode == HD_B_AHEAD && g->k > k_most && (g->c_type == HD_F32 || g->k > K_LONG))
+    if (g->k > k_most && (g->c_type == HD_F32 || g->k > K_LONG))
         p->k_super = clamp((double)(k_most / p->k_step), 1, g->k) * p->k_step;
     size_t k_ahead = up(p->k_super, p->engine->k_unit);
     size_t panel_bytes = k_ahead * p->nr * p->engine->b_element;
     size_t panels = ceil_div(g->n, p->nr),
            most = p->engine->ahead / (panel_bytes > 0 ? panel_bytes : 1);
     p->super = even(panels, most ? most : 1, 1) * p->nr;
-    if (p->b_mode == HD_B_GIVEN) p->super = panels * p->nr;
     size_t columns = p->super < g->n ? p->super : g->n;
     // Rounds over columns pack A again, each of them; along its rows a copy of all pays from the
     // third on.
@@ -167,8 +166,9 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->stream = (g->k <= p->k_step || g->c_type != HD_F32) && may_stream(g);
     p->through = p->stream || g->c_type != HD_F32;
     // (Panels of a B that lies across take little of each of many rows, and so do they of C: from
-    // fewer rows on it pays to pack it in memory's order and to fill C row by row.)
-    const size_t few = g->b_col == 1 ? ROWS_MAX / 2 : ROWS_MAX;
+    // fewer rows on it pays to pack it in memory's order and to fill C row by row. So it does where
+    // products are so fast that rows of A, read again for each panel, come too slowly.)
+    const size_t few = g->b_col == 1 || e->takes_a ? ROWS_MAX / 2 : ROWS_MAX;
     if ((g->m <= few && !across) || !shared) {
         if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
             g->precision == HD_PRECISE_F32 && g->m <= (g->k <= 256 ? 8 : 2) * p->mr)

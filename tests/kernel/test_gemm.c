@@ -358,15 +358,17 @@ static void test_rows_in_any_company(void **state) {
     }
 }
 
-// B packed before gives the same bits, whatever m.
+// B packed before gives the same bits, whatever m; also one that a run takes in parts of its
+// columns and of k.
 static void test_packed(void **state) {
     (void)state;
     hd_pool *pool;
     assert_int_equal(hd_pool_new(2, &pool), HEED_OK);
     EACH_PATH {
         rng = hd_rng_make(29, 0);
-        for (int round = 0; round < 12; round++) {
-            problem p = problem_new(1, round % 3 ? 7 : 300, 110, 290);
+        for (int round = 0; round < 14; round++) {
+            problem p = round < 12 ? problem_new(1, round % 3 ? 7 : 300, 110, 290)
+                                   : problem_new(1, 257, 600, 2100);
             p.g.precision = round % 2 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
             run(&p, NULL);
             float *plain = hd_alloc_aligned(p.c.count, sizeof(float));
