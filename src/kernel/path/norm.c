@@ -36,6 +36,14 @@ HD_INLINE void store_as(const bool half, void *p, size_t at, vf a, size_t left) 
         vf_store_bf16_n((uint16_t *)p + at, a, left);
 }
 
+// The same of a long array that is read from end to end: what comes some way on is asked for.
+HD_INLINE vf load_next(const bool half, const void *p, size_t at, size_t left) {
+    enum { AHEAD = 2048 }; // bytes
+    const size_t element = half ? sizeof(uint16_t) : sizeof(float);
+    __builtin_prefetch((const char *)p + at * element + AHEAD);
+    return load_as(half, p, at, left);
+}
+
 static inline size_t lanes_left(size_t c, size_t at) {
     return c - at < VF ? c - at : (size_t)VF;
 }
@@ -63,7 +71,7 @@ HD_INLINE void sums_at(const unsigned t, size_t rows, size_t c, size_t left, con
             a[v] = b[v] = vf_zero();
             continue;
         }
-        a[v] = vf_sub(load_as(t, x, at + v * c, left), first);
+        a[v] = vf_sub(load_next(t, x, at + v * c, left), first);
         b[v] = vf_mul(a[v], a[v]);
     }
     store(s1, vf_add(load(s1, left), vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3]))), left);
@@ -97,8 +105,8 @@ static void sums(unsigned narrow, size_t rows, size_t c, const void *x, float *s
 
 HD_INLINE void affine_at(const unsigned t, size_t at, size_t left, const void *x, const float *a,
                          const float *b, const void *residual, bool relu, void *y) {
-    vf sum = vf_fma(load_as(t & HD_NORM_X16, x, at, left), load(a, left), load(b, left));
-    if (residual) sum = vf_add(sum, load_as(t & HD_NORM_ADDED16, residual, at, left));
+    vf sum = vf_fma(load_next(t & HD_NORM_X16, x, at, left), load(a, left), load(b, left));
+    if (residual) sum = vf_add(sum, load_next(t & HD_NORM_ADDED16, residual, at, left));
     if (relu) sum = vf_max(vf_zero(), sum);
     store_as(t & HD_NORM_Y16, y, at, sum, left);
 }
@@ -138,7 +146,7 @@ enum { ALL, BY_Y, BY_X };
 HD_INLINE vf passing(const unsigned t, const int kind, const hd_norm_mask *mask, size_t row_at,
                      size_t column, vf x, vf dy, size_t left) {
     if (kind == ALL) return dy;
-    vf y = kind == BY_Y ? load_as(t & HD_NORM_MASK16, mask->y, row_at + column, left)
+    vf y = kind == BY_Y ? load_next(t & HD_NORM_MASK16, mask->y, row_at + column, left)
                         : vf_fma(x, load(mask->a + column, left), load(mask->b + column, left));
     return vf_select(vf_le(y, vf_zero()), vf_zero(), dy); // (NaN passes)
 }
@@ -154,8 +162,8 @@ HD_INLINE void back_sums_at(const unsigned t, const int kind, size_t rows, size_
             a[v] = b[v] = vf_zero();
             continue;
         }
-        vf xv = load_as(t & HD_NORM_X16, x, row + at, left);
-        vf dv = load_as(t & HD_NORM_Y16, dy, row + at, left);
+        vf xv = load_next(t & HD_NORM_X16, x, row + at, left);
+        vf dv = load_next(t & HD_NORM_Y16, dy, row + at, left);
         a[v] = passing(t, kind, mask, row, at, xv, dv, left);
         b[v] = vf_mul(a[v], vf_sub(xv, m));
     }
@@ -202,8 +210,8 @@ static void back_sums(unsigned narrow, size_t rows, size_t c, const void *x, con
 HD_INLINE void back_at(const unsigned t, const int kind, size_t row, size_t i, size_t left,
                        const void *x, const void *dy, const hd_norm_mask *mask,
                        const float *const p[4], void *dx, void *through) {
-    vf xv = load_as(t & HD_NORM_X16, x, row + i, left);
-    vf dv = load_as(t & HD_NORM_Y16, dy, row + i, left);
+    vf xv = load_next(t & HD_NORM_X16, x, row + i, left);
+    vf dv = load_next(t & HD_NORM_Y16, dy, row + i, left);
     vf d = passing(t, kind, mask, row, i, xv, dv, left);
     if (through) store_as(t & HD_NORM_ADDED16, through, row + i, d, left);
     vf sum = vf_fma(d, load(p[0] + i, left), load(p[3] + i, left));
