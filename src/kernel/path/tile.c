@@ -52,13 +52,16 @@ HD_INLINE void step(const size_t mr, const size_t nv, const float *const *row, s
     }
 }
 
-enum { AHEAD = 8 };
+enum { AHEAD = 8, AHEAD_OF_FEW = 24 }; // fewer rows of A are done with a row of B sooner
+
+HD_INLINE void fetch_row(const float *b, const size_t nv) {
+    UNROLL for (size_t v = 0; v < nv; v++) __builtin_prefetch(b + v * VF);
+}
+
 // Four rows of a B that isn't packed, some steps before they are wanted: they lie so far apart that
 // nobody else foresees them. (What lies behind the last is called for in vain.)
 HD_INLINE void fetch_rows(const float *b, size_t b_row, const size_t nv) {
-    UNROLL for (size_t q = 0; q < 4; q++, b += b_row) {
-        UNROLL for (size_t v = 0; v < nv; v++) __builtin_prefetch(b + v * VF);
-    }
+    UNROLL for (size_t q = 0; q < 4; q++, b += b_row) fetch_row(b, nv);
 }
 
 // Whole tiles take four steps at a time: fewer instructions that only count.
@@ -79,7 +82,10 @@ HD_INLINE void rows_body(const size_t mr, const size_t nv, size_t segments, size
             if (far) fetch_rows(b + AHEAD * b_row, b_row, nv);
             UNROLL for (size_t q = 0; q < 4; q++, b += b_row) step(mr, nv, row, p + q, b, sum);
         }
-        for (; p < k; p++, b += b_row) step(mr, nv, row, p, b, sum);
+        for (; p < k; p++, b += b_row) {
+            if (mr < MR && far) fetch_row(b + AHEAD_OF_FEW * b_row, nv);
+            step(mr, nv, row, p, b, sum);
+        }
     }
     UNROLL for (size_t i = 0; i < mr; i++) put(d, i, nv, sum[i]);
 }
