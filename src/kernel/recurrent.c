@@ -116,6 +116,36 @@ static hd_gemm weights_part(const hd_recurrent *r, const float *dgates, size_t f
                      .precision = r->precision};
 }
 
+// Of so many places at a time a product packs the gates' gradients: all of them at once would take
+// as much memory as the gates do.
+static size_t places_at_once(const hd_gemm *whole) {
+    enum { VALUES = 65536, LEAST = 256 };
+    const size_t most = whole->m * LEAST > VALUES ? LEAST : VALUES / (whole->m + 1);
+    const size_t count = (whole->k + most - 1) / most;
+    return count > 0 ? (whole->k + count - 1) / count : 1;
+}
+
+static size_t weights_workspace(const hd_gemm *whole, size_t threads) {
+    hd_gemm part = *whole;
+    part.k = places_at_once(whole);
+    part.accumulate = true;
+    return hd_gemm_workspace(&part, threads);
+}
+
+static heed_err run_weights(hd_pool *pool, const hd_gemm *whole, void *ws) {
+    const size_t at_once = places_at_once(whole);
+    if (whole->k == 0) return hd_gemm_run(pool, whole, ws);
+    for (size_t k = 0; k < whole->k; k += at_once) {
+        hd_gemm part = *whole;
+        part.a = (const float *)whole->a + k * whole->a_col;
+        part.b = (const float *)whole->b + k * whole->b_row;
+        part.k = whole->k - k < at_once ? whole->k - k : at_once;
+        part.accumulate = k > 0;
+        HD_TRY(hd_gemm_run(pool, &part, ws));
+    }
+    return HEED_OK;
+}
+
 static hd_gemm inputs_gradient(const hd_recurrent *r, const float *dgates, float *dx) {
     return (hd_gemm){.m = r->batch * r->steps,
                      .n = r->inputs,
@@ -143,11 +173,11 @@ size_t hd_recurrent_backward_workspace(const hd_recurrent *r, size_t threads) {
         weights_part(r, NULL, 0, wide, NULL, r->hidden, NULL),
         weights_part(r, NULL, 0, r->hidden, NULL, r->hidden, NULL),
         weights_part(r, NULL, 0, 2 * r->hidden, NULL, r->hidden, NULL),
-        inputs_gradient(r, NULL, NULL),
     };
-    size_t most = 0;
+    const hd_gemm dx = inputs_gradient(r, NULL, NULL);
+    size_t most = hd_gemm_workspace(&dx, threads);
     for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
-        const size_t bytes = hd_gemm_workspace(&products[i], threads);
+        const size_t bytes = weights_workspace(&products[i], threads);
         most = bytes > most ? bytes : most;
     }
     return lay_out(r, true).gemm + most;
@@ -210,16 +240,16 @@ static heed_err weights_gradients(hd_pool *pool, const hd_recurrent *r, const hd
     const size_t h = r->hidden, wide = hd_recurrent_gates(r->cell) * h;
     if (g->dw_ih) {
         const hd_gemm dw = weights_part(r, dgates, 0, wide, r->x, r->inputs, g->dw_ih);
-        HD_TRY(hd_gemm_run(pool, &dw, ws));
+        HD_TRY(run_weights(pool, &dw, ws));
     }
     if (!g->dw_hh) return HEED_OK;
     lay_before(r, before);
     const size_t together = r->cell == HD_CELL_GRU ? 2 * h : wide;
     hd_gemm dw = weights_part(r, dgates, 0, together, before, h, g->dw_hh);
-    HD_TRY(hd_gemm_run(pool, &dw, ws));
+    HD_TRY(run_weights(pool, &dw, ws));
     if (together == wide) return HEED_OK;
     dw = weights_part(r, dgates, 3 * h, h, before, h, g->dw_hh + together * h);
-    return hd_gemm_run(pool, &dw, ws);
+    return run_weights(pool, &dw, ws);
 }
 
 static void bias_gradients(const hd_recurrent *r, const hd_recurrent_grads *g, const float *dgates,
