@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "prepare/partition.h"
+#include "recipe/alike.h"
 #include "recipe/contained.h"
 #include "recipe/prepared.h"
 
@@ -39,6 +40,16 @@ static const char *target_of(const hd_recipe *recipe) {
     return json_string_value(json_is_array(target) ? json_array_get(target, 0) : target);
 }
 
+typedef heed_err (*grouping)(const hd_rows *rows, const char *column, uint32_t **out,
+                             size_t *groups);
+
+// What groups rows for a way of splitting; NULL: rows are parted one by one.
+static grouping grouping_of(int way) {
+    if (way == HD_SPLIT_GROUP) return numbered;
+    if (way == HD_SPLIT_CONTAINED) return hd_contained;
+    return way == HD_SPLIT_ALIKE ? hd_alike : NULL;
+}
+
 static int way_of(const hd_recipe *recipe) {
     if (recipe->split.by != HD_SPLIT_AUTO) return recipe->split.by;
     if (hd_recipe_input(recipe)->ordered) return HD_SPLIT_ORDER;
@@ -57,11 +68,11 @@ static void by_order(size_t n, double share, size_t folds, uint32_t *part) {
 }
 
 // Whole groups, in an order drawn by seed, until the share is reached; folds in turn.
-static heed_err by_group(const hd_rows *rows, const char *name, bool contained, double share,
+static heed_err by_group(const hd_rows *rows, const char *name, grouping groups_of, double share,
                          size_t folds, uint64_t seed, uint32_t *part) {
     uint32_t *group;
     size_t n_groups;
-    HD_TRY((contained ? hd_contained : numbered)(rows, name, &group, &n_groups));
+    HD_TRY(groups_of(rows, name, &group, &n_groups));
     uint32_t *order = hd_calloc(n_groups + 1, sizeof *order);
     size_t *count = hd_calloc(n_groups + 1, sizeof *count);
     uint32_t *to = hd_calloc(n_groups + 1, sizeof *to);
@@ -103,10 +114,11 @@ static heed_err assign(const hd_recipe *recipe, const hd_rows *rows, double shar
         by_order(rows->n, share, folds, part);
         return HEED_OK;
     }
-    if (way == HD_SPLIT_GROUP || way == HD_SPLIT_CONTAINED) {
+    grouping groups_of = grouping_of(way);
+    if (groups_of) {
         const char *group = recipe->split.group;
         if (!group) return no_group(recipe);
-        return by_group(rows, group, way == HD_SPLIT_CONTAINED, share, folds, seed, part);
+        return by_group(rows, group, groups_of, share, folds, seed, part);
     }
     bool stratified = way == HD_SPLIT_STRATIFIED;
     if (stratified && target_of(recipe)) {

@@ -98,7 +98,7 @@ static const hd_option top_rows[] = {
     {.name = NULL}};
 
 static const char *const by_words[] = {"auto",  "random",    "stratified", "order",
-                                       "group", "contained", NULL};
+                                       "group", "contained", "alike",      NULL};
 
 static const hd_option split_rows[] = {
     {.name = "validation",

@@ -31,7 +31,8 @@ enum {
     HD_SPLIT_STRATIFIED,
     HD_SPLIT_ORDER,
     HD_SPLIT_GROUP,
-    HD_SPLIT_CONTAINED
+    HD_SPLIT_CONTAINED,
+    HD_SPLIT_ALIKE
 };
 
 typedef struct hd_recipe_train {

@@ -13,7 +13,9 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "prepare/image.h"
+#include "recipe/alike.h"
 #include "recipe/contained.h"
 #include "recipe/inputs.h"
 
@@ -436,7 +438,40 @@ static void test_bad(void **state) {
     }
 }
 
-// ── Texts that are parts of each other ──
+// ── Texts that are parts of each other, or almost the same ──
+
+typedef heed_err (*grouping)(const hd_rows *rows, const char *column, uint32_t **out,
+                             size_t *groups);
+
+// same_as[i]: a text of i's group, the same for all of them.
+static void groups_are(grouping groups_of, const char *const *texts, const uint32_t *same_as,
+                       size_t n_texts, size_t n_groups) {
+    hd_rows rows;
+    json_t *list = json_array();
+    uint32_t *group;
+    size_t n;
+    for (size_t i = 0; i < n_texts; i++)
+        json_array_append_new(list, json_pack("{s:s}", "text", texts[i]));
+    assert_int_equal(hd_rows_json(list, "rows", &rows), HEED_OK);
+    assert_int_equal(groups_of(&rows, "text", &group, &n), HEED_OK);
+    assert_int_equal(n, n_groups);
+    for (size_t i = 0; i < n_texts; i++) {
+        assert_true(group[i] < n);
+        for (size_t j = 0; j < n_texts; j++)
+            assert_int_equal(group[i] == group[j], same_as[i] == same_as[j]);
+    }
+    hd_free(group);
+    for (uint64_t call = 1; call < 30; call++) {
+        hd_mem_fail_at(call, true);
+        heed_err err = groups_of(&rows, "text", &group, &n);
+        hd_mem_fail_at(0, false);
+        assert_true(err == HEED_MEMORY || err == HEED_OK);
+        if (err == HEED_OK) hd_free(group);
+    }
+    assert_int_equal(groups_of(&rows, "words", &group, &n), HEED_INPUT);
+    hd_rows_clear(&rows);
+    json_decref(list);
+}
 
 static void texts_in_texts_stay_together(void **state) {
     (void)state;
@@ -453,36 +488,89 @@ static void texts_in_texts_stay_together(void **state) {
     enum { N = sizeof texts / sizeof *texts };
     // "fine" stands in two long texts: the longer one has it.
     static const uint32_t same_as[N] = {2, 2, 2, 2, 4, 5, 2, 7, 2, 9};
-    hd_rows rows;
-    json_t *list = json_array();
-    uint32_t *group;
-    size_t n;
-    for (size_t i = 0; i < N; i++)
-        json_array_append_new(list, json_pack("{s:s}", "text", texts[i]));
-    assert_int_equal(hd_rows_json(list, "rows", &rows), HEED_OK);
-    assert_int_equal(hd_contained(&rows, "text", &group, &n), HEED_OK);
-    assert_int_equal(n, 5);
-    for (size_t i = 0; i < N; i++) {
-        assert_true(group[i] < n);
-        for (size_t j = 0; j < N; j++)
-            assert_int_equal(group[i] == group[j], same_as[i] == same_as[j]);
+    groups_are(hd_contained, texts, same_as, N, 5);
+}
+
+static void texts_almost_the_same_stay_together(void **state) {
+    (void)state;
+    static const char *const texts[] = {"What is the capital of Peru?",
+                                        "Who was Galileo?",
+                                        "what is the capital of Chile",
+                                        "What is a caldera?",
+                                        "",
+                                        "What is the old capital of Chile?",
+                                        "Galileo",
+                                        "a b",
+                                        "a c b",
+                                        "What is the capital of Peru?"};
+    enum { N = sizeof texts / sizeof *texts };
+    // Of 13 words and pairs the first and the third have 9 in common. "a b" has 2 of 6 with "a c
+    // b"; the sixth is like the first by way of the third.
+    static const uint32_t same_as[N] = {0, 1, 0, 3, 4, 0, 6, 7, 8, 0};
+    groups_are(hd_alike, texts, same_as, N, 7);
+}
+
+// The definition itself, on words that need no folding, against all pairs of texts.
+enum { MANY = 300, MOST = 6 };
+
+static size_t marks_of(const uint8_t *words, size_t n, uint32_t *out) {
+    size_t count = 0;
+    for (size_t i = 0; i < 2 * n - 1; i++) {
+        size_t w = i < n ? i : i - n, seen = 0;
+        uint32_t mark = i < n ? words[w] : 1000u + 100u * words[w] + words[w + 1];
+        while (seen < count && out[seen] != mark) seen++;
+        if (seen == count) out[count++] = mark;
     }
-    hd_free(group);
-    for (uint64_t call = 1; call < 12; call++) {
-        hd_mem_fail_at(call, true);
-        heed_err err = hd_contained(&rows, "text", &group, &n);
-        hd_mem_fail_at(0, false);
-        assert_true(err == HEED_MEMORY || err == HEED_OK);
-        if (err == HEED_OK) hd_free(group);
+    return count;
+}
+
+static bool alike(const uint8_t *a, size_t n_a, const uint8_t *b, size_t n_b) {
+    uint32_t x[2 * MOST], y[2 * MOST];
+    size_t n_x = marks_of(a, n_a, x), n_y = marks_of(b, n_b, y), common = 0;
+    for (size_t i = 0; i < n_x; i++) {
+        for (size_t j = 0; j < n_y; j++) common += x[i] == y[j];
     }
-    assert_int_equal(hd_contained(&rows, "words", &group, &n), HEED_INPUT);
-    hd_rows_clear(&rows);
-    json_decref(list);
+    return 2 * common >= n_x + n_y - common;
+}
+
+static void no_text_alike_is_missed(void **state) {
+    (void)state;
+    static uint8_t words[MANY][MOST];
+    static char texts[MANY][2 * MOST];
+    const char *lines[MANY];
+    size_t length[MANY], groups = 0;
+    uint32_t same_as[MANY];
+    hd_rng rng = hd_rng_make(7, 7);
+    for (size_t i = 0; i < MANY; i++) {
+        length[i] = 2 + hd_rng_below(&rng, MOST - 1);
+        for (size_t w = 0; w < length[i]; w++) {
+            // Some words are common, most are rare.
+            words[i][w] = (uint8_t)(hd_rng_below(&rng, 5) * hd_rng_below(&rng, 6));
+            texts[i][2 * w] = (char)('a' + words[i][w]);
+            texts[i][2 * w + 1] = w + 1 < length[i] ? ' ' : 0;
+        }
+        lines[i] = texts[i];
+        same_as[i] = (uint32_t)i;
+        for (size_t j = 0; j < i; j++) {
+            if (!alike(words[i], length[i], words[j], length[j])) continue;
+            uint32_t from = same_as[i], to = same_as[j];
+            for (size_t k = 0; k <= i; k++) same_as[k] = same_as[k] == from ? to : same_as[k];
+        }
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        bool first = true;
+        for (size_t j = 0; j < i; j++) first &= same_as[j] != same_as[i];
+        groups += first;
+    }
+    assert_in_range(groups, 20, MANY - 20);
+    groups_are(hd_alike, lines, same_as, MANY, groups);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_in_texts_stay_together),
+        cmocka_unit_test(texts_almost_the_same_stay_together),
+        cmocka_unit_test(no_text_alike_is_missed),
         cmocka_unit_test(test_saved),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_memory),
