@@ -46,6 +46,7 @@
     X(transformer_encoder) \
     X(transformer_decoder) \
     X(positions)           \
+    X(first)               \
     X(sequence_pool)       \
     X(sequential)          \
     X(repeat)              \

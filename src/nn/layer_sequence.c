@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Positions of sequences, and one row of values from a sequence. Where the data has lengths, what
-// stands behind them counts for nothing.
+// Positions of sequences, their first places, and one row of values from a sequence. Where the data
+// has lengths, what stands behind them counts for nothing.
 #include "nn/layer_rows.h"
 
 #include <math.h>
@@ -98,6 +98,41 @@ const hd_layer_kind hd_layer_kind_positions = {
              .doc = HD_TEXT("adds to each place of a sequence what tells it from others",
                             "给序列的每个位置加上可区分的数值")},
     .build = positions_build};
+
+// ── first ──
+
+typedef struct first_options {
+    int64_t places;
+} first_options;
+static const hd_option first_rows[] = {{.name = "places",
+                                        .type = HD_OPTION_INT,
+                                        .at = offsetof(first_options, places),
+                                        .required = true,
+                                        .min = 1,
+                                        .max = 1e7,
+                                        .doc = HD_TEXT("how many", "保留的位置数")},
+                                       {.name = NULL}};
+
+// Lengths stay as they are: whoever reads them takes no more places than come in.
+static hd_tensor *first_build(hd_nn_scope *s, hd_tensor *x, const void *options,
+                              const hd_where *where) {
+    size_t places = (size_t)((const first_options *)options)->places;
+    (void)where;
+    if (x->n_dims != 2 && x->n_dims != 3) {
+        hd_shape_text shape = hd_scope_shape(x);
+        return hd_scope_fail(
+            s, HD_FAIL(HEED_INPUT, "takes sequences, not %s", "需要序列，而不是 %s", shape.text));
+    }
+    return places < x->shape[1] ? hd_tensor_slice(x, 1, 0, places) : x;
+}
+
+const hd_layer_kind hd_layer_kind_first = {
+    .kind = {.name = "first",
+             .size = sizeof(first_options),
+             .options = first_rows,
+             .doc = HD_TEXT("the first places of a sequence; a shorter one stays as it is",
+                            "序列开头的若干位置；更短的序列保持不变")},
+    .build = first_build};
 
 // ── masks ──
 

@@ -81,6 +81,8 @@ static const bad bads[] = {
      {4},
      "takes sequences (length, width), not (4)",
      "需要序列（长度, 宽度）"},
+    {"- first: 2\n", 3, {4, 2, 2}, "takes sequences, not (4, 2, 2)", "需要序列，而不是"},
+    {"- first\n", 2, {4, 2}, "option 'places' is missing", "缺少选项“places”"},
     {"- positions: {most: 3}\n",
      2,
      {4, 2},

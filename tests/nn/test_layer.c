@@ -87,6 +87,8 @@ static const book books[] = {
      (10 * 4 + 4) + (15 * 3 + 3),
      4 + 3 + 5},
     {"- positions\n- leaky_relu\n- sequence_pool\n- softmax\n", 2, {7, 5}, 35, 5},
+    {"- first: 3\n- flatten\n", 2, {7, 5}, 0, 15},
+    {"- first: 9\n- flatten\n- first: {places: 4}\n", 2, {7, 5}, 0, 4},
     {"- positions: sinusoidal\n- residual:\n    layers: [linear: 5]\n    act: relu\n"
      "- sequence_pool: last\n- log_softmax\n",
      2,
@@ -225,6 +227,46 @@ static void test_padding(void **state) {
             hd_data_free(data);
         }
         for (size_t i = 0; i < 3 * width; i++) assert_true(fabsf(out[0][i] - out[1][i]) < 1e-6F);
+        hd_free(out[0]);
+        hd_free(out[1]);
+    }
+}
+
+// Behind `first` a network says what it would of data that were cut before.
+static void test_first(void **state) {
+    (void)state;
+    enum { KEPT = 4, ROWS = 3 };
+    const char *const bodies[] = {"- sequence_pool: mean\n", "- sequence_pool: max\n",
+                                  "- sequence_pool: last\n",
+                                  "- lstm: {out: 4, last: true, both: true}\n",
+                                  "- transformer_encoder: {heads: 2}\n- sequence_pool\n"};
+    static int32_t x[ROWS][KEPT], lengths[ROWS] = {2, KEPT, 1};
+    for (int32_t i = 0; i < ROWS * KEPT; i++) {
+        int32_t r = i / KEPT, t = i % KEPT;
+        x[r][t] = t < lengths[r] ? (r * 7 + t * 3) % 9 : 0;
+    }
+    const hd_data_column columns[] = {
+        {.field = {"x", HD_ROLE_INPUT, HD_I32, 1, {KEPT}}, .dtype = HD_I32, .data = x},
+        {.field = {"length", HD_ROLE_LENGTH, HD_I32, 0, {0}}, .dtype = HD_I32, .data = lengths}};
+    for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++) {
+        float *out[2];
+        size_t width;
+        for (int i = 0; i < 2; i++) {
+            char layers[160];
+            hd_data *data = sequences(0);
+            if (i) {
+                hd_data_free(data);
+                assert_ok(hd_data_memory(ROWS, 2, columns, &data));
+            }
+            hd_snprintf(layers, sizeof layers,
+                        "- {first: {places: %d, name: a}}\n- embedding: {count: 9, dim: 4}\n%s",
+                        i ? LENGTH : KEPT, bodies[b]);
+            hd_net *net = net_of(layers, 1);
+            assert_ok(hd_net_predict(net, data, ROWS, 1, &out[i], &width));
+            hd_net_free(net);
+            hd_data_free(data);
+        }
+        assert_memory_equal(out[0], out[1], ROWS * width * sizeof(float));
         hd_free(out[0]);
         hd_free(out[1]);
     }
@@ -389,7 +431,8 @@ static void test_tie(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_books),   cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_padding), cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_padding), cmocka_unit_test(test_first),
+        cmocka_unit_test(test_first),   cmocka_unit_test(test_orders),
         cmocka_unit_test(test_times),   cmocka_unit_test(test_attention_dropout),
         cmocka_unit_test(test_tie)};
     return cmocka_run_group_tests(tests, NULL, NULL);
