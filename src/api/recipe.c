@@ -276,15 +276,29 @@ static const char *versus_text(hd_arena *arena, const json_t *versus, heed_lang 
         difference > 0 ? "+" : "", value, hd_json_text(versus, "baseline"), low, high);
 }
 
+// Where a recipe is judged by another figure than the usual one, both differences.
+static const char *differences_text(hd_arena *arena, const json_t *versus, heed_lang lang) {
+    const json_t *usual = json_object_get(versus, "usual");
+    const char *first = versus_text(arena, versus, lang), *other;
+    if (!usual || !first) return first;
+    other = versus_text(arena, usual, lang);
+    return other ? hd_arena_printf(arena, hd_say(lang, "%s; %s %s", "%s；%s %s"), first,
+                                   hd_json_text(usual, "metric"), other)
+                 : NULL;
+}
+
 typedef struct columns {
     const char *figures[2];
 } columns;
 
 static columns columns_of(const json_t *report) {
     const char *task = hd_json_text(report, "task");
-    if (strcmp(task, "values") == 0) return (columns){{"mse", "mae"}};
-    if (strcmp(task, "language") == 0) return (columns){{"log_loss", "perplexity"}};
-    return (columns){{"accuracy", "f1_macro"}};
+    const char *figure = hd_json_text(report, "main_figure");
+    columns usual = {{"accuracy", "f1_macro"}};
+    if (strcmp(task, "values") == 0) usual = (columns){{"mse", "mae"}};
+    if (strcmp(task, "language") == 0) usual = (columns){{"log_loss", "perplexity"}};
+    if (!*figure || strcmp(figure, usual.figures[0]) == 0) return usual;
+    return (columns){{figure, usual.figures[0]}};
 }
 
 static void add_model(const json_t *report, const json_t *model, heed_lang lang, hd_grid *grid) {
@@ -302,7 +316,7 @@ static void add_model(const json_t *report, const json_t *model, heed_lang lang,
                 hd_show_fixed(&grid->arena, hd_json_num(evaluation, c.figures[1]), 4),
                 hd_show_int(&grid->arena, hd_json_int(model, "parameters")),
                 hd_show_seconds(&grid->arena, hd_json_num(model, "fit_seconds")),
-                versus_text(&grid->arena, json_object_get(model, "versus"), lang));
+                differences_text(&grid->arena, json_object_get(model, "versus"), lang));
 }
 
 static void add_findings(const json_t *report, heed_lang lang, size_t width, hd_str *out) {

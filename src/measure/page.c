@@ -193,22 +193,39 @@ static void add_signed(hd_str *out, double value) {
     hd_str_add(out, isfinite(value) ? text : "–");
 }
 
+static void add_difference(hd_str *out, const json_t *versus) {
+    char p[40];
+    add_signed(out, hd_page_get(versus, "difference"));
+    hd_str_add(out, "<small>");
+    add_signed(out, hd_page_get(versus, "low"));
+    hd_str_add(out, " … ");
+    add_signed(out, hd_page_get(versus, "high"));
+    double chance = hd_page_get(versus, "p");
+    hd_snprintf(p, sizeof p, chance < 1e-12 ? " · p &lt; 1e-12" : " · p %.2g", chance);
+    hd_str_add(out, p);
+    double trainings = hd_page_get(versus, "trainings");
+    if (trainings > 1) hd_str_addf(out, " (n = %.0f)", trainings);
+    hd_str_add(out, "</small>");
+}
+
+static void add_metric(hd_str *out, const json_t *versus) {
+    const hd_page_figure *figure = hd_page_figure_find(text_of(versus, "metric"));
+    if (figure) hd_page_words(out, figure->label);
+}
+
+// Judged by another figure than the usual one, each difference says what it is of.
 static void add_versus(hd_str *out, const json_t *model) {
     const json_t *versus = json_object_get(model, "versus");
+    const json_t *usual = json_object_get(versus, "usual");
     hd_str_add(out, "<td class=\"n\">");
-    if (versus) {
-        char p[40];
-        add_signed(out, hd_page_get(versus, "difference"));
-        hd_str_add(out, "<small>");
-        add_signed(out, hd_page_get(versus, "low"));
-        hd_str_add(out, " … ");
-        add_signed(out, hd_page_get(versus, "high"));
-        double chance = hd_page_get(versus, "p");
-        hd_snprintf(p, sizeof p, chance < 1e-12 ? " · p &lt; 1e-12" : " · p %.2g", chance);
-        hd_str_add(out, p);
-        double trainings = hd_page_get(versus, "trainings");
-        if (trainings > 1) hd_str_addf(out, " (n = %.0f)", trainings);
-        hd_str_add(out, "</small>");
+    if (usual) add_metric(out, versus);
+    if (usual) hd_str_addc(out, ' ');
+    if (versus) add_difference(out, versus);
+    if (usual) {
+        hd_str_add(out, "<br>");
+        add_metric(out, usual);
+        hd_str_addc(out, ' ');
+        add_difference(out, usual);
     }
     hd_str_add(out, "</td>");
 }

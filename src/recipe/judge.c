@@ -27,12 +27,11 @@ hd_predictions hd_run_predictions(const hd_run *run, hd_part part, const hd_scor
 }
 
 const char *const *hd_run_figures(const hd_run *run, size_t *n) {
-    static const char *const classes[] = {"accuracy", "balanced_accuracy", "f1_macro", "auc",
-                                          "log_loss"};
-    static const char *const values[] = {"mse", "mae", "rmse", "r2"};
-    bool of_classes = run->recipe->task == HD_RECIPE_CLASSES;
-    *n = of_classes ? sizeof classes / sizeof classes[0] : sizeof values / sizeof values[0];
-    return of_classes ? classes : values;
+    return hd_recipe_figures(run->recipe->task, n);
+}
+
+const char *hd_run_figure(const hd_run *run) {
+    return run->recipe->figure ? run->recipe->figure : hd_evaluation_main(task_of(run));
 }
 
 static hd_evaluation_opts evaluation_opts(const hd_run *run) {
@@ -80,12 +79,13 @@ static hd_run_model *baseline_of(hd_run *run) {
     return NULL;
 }
 
-static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_model *baseline) {
+// By one figure. Caller: json_decref.
+static heed_err compare_by(const hd_run *run, const hd_run_model *model,
+                           const hd_run_model *baseline, const char *figure, json_t **out) {
     hd_paired paired;
     hd_predictions *each;
     hd_predictions other = hd_run_predictions(run, HD_PART_TEST, &baseline->test);
     hd_evaluation_opts opts = evaluation_opts(run);
-    const char *figure = hd_evaluation_main(task_of(run));
     size_t n = model->n_seeds > 0 ? model->n_seeds : 1;
     if (!(each = hd_calloc(n, sizeof *each))) return HD_FAIL_MEMORY(n * sizeof *each);
     for (size_t s = 0; s < n; s++)
@@ -93,7 +93,16 @@ static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_mod
     heed_err err = hd_paired_compare_trained(each, n, &other, figure, &opts, &paired);
     hd_free(each);
     HD_TRY(err);
-    return hd_paired_json(&paired, baseline->name, figure, &model->versus);
+    return hd_paired_json(&paired, baseline->name, figure, out);
+}
+
+// By the recipe's figure; by the usual one too, so that a choice of another hides nothing.
+static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_model *baseline) {
+    json_t *usual;
+    HD_TRY(compare_by(run, model, baseline, hd_run_figure(run), &model->versus));
+    if (!run->recipe->figure) return HEED_OK;
+    HD_TRY(compare_by(run, model, baseline, hd_evaluation_main(task_of(run)), &usual));
+    return hd_json_set(model->versus, "usual", usual);
 }
 
 heed_err hd_run_judge(hd_run *run) {
@@ -184,7 +193,7 @@ static heed_err is_near(const hd_run *run, const hd_run_model *model, const hd_r
 }
 
 static heed_err choose_best(hd_run *run) {
-    const char *figure = hd_evaluation_main(task_of(run));
+    const char *figure = hd_run_figure(run);
     bool higher = true, near = false;
     candidate kinds[KINDS] = {{NULL, 0}}, best = {NULL, 0};
     if (task_of(run) != HD_TASK_LANGUAGE)

@@ -17,7 +17,7 @@ enum { MOST_BYTES = 1 << 20 };
 // ── Tables ──
 
 typedef struct top_keys {
-    const char *name, *main, *baseline, *calibrate, *scale_target;
+    const char *name, *main, *baseline, *figure, *calibrate, *scale_target;
     const json_t *title, *about, *data, *prepare, *features, *augment, *network, *train, *compare,
         *blend, *self_training, *variants, *expect, *label, *sample;
     int64_t seeds, seed;
@@ -75,6 +75,9 @@ static const hd_option top_rows[] = {
         "注册哪个模型：network、某个变体、某个经典模型、blend，或 best"),
     KEY(baseline, TEXT, "the model that the others are compared with, row by row",
         "其他模型逐行与之比较的模型"),
+    KEY(figure, TEXT,
+        "what models are compared and chosen by: log_loss, auc, …; else accuracy, of values mse",
+        "按哪个指标比较和挑选模型：log_loss、auc 等；缺省为 accuracy，数值任务为 mse"),
     KEY(expect, JSON, "what must hold: {parameters: 43}", "必须成立的：{parameters: 43}"),
     KEY(scale_target, TEXT, "of values: none (default) or standard",
         "数值目标：none（默认）或 standard"),
@@ -603,6 +606,49 @@ static heed_err check_main(hd_recipe *r) {
     return r->baseline ? need_model(r, r->baseline, NULL, 0, &where) : HEED_OK;
 }
 
+// ── What models are judged by ──
+
+const char *const *hd_recipe_figures(hd_recipe_task task, size_t *n) {
+    static const char *const classes[] = {"accuracy", "balanced_accuracy", "f1_macro", "auc",
+                                          "log_loss"};
+    static const char *const values[] = {"mse", "mae", "rmse", "r2"};
+    bool of_classes = task == HD_RECIPE_CLASSES;
+    *n = of_classes ? sizeof classes / sizeof classes[0] : sizeof values / sizeof values[0];
+    return of_classes ? classes : values;
+}
+
+static heed_err bad_figure(const hd_recipe *r, const char *given) {
+    size_t n;
+    hd_str list;
+    const char *const *names = hd_recipe_figures(r->task, &n);
+    hd_where where = hd_where_of(&r->spec, "figure");
+    hd_str_init(&list);
+    for (size_t i = 0; i < n; i++) hd_str_addf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    heed_err err = HD_FAIL(HEED_INPUT, "%s: models are judged by one of %s, not '%s'",
+                           "%s：指标应为 %s 之一，而不是“%s”", hd_where_text(&where).text,
+                           hd_str_get(&list), given);
+    hd_str_clear(&list);
+    return err;
+}
+
+// The first of a task's figures is what models are judged by when nothing is said.
+static heed_err read_figure(hd_recipe *r, const char *given) {
+    size_t n;
+    const char *const *names = hd_recipe_figures(r->task, &n);
+    hd_where where = hd_where_of(&r->spec, "figure");
+    if (!given) return HEED_OK;
+    if (r->task == HD_RECIPE_LANGUAGE) {
+        return HD_FAIL(HEED_INPUT, "%s: is of classes and of values", "%s：仅用于分类和数值任务",
+                       hd_where_text(&where).text);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], given) != 0) continue;
+        if (i > 0) r->figure = names[i];
+        return HEED_OK;
+    }
+    return bad_figure(r, given);
+}
+
 // ── The whole ──
 
 static heed_err read_root(hd_recipe *r) {
@@ -630,6 +676,7 @@ static heed_err read_root(hd_recipe *r) {
     r->refit = top.refit;
     r->sample = top.sample;
     r->sample_where = hd_where_of(&r->spec, "sample");
+    HD_TRY(read_figure(r, top.figure));
     HD_TRY(read_data(r, top.data));
     HD_TRY(read_networks(r, &top));
     HD_TRY(read_compare(r, top.compare));

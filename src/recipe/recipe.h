@@ -97,6 +97,7 @@ typedef struct hd_recipe {
     const char *calibrate; // NULL: none
     const char *main;      // "network", a variant's name, a classical one's, "blend", or "best"
     const char *baseline;  // what the others are compared with; NULL: the linear one
+    const char *figure;    // what models are compared and chosen by; NULL: the task's usual one
     const char *scale_target;
     bool refit;         // on training and validation rows together, when everything is chosen
     int64_t parameters; // expected of the network; −1: not said
@@ -105,6 +106,9 @@ typedef struct hd_recipe {
     const json_t *sample; // of language: what to write after training
     hd_where sample_where;
 } hd_recipe;
+
+// What a report says of each seed, and what 'figure' may be; the usual one is the first.
+const char *const *hd_recipe_figures(hd_recipe_task task, size_t *n);
 
 static inline const hd_input_kind *hd_recipe_input(const hd_recipe *recipe) {
     return (const hd_input_kind *)(const void *)recipe->input.kind;

@@ -414,12 +414,6 @@ static heed_err add_forecasts(const hd_run *run, json_t *out) {
 
 // ── The whole ──
 
-static hd_task task_of(const hd_run *run) {
-    return run->recipe->task == HD_RECIPE_CLASSES  ? HD_TASK_CLASSES
-           : run->recipe->task == HD_RECIPE_VALUES ? HD_TASK_VALUES
-                                                   : HD_TASK_LANGUAGE;
-}
-
 static heed_err fill_head(const hd_run *run, json_t *out) {
     char now[32];
     hd_time_format(hd_time_now(), NULL, now);
@@ -432,7 +426,7 @@ static heed_err fill_head(const hd_run *run, json_t *out) {
     HD_TRY(hd_json_set(out, "task", json_string(task_words[run->recipe->task])));
     HD_TRY(hd_json_set(out, "seed", json_integer((json_int_t)run->seed)));
     HD_TRY(hd_json_set(out, "main", json_string(run->main->name)));
-    return hd_json_set(out, "main_figure", json_string(hd_evaluation_main(task_of(run))));
+    return hd_json_set(out, "main_figure", json_string(hd_run_figure(run)));
 }
 
 static heed_err fill(hd_run *run, json_t *out) {

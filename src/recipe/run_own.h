@@ -82,6 +82,7 @@ heed_err hd_self_training_report(const hd_run *run, json_t *notes) HEED_CHECK;
 
 // ── judge.c ──
 hd_predictions hd_run_predictions(const hd_run *run, hd_part part, const hd_scores *scores);
+const char *hd_run_figure(const hd_run *run); // what models are compared and chosen by
 const char *const *hd_run_figures(const hd_run *run, size_t *n); // names of what seeds are said in
 heed_err hd_run_judge(hd_run *run) HEED_CHECK;                   // evaluations, comparisons
 heed_err hd_run_choose(hd_run *run) HEED_CHECK;                  // run->main, by validation rows

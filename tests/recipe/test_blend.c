@@ -123,6 +123,29 @@ static void folds_have_seeds_too(void **state) {
     json_decref(report);
 }
 
+// Another figure than accuracy: differences in both, each as its name says.
+static void judged_by_another_figure(void **state) {
+    (void)state;
+    static const char *const figures[] = {"auc", "accuracy"};
+    char text[1024];
+    hd_snprintf(text, sizeof text, "%s%s", LEAVE, "figure: auc\nmain: blend\n");
+    json_t *report = run(text, 1, path_of("figure"));
+    assert_string_equal(json_string_value(json_object_get(report, "main_figure")), "auc");
+    const json_t *model = report_model(report, "blend");
+    const json_t *versus = json_object_get(model, "versus");
+    const json_t *linear =
+        report_model(report, json_string_value(json_object_get(versus, "baseline")));
+    for (size_t i = 0; i < 2; i++, versus = json_object_get(versus, "usual")) {
+        const json_t *mine = json_object_get(json_object_get(model, "evaluation"), figures[i]);
+        const json_t *its = json_object_get(json_object_get(linear, "evaluation"), figures[i]);
+        double difference = json_number_value(json_object_get(versus, "difference"));
+        assert_string_equal(json_string_value(json_object_get(versus, "metric")), figures[i]);
+        assert_true(fabs(difference - (json_number_value(mine) - json_number_value(its))) < 1e-9);
+    }
+    assert_null(versus);
+    json_decref(report);
+}
+
 static void threads_change_nothing(void **state) {
     (void)state;
     json_t *one = run(LEAVE, 1, path_of("one")), *two = run(LEAVE, 2, path_of("two"));
@@ -262,6 +285,7 @@ int main(void) {
         cmocka_unit_test(values_are_blended_too),
         cmocka_unit_test(folds_end_in_a_blend_of_all_rows),
         cmocka_unit_test(folds_have_seeds_too),
+        cmocka_unit_test(judged_by_another_figure),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(a_blend_needs_all_its_parts),
         cmocka_unit_test(damage_is_noticed),

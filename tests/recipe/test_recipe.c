@@ -122,6 +122,10 @@ static void test_bad(void **state) {
          "m.yaml:7: main: the recipe has no model 'nework' (network?)", "没有模型“nework”"},
         {HEAD NETWORK "compare: [svm, majority]\nbaseline: majorty\n", NULL,
          "m.yaml:8: baseline: the recipe has no model 'majorty' (majority?)", "没有模型“majorty”"},
+        {HEAD NETWORK "figure: recall\n", NULL,
+         "m.yaml:7: figure: models are judged by one of accuracy, balanced_accuracy, f1_macro, auc, "
+         "log_loss, not 'recall'",
+         "而不是“recall”"},
         {HEAD NETWORK "blend: [network, svn]\ncompare: [svm]\n", NULL,
          "m.yaml:7: blend.1: the recipe has no model 'svn' (svm?)", "没有模型“svn”"},
         {HEAD NETWORK "blend: [network]\n", NULL, "m.yaml:7: blend: must be a list of two or more",
