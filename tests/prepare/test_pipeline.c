@@ -25,6 +25,7 @@ static const char all_steps[] =
     "{'step':'outlier_forest','columns':['a','b','d'],'trees':20,'sample':64},"
     "{'step':'outlier_iqr','columns':['a'],'action':'flag'},"
     "{'step':'outlier_zscore','columns':['d'],'k':2,'action':'missing'},"
+    "{'step':'part','columns':['label'],'characters':3},"
     "{'step':'cross','columns':['city','brand']},{'step':'cross','columns':['a','b']},"
     "{'step':'bin_quantile','columns':['d'],'bins':5},"
     "{'step':'scale_minmax','columns':['b']},{'step':'scale_robust','columns':['a']},"
@@ -227,6 +228,7 @@ static heed_err load_step(const char *step) {
     "],'texts':[" texts "]}"
 #define NUMBER "{'name':'x','type':'number'}"
 #define CATEGORY "{'name':'c','type':'category'}"
+#define PART "'after':', ','before':'.','characters':'0'"
 #define FOREST "'trees':'1','sample':'2','share':'0','action':'flag'"
 
 static void test_hostile(void **state) {
@@ -239,6 +241,7 @@ static void test_hostile(void **state) {
         STEP("bin_width", NUMBER, "'bins':'3'", "1, 2", ""),
         STEP("one_hot", CATEGORY, "'max':'2','other':'no'", "", "'a','b'"),
         STEP("drop_missing", NUMBER "," CATEGORY, "", "", ""),
+        STEP("part", CATEGORY, PART, "", ""),
         STEP("select_variance", NUMBER, "'threshold':'0'", "", "'x'"),
         // threshold, c, trees; median; start; a node and its two leaves
         STEP("outlier_forest", NUMBER, FOREST, "0.5,1,1, 0, 5, 0,3.5,11, -1,1,0, -1,1,0", ""),
@@ -248,6 +251,10 @@ static void test_hostile(void **state) {
         "{}",
         STEP("fill_meen", NUMBER, "", "1", ""),
         STEP("fill_mean", "", "", "1", ""),
+        STEP("part", CATEGORY, PART, "1", ""),
+        STEP("part", CATEGORY, PART, "", "'a'"),
+        STEP("part", NUMBER, PART, "", ""),
+        STEP("part", CATEGORY, "'after':''", "", ""),
         STEP("fill_mean", NUMBER "," NUMBER, "", "1", ""),
         STEP("fill_mean", CATEGORY, "", "1", ""),
         STEP("fill_mean", "{'name':'x','type':'text'}", "", "1", ""),

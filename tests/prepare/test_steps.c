@@ -201,6 +201,26 @@ static void test_cross(void **state) {
     hd_table_clear(&t);
 }
 
+static void test_part(void **state) {
+    (void)state;
+    hd_table t;
+    hd_table_init(&t);
+    add_categories(&t, "name", C("Allen, Miss. A. B", "Wu, Mr", "Li", "Oh, . C", NULL));
+    add_categories(&t, "cabin", C("C22 C26", "甲1", "乙", "C", NULL));
+    add_categories(&t, "path", C("a/b", "/b", "b", "//", NULL));
+    json_t *report = run("[{'step':'part','columns':['name'],'after':', ','before':'.'},"
+                         "{'step':'part','columns':['cabin'],'characters':1},"
+                         "{'step':'part','columns':['path'],'before':'/'}]",
+                         &t);
+    expect_categories(&t, "name", C("Miss", NULL, NULL, NULL, NULL));
+    expect_categories(&t, "cabin", C("C", "甲", "乙", "C", NULL));
+    expect_categories(&t, "path", C("a", NULL, NULL, NULL, NULL));
+    const json_t *without = json_object_get(json_array_get(report, 0), "without");
+    assert_int_equal(json_integer_value(without), 3);
+    json_decref(report);
+    hd_table_clear(&t);
+}
+
 static void test_select_variance(void **state) {
     (void)state;
     hd_table t;
@@ -371,6 +391,8 @@ static void test_refused(void **state) {
     expect_refused("[{'step':'fill_mean','columns':['none']}]", "no value at all");
     expect_refused("[{'step':'cross','columns':['a']}]", "takes two columns");
     expect_refused("[{'step':'cross','columns':['a','c']}]", "takes two columns");
+    expect_refused("[{'step':'part','columns':['a']}]", "another type");
+    expect_refused("[{'step':'part','columns':['c'],'characters':-1}]", "'characters' can't be");
     expect_refused("[{'step':'select_information','target':'zz'}]", "no target column 'zz'");
     expect_refused("[{'step':'outlier_forest','columns':[]}]", "two rows and a column");
 }
@@ -385,6 +407,7 @@ int main(void) {
         cmocka_unit_test(test_one_hot),
         cmocka_unit_test(test_bins),
         cmocka_unit_test(test_cross),
+        cmocka_unit_test(test_part),
         cmocka_unit_test(test_select_variance),
         cmocka_unit_test(test_select_information),
         cmocka_unit_test(test_forest),

@@ -12,16 +12,29 @@
 extern const hd_step_kind hd_step_drop_missing, hd_step_fill_mean, hd_step_fill_median,
     hd_step_fill_mode, hd_step_fill_constant, hd_step_outlier_iqr, hd_step_outlier_zscore,
     hd_step_outlier_forest, hd_step_scale_minmax, hd_step_scale_zscore, hd_step_scale_robust,
-    hd_step_one_hot, hd_step_bin_width, hd_step_bin_quantile, hd_step_cross,
+    hd_step_one_hot, hd_step_bin_width, hd_step_bin_quantile, hd_step_cross, hd_step_part,
     hd_step_select_variance, hd_step_select_information;
 
 const hd_step_kind *const hd_step_kinds[] = {
-    &hd_step_drop_missing,    &hd_step_fill_mean,          &hd_step_fill_median,
-    &hd_step_fill_mode,       &hd_step_fill_constant,      &hd_step_outlier_iqr,
-    &hd_step_outlier_zscore,  &hd_step_outlier_forest,     &hd_step_scale_minmax,
-    &hd_step_scale_zscore,    &hd_step_scale_robust,       &hd_step_one_hot,
-    &hd_step_bin_width,       &hd_step_bin_quantile,       &hd_step_cross,
-    &hd_step_select_variance, &hd_step_select_information, NULL,
+    &hd_step_drop_missing,
+    &hd_step_fill_mean,
+    &hd_step_fill_median,
+    &hd_step_fill_mode,
+    &hd_step_fill_constant,
+    &hd_step_outlier_iqr,
+    &hd_step_outlier_zscore,
+    &hd_step_outlier_forest,
+    &hd_step_scale_minmax,
+    &hd_step_scale_zscore,
+    &hd_step_scale_robust,
+    &hd_step_one_hot,
+    &hd_step_bin_width,
+    &hd_step_bin_quantile,
+    &hd_step_cross,
+    &hd_step_part,
+    &hd_step_select_variance,
+    &hd_step_select_information,
+    NULL,
 };
 
 const hd_step_kind *hd_step_kind_find(const char *name) {
