@@ -13,6 +13,7 @@
 #include "recipe/alike.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -108,6 +109,12 @@ static heed_err put_rare_first(marks *m, size_t n) {
     return HEED_OK;
 }
 
+static bool same_marks(const marks *m, size_t i, size_t j) {
+    const size_t n = m->start[i + 1] - m->start[i];
+    return n == m->start[j + 1] - m->start[j] &&
+           (n == 0 || memcmp(m->all + m->start[i], m->all + m->start[j], n * sizeof *m->all) == 0);
+}
+
 static bool half_in_common(const marks *m, size_t i, size_t j) {
     size_t a = m->start[i], b = m->start[j], common = 0;
     while (a < m->start[i + 1] && b < m->start[j + 1]) {
@@ -138,17 +145,30 @@ static uint32_t root_of(uint32_t *parent, uint32_t i) {
     return i;
 }
 
-static heed_err meet_earlier(const marks *m, meetings *w, uint32_t i) {
-    size_t count = m->start[i + 1] - m->start[i], prefix = count > 0 ? count / 2 + 1 : 0;
-    if (prefix > count) prefix = count;
-    for (size_t e = 0; e < prefix; e++) {
-        uint32_t mark = m->all[m->start[i] + e];
-        for (uint32_t at = w->head[mark]; at > 0; at = w->list[at - 1].next) {
-            uint32_t other = root_of(w->parent, w->list[at - 1].text);
-            uint32_t own = root_of(w->parent, i);
-            if (own == other || !half_in_common(m, i, w->list[at - 1].text)) continue;
+static size_t prefix_of(const marks *m, uint32_t i) {
+    const size_t count = m->start[i + 1] - m->start[i];
+    return count > 1 ? count / 2 + 1 : count;
+}
+
+// *again: an earlier text has the same marks, and stands for this one from now on (else a text that
+// a thousand rows repeat would be met a thousand times a thousand times).
+static void meet_earlier(const marks *m, meetings *w, uint32_t i, bool *again) {
+    *again = false;
+    for (size_t e = 0; e < prefix_of(m, i) && !*again; e++) {
+        const uint32_t mark = m->all[m->start[i] + e];
+        for (uint32_t at = w->head[mark]; at > 0 && !*again; at = w->list[at - 1].next) {
+            const uint32_t text = w->list[at - 1].text;
+            const uint32_t other = root_of(w->parent, text), own = root_of(w->parent, i);
+            *again = same_marks(m, i, text);
+            if (own == other || !half_in_common(m, i, text)) continue;
             w->parent[own > other ? own : other] = own > other ? other : own;
         }
+    }
+}
+
+static heed_err meet_later(const marks *m, meetings *w, uint32_t i) {
+    for (size_t e = 0; e < prefix_of(m, i); e++) {
+        const uint32_t mark = m->all[m->start[i] + e];
         HD_TRY(hd_grow(&w->list, &w->cap, w->n + 1, sizeof *w->list));
         w->list[w->n] = (met){i, w->head[mark]};
         w->head[mark] = (uint32_t)++w->n;
@@ -162,7 +182,11 @@ static heed_err join(const marks *m, size_t n, uint32_t *group, size_t *groups) 
                   .parent = hd_calloc(n + 1, sizeof *w.parent)};
     heed_err err = w.head && w.parent ? HEED_OK : HD_FAIL_MEMORY(n * sizeof *w.parent);
     for (size_t i = 0; err == HEED_OK && i < n; i++) w.parent[i] = (uint32_t)i;
-    for (size_t i = 0; err == HEED_OK && i < n; i++) err = meet_earlier(m, &w, (uint32_t)i);
+    for (size_t i = 0; err == HEED_OK && i < n; i++) {
+        bool again;
+        meet_earlier(m, &w, (uint32_t)i, &again);
+        if (!again) err = meet_later(m, &w, (uint32_t)i);
+    }
     *groups = 0;
     for (size_t i = 0; err == HEED_OK && i < n; i++) {
         uint32_t root = root_of(w.parent, (uint32_t)i);
