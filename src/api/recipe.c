@@ -254,12 +254,12 @@ static heed_err run_run(hd_call *call, json_t **result) {
     return err;
 }
 
-// "0.9733 (0.93–1.00)"
+// "0.9733 (0.930 … 1.000)"
 static const char *with_interval(hd_arena *arena, const json_t *evaluation, const char *figure) {
     const json_t *range = json_object_get(json_object_get(evaluation, "intervals"), figure);
     const char *value = hd_show_fixed(arena, hd_json_num(evaluation, figure), 4);
     if (!value || json_array_size(range) != 2) return value;
-    return hd_arena_printf(arena, "%s (%s–%s)", value,
+    return hd_arena_printf(arena, "%s (%s … %s)", value,
                            hd_show_fixed(arena, json_number_value(json_array_get(range, 0)), 3),
                            hd_show_fixed(arena, json_number_value(json_array_get(range, 1)), 3));
 }
@@ -272,7 +272,7 @@ static const char *versus_text(hd_arena *arena, const json_t *versus, heed_lang 
     const char *value = hd_show_fixed(arena, difference, 4);
     if (!low || !high || !value) return NULL;
     return hd_arena_printf(
-        arena, hd_say(lang, "%s%s to %s (%s–%s)", "较 %3$s %1$s%2$s（%4$s–%5$s）"),
+        arena, hd_say(lang, "%s%s to %s (%s … %s)", "较 %3$s %1$s%2$s（%4$s … %5$s）"),
         difference > 0 ? "+" : "", value, hd_json_text(versus, "baseline"), low, high);
 }
 

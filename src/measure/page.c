@@ -222,7 +222,6 @@ static void add_versus(hd_str *out, const json_t *model) {
     if (usual) hd_str_addc(out, ' ');
     if (versus) add_difference(out, versus);
     if (usual) {
-        hd_str_add(out, "<br>");
         add_metric(out, usual);
         hd_str_addc(out, ' ');
         add_difference(out, usual);
