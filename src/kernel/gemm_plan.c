@@ -12,6 +12,7 @@
 // when tiles aren't whole or its rows would push each other out of the first cache.
 #include "kernel/gemm_plan.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "kernel/cpu.h"
@@ -20,10 +21,12 @@
 
 // A chunk is worth handing out from about this many multiplications (some 10 µs).
 static const double CHUNK_WORK = 1e6;
-enum { ROWS_MAX = 256 };       // of A that a chunk packs at once
-enum { K_AHEAD_MAX = 1024 };   // of k
-enum { K_LONG = 8192 };        // from where a panel over all of it is too long to be packed at once
-enum { STREAM_MIN = 4 << 20 }; // bytes of C, in f32, that won't be found in a cache again
+enum { ROWS_MAX = 256 };     // of A that a chunk packs at once
+enum { K_AHEAD_MAX = 1024 }; // of k
+enum { K_LONG = 8192 };      // from where a panel over all of it is too long to be packed at once
+// Bytes of C, in f32, that won't be found in a cache again: so many at least, and this share of the
+// last cache …
+enum { STREAM_MIN = 4 << 20, STREAM_SHARE = 8, CACHE_UNKNOWN = 32 << 20 };
 
 static size_t ceil_div(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -115,12 +118,25 @@ static bool in_lines(const hd_gemm *g, const void *p, hd_dtype type) {
     return (uintptr_t)p % 64 == 0 && g->c_row * size % 64 == 0 && g->c_batch * size % 64 == 0;
 }
 
+// … but with A across: a weights' gradient, which nobody reads before all the others are made.
+static size_t stream_from(const hd_gemm *g) {
+    static atomic_size_t known; // (asking takes longer than a small product)
+    if (g->a_col != 1) return STREAM_MIN;
+    size_t cache = atomic_load_explicit(&known, memory_order_relaxed);
+    if (cache == 0) {
+        cache = hd_cpu_cache(3);
+        if (cache == 0) cache = CACHE_UNKNOWN;
+        atomic_store_explicit(&known, cache, memory_order_relaxed);
+    }
+    return cache / STREAM_SHARE > STREAM_MIN ? cache / STREAM_SHARE : STREAM_MIN;
+}
+
 // C is larger than what a cache keeps until it is read, and its rows begin with lines. (What is
 // added to is in the cache by then, and a store past it would have to throw it out.)
 static bool may_stream(const hd_gemm *g) {
     if (g->accumulate || g->residual == g->c) return false;
     const double bytes = (double)g->batch * (double)g->m * (double)g->n * sizeof(float);
-    if (bytes < STREAM_MIN || g->k == 0) return false;
+    if (g->k == 0 || bytes < STREAM_MIN || bytes < (double)stream_from(g)) return false;
     return in_lines(g, g->c, g->c_type) && (!g->pre || in_lines(g, g->pre, g->pre_type));
 }
 
