@@ -125,22 +125,33 @@ static size_t places_at_once(const hd_gemm *whole) {
     return count > 0 ? (whole->k + count - 1) / count : 1;
 }
 
-static size_t weights_workspace(const hd_gemm *whole, size_t threads) {
+// From place k on; the first part begins the sums, the last may be shorter.
+static hd_gemm places_from(const hd_gemm *whole, size_t k, size_t at_once) {
     hd_gemm part = *whole;
-    part.k = places_at_once(whole);
-    part.accumulate = true;
-    return hd_gemm_workspace(&part, threads);
+    if (part.a) part.a = (const float *)whole->a + k * whole->a_col;
+    if (part.b) part.b = (const float *)whole->b + k * whole->b_row;
+    part.k = whole->k - k < at_once ? whole->k - k : at_once;
+    part.accumulate = k > 0;
+    return part;
+}
+
+// (Each part is asked: a shorter one may be cut otherwise and take more.)
+static size_t weights_workspace(const hd_gemm *whole, size_t threads) {
+    const size_t at_once = places_at_once(whole);
+    size_t most = 0;
+    for (size_t k = 0; k < whole->k; k += at_once) {
+        const hd_gemm part = places_from(whole, k, at_once);
+        const size_t bytes = hd_gemm_workspace(&part, threads);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 static heed_err run_weights(hd_pool *pool, const hd_gemm *whole, void *ws) {
     const size_t at_once = places_at_once(whole);
     if (whole->k == 0) return hd_gemm_run(pool, whole, ws);
     for (size_t k = 0; k < whole->k; k += at_once) {
-        hd_gemm part = *whole;
-        part.a = (const float *)whole->a + k * whole->a_col;
-        part.b = (const float *)whole->b + k * whole->b_row;
-        part.k = whole->k - k < at_once ? whole->k - k : at_once;
-        part.accumulate = k > 0;
+        const hd_gemm part = places_from(whole, k, at_once);
         HD_TRY(hd_gemm_run(pool, &part, ws));
     }
     return HEED_OK;

@@ -208,15 +208,20 @@ static void tear_down(data *x) {
     hd_free(x->lengths);
 }
 
+enum { GUARD = 256 }; // bytes behind the workspace that nobody may write
+
 static void run(data *x, size_t threads) {
     hd_pool *pool = NULL;
     if (threads > 1) assert_int_equal(hd_pool_new(threads, &pool), HEED_OK);
     const size_t forward = hd_recurrent_workspace(&x->r, threads);
     const size_t backward = hd_recurrent_backward_workspace(&x->r, threads);
-    void *ws = hd_alloc_aligned((forward > backward ? forward : backward) + 1, 1);
+    const size_t bytes = forward > backward ? forward : backward;
+    unsigned char *ws = hd_alloc_aligned(bytes + GUARD, 1);
     assert_non_null(ws);
+    memset(ws + bytes, 0x5a, GUARD);
     assert_int_equal(hd_recurrent_forward(pool, &x->r, ws), HEED_OK);
     assert_int_equal(hd_recurrent_backward(pool, &x->r, &x->g, ws), HEED_OK);
+    for (size_t i = 0; i < GUARD; i++) assert_int_equal(ws[bytes + i], 0x5a);
     hd_free(ws);
     hd_pool_free(pool);
 }
@@ -310,8 +315,43 @@ static void test_same_bits(void **state) {
     }
 }
 
+// Weights' gradients of so many places that they are taken in parts, the last shorter and cut
+// otherwise: those of all rows are those of some and of the others together.
+static void check_parts(const void *ctx) {
+    data x;
+    set_up(&x, ctx);
+    run(&x, 1);
+    float *all[INPUTS] = {0}, *some[INPUTS] = {0};
+    for (int i = W_IH; i <= W_HH; i++) {
+        all[i] = random_floats(&(hd_rng){0}, x.n[i], 0);
+        some[i] = random_floats(&(hd_rng){0}, x.n[i], 0);
+        memcpy(all[i], x.grad[i], x.n[i] * sizeof **all);
+    }
+    const size_t rows = x.r.batch, half = rows / 2, h = x.r.hidden;
+    x.r.batch = half;
+    run(&x, 1);
+    for (int i = W_IH; i <= W_HH; i++) memcpy(some[i], x.grad[i], x.n[i] * sizeof **some);
+    x.r.batch = rows - half;
+    x.r.x += half * x.r.inputs, x.r.h0 += half * h;
+    x.g.dy += half * h, x.g.dh_last += half * h;
+    run(&x, 1);
+    for (int i = W_IH; i <= W_HH; i++) {
+        for (size_t j = 0; j < x.n[i]; j++)
+            assert_float_equal(all[i][j], some[i][j] + x.grad[i][j], 1e-3F);
+        hd_free(all[i]);
+        hd_free(some[i]);
+    }
+    tear_down(&x);
+}
+
+static void test_parts(void **state) {
+    (void)state;
+    on_each_path(check_parts, &(shape){HD_CELL_RNN, HD_ACT_TANH, 911, 1, 576, 136, .first = true});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_same_bits),
