@@ -48,6 +48,7 @@ const hd_engine hd_engine_f32 = {
     .kc = 1024,
     .k_unit = 1,
     .k_across = 1024,
+    .few = 256,
     .ahead = 1 << 20,
     .group = 32,
     .a_element = sizeof(float),

@@ -136,7 +136,7 @@ static size_t stream_from(const hd_gemm *g) {
 static bool may_stream(const hd_gemm *g) {
     if (g->accumulate || g->residual == g->c) return false;
     const double bytes = (double)g->batch * (double)g->m * (double)g->n * sizeof(float);
-    if (g->k == 0 || bytes < STREAM_MIN || bytes < (double)stream_from(g)) return false;
+    if (g->k == 0 || bytes < (double)stream_from(g)) return false;
     return in_lines(g, g->c, g->c_type) && (!g->pre || in_lines(g, g->pre, g->pre_type));
 }
 
@@ -182,9 +182,8 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
     p->stream = (g->k <= p->k_step || g->c_type != HD_F32) && may_stream(g);
     p->through = p->stream || g->c_type != HD_F32;
     // (Panels of a B that lies across take little of each of many rows, and so do they of C: from
-    // fewer rows on it pays to pack it in memory's order and to fill C row by row. So it does where
-    // products are so fast that rows of A, read again for each panel, come too slowly.)
-    const size_t few = g->b_col == 1 || e->takes_a ? ROWS_MAX / 2 : ROWS_MAX;
+    // fewer rows on it pays to pack it in memory's order and to fill C row by row.)
+    const size_t few = g->b_col == 1 ? ROWS_MAX / 2 : e->few;
     if ((g->m <= few && !across) || !shared) {
         if (!g->packed && e == &hd_engine_f32 && g->b_col == 1 && g->b_type == HD_F32 &&
             g->precision == HD_PRECISE_F32 && g->m <= (g->k <= 256 ? 8 : 2) * p->mr)

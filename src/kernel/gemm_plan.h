@@ -20,6 +20,7 @@ typedef struct hd_engine {
     size_t kc;        // at most so much of k at once
     size_t k_unit;    // k is padded to a multiple
     size_t k_across;  // at most so much of k packed ahead where A lies across
+    size_t few;       // rows of A: with more, B is packed ahead
     size_t ahead;     // bytes of B packed ahead at once: they stay in a second cache
     size_t group;     // rows of C at a time, about, where k isn't cut …
     bool groups;      // … or always

@@ -383,6 +383,7 @@ const hd_engine hd_engine_amx = {
     .nr = BLOCK,
     .kc = 512, // 32 rows of A stay in the first cache
     .k_across = 1024,
+    .few = 128,       // rows of A, read again for each panel, would come too slowly
     .ahead = 1 << 20, // half a second cache: rows of A go by there, not panels of B
     .group = BLOCK,
     .groups = true,
