@@ -228,15 +228,21 @@ heed_err hd_audit_apart(const hd_audit *audit, hd_str *out) {
     return hd_str_check(out);
 }
 
+static apart parse_apart(const hd_audit *audit, hd_slice text) {
+    apart out = {0};
+    bool form;
+    if (text.n > 0)
+        out.there =
+            hd_checkpoint_read(text, audit->origin, audit->public_key, &out.checkpoint, &form);
+    return out;
+}
+
 static heed_err read_apart(hd_audit *audit, apart *out) {
     hd_str text;
     hd_str_init(&text);
     *out = (apart){0};
     heed_err err = hd_audit_apart(audit, &text);
-    bool form;
-    if (err == HEED_OK && text.len)
-        out->there = hd_checkpoint_read((hd_slice){text.data, text.len}, audit->origin,
-                                        audit->public_key, &out->checkpoint, &form);
+    if (err == HEED_OK) *out = parse_apart(audit, (hd_slice){text.data, text.len});
     hd_str_clear(&text);
     return err;
 }
@@ -381,15 +387,23 @@ static heed_err before_commit(void *ctx) {
     return audit->added ? seal(audit) : HEED_OK;
 }
 
+typedef struct candidate {
+    const hd_audit *audit;
+    uint64_t size;
+} candidate;
+
 // Another connection may have been faster, with a later one: that one stays, unless it is the very
 // one that this transaction found to be of another past.
-static heed_err keep_apart(hd_audit *audit) {
-    const hd_slice text = {audit->sealed.data, audit->sealed.len};
-    apart kept;
+static bool is_later(void *ctx, hd_slice kept_text) {
+    const candidate *c = ctx;
+    const apart kept = parse_apart(c->audit, kept_text);
+    return !kept.there || c->audit->lost || c->size > kept.checkpoint.size;
+}
+
+static heed_err keep_apart(const hd_audit *audit, hd_slice text, uint64_t size) {
+    candidate c = {audit, size};
     if (!audit->keys.put) return HEED_OK;
-    HD_TRY(read_apart(audit, &kept));
-    if (kept.there && !audit->lost && kept.checkpoint.size >= audit->sealed_size) return HEED_OK;
-    return audit->keys.put(audit->keys.ctx, text);
+    return audit->keys.put(audit->keys.ctx, text, is_later, &c);
 }
 
 // The log stands; a checkpoint that couldn't be put away is made up for by the next.
@@ -397,7 +411,8 @@ static void after_commit(void *ctx) {
     hd_audit *audit = ctx;
     audit->added = false;
     if (audit->sealed.len == 0) return;
-    if (keep_apart(audit) != HEED_OK)
+    const hd_slice text = {audit->sealed.data, audit->sealed.len};
+    if (keep_apart(audit, text, audit->sealed_size) != HEED_OK)
         HD_LOG(HD_LOG_WARN, "audit", "checkpoint_not_kept",
                HD_KV_STR("why", heed_error_message(HEED_EN)));
     audit->lost = false;
@@ -446,7 +461,7 @@ static heed_err catch_up(hd_audit *audit) {
     if (err == HEED_OK && row &&
         hd_checkpoint_read(hd_query_text(q, 0), audit->origin, audit->public_key, &newest, &form) &&
         (!kept.there || newest.size > kept.checkpoint.size))
-        err = audit->keys.put(audit->keys.ctx, hd_query_text(q, 0));
+        err = keep_apart(audit, hd_query_text(q, 0), newest.size);
     hd_query_close(q);
     return err;
 }

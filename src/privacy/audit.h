@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/time.h"
+#include "privacy/keyring.h"
 #include "store/store.h"
 
 extern const hd_migration hd_audit_migrations[];
@@ -78,9 +79,11 @@ typedef struct hd_audit_keys {
     uint8_t secret[HD_AUDIT_SECRET]; // the keyring's "audit": signs, and makes pseudonyms
     uint8_t workspace[HD_AUDIT_ID];  // the workspace's id: a signature is for one log alone
     // The newest checkpoint, kept where whoever changes the database can't reach. get appends
-    // nothing when there is none yet. Both NULL: none is kept, and an end cut off isn't seen.
+    // nothing when there is none yet. put asks `replaces` of what stands there (empty: nothing),
+    // and nothing else may be put between that and its own: processes beside each other put as
+    // well. Both NULL: none is kept, and an end cut off isn't seen.
     heed_err (*get)(void *ctx, hd_str *out);
-    heed_err (*put)(void *ctx, hd_slice checkpoint);
+    heed_err (*put)(void *ctx, hd_slice checkpoint, hd_mark_replaces *replaces, void *candidate);
     void *ctx;
 } hd_audit_keys;
 

@@ -107,11 +107,16 @@ heed_err hd_erasure_list(hd_keyring *keyring, int64_t after, hd_arena *arena, hd
 
 // ── Marks: small values that must stand outside of the database they are about ──
 
-// Notes a value under a name ("audit") with a count that may not fall: HEED_CONFLICT. Durable when
-// it returns, or with hd_keyring_commit if something is pending.
-heed_err hd_keyring_mark_set(hd_keyring *keyring, const char *name, uint64_t count,
-                             const void *value, size_t n) HEED_CHECK;
-// *found false: there is none. value is replaced.
+// Whether a value takes the place of what stands there now, of whatever connection or process that
+// is. before: empty if nothing does.
+typedef bool hd_mark_replaces(void *ctx, hd_slice before);
+
+// Notes a value (up to 4,096 bytes) under a name ("audit") and counts that it did, when replaces
+// says so (NULL: always), with nothing written to the marks between that answer and the noting.
+// Durable when it returns, or with hd_keyring_commit if something is pending.
+heed_err hd_keyring_mark_set(hd_keyring *keyring, const char *name, hd_slice value,
+                             hd_mark_replaces *replaces, void *ctx) HEED_CHECK;
+// *found false: there is none. value is replaced. count: how often it was noted.
 heed_err hd_keyring_mark_get(hd_keyring *keyring, const char *name, uint64_t *count, hd_str *value,
                              bool *found) HEED_CHECK;
 

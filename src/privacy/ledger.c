@@ -228,31 +228,28 @@ static heed_err write_mark(hd_keyring *keyring, const char *name, uint64_t count
     return err;
 }
 
-static heed_err check_mark(hd_keyring *keyring, const char *name, uint64_t count, size_t n) {
+static heed_err change_mark(hd_keyring *keyring, const char *name, hd_slice value,
+                            hd_mark_replaces *replaces, void *ctx) {
     hd_str old;
-    uint64_t before;
+    uint64_t count;
     bool found;
-    if (count > INT64_MAX || n > MARK_MOST) {
-        return HD_FAIL(HEED_INTERNAL, "the mark '%s' is too large", "记号“%s”过大", name);
-    }
     hd_str_init(&old);
-    heed_err err = hd_keyring_mark_get(keyring, name, &before, &old, &found);
+    heed_err err = hd_keyring_mark_get(keyring, name, &count, &old, &found);
+    if (err == HEED_OK && (!replaces || replaces(ctx, (hd_slice){hd_str_get(&old), old.len})))
+        err = write_mark(keyring, name, count + 1, value.p, value.n);
     hd_str_clear(&old);
-    if (err != HEED_OK || !found || count >= before) return err;
-    return HD_FAIL(HEED_CONFLICT,
-                   "'%s' stands at %llu in keys/ and can't go back to %llu: the data is older than "
-                   "the keys",
-                   "keys/ 中“%s”的记号为 %llu，不能退回到 %llu：数据比密钥更旧", name,
-                   (unsigned long long)before, (unsigned long long)count);
+    return err;
 }
 
-heed_err hd_keyring_mark_set(hd_keyring *keyring, const char *name, uint64_t count,
-                             const void *value, size_t n) {
+heed_err hd_keyring_mark_set(hd_keyring *keyring, const char *name, hd_slice value,
+                             hd_mark_replaces *replaces, void *ctx) {
+    if (value.n > MARK_MOST) {
+        return HD_FAIL(HEED_INTERNAL, "the mark '%s' is too large", "记号“%s”过大", name);
+    }
     HD_TRY(hd_keyring_need_write(keyring));
     bool alone = !keyring->pending;
     HD_TRY(hd_keyring_begin(keyring));
-    heed_err err = check_mark(keyring, name, count, n);
-    if (err == HEED_OK) err = write_mark(keyring, name, count, value, n);
+    heed_err err = change_mark(keyring, name, value, replaces, ctx);
     if (!alone) return err;
     if (err == HEED_OK) return hd_keyring_commit(keyring);
     hd_keyring_rollback(keyring);

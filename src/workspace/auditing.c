@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The newest checkpoint is a mark of the keyring, in subjects.db: another file than the log, in a
-// folder that no backup of the data holds. A mark's count may not fall, and the log's size does
-// when an older backup is restored, so the count is that of the times it was written.
+// folder that no backup of the data holds. Processes beside each other write it, so whether one
+// takes another's place is decided in the transaction that does it.
 //
 // A handle that reads (a model put in force beside a running server, say) records by a connection
 // of its own: the log's tables take entries from anywhere, as each is one transaction that reads
@@ -28,17 +28,10 @@ static heed_err get_mark(void *ctx, hd_str *out) {
     return hd_keyring_mark_get(ws->keyring, MARK, &count, out, &found);
 }
 
-static heed_err put_mark(void *ctx, hd_slice checkpoint) {
-    heed_workspace *ws = ctx;
-    hd_str before;
-    uint64_t count = 0;
-    bool found = false;
-    hd_str_init(&before);
-    heed_err err = hd_keyring_mark_get(ws->keyring, MARK, &count, &before, &found);
-    hd_str_clear(&before);
-    HD_TRY(err);
-    return hd_keyring_mark_set(ws->keyring, MARK, found ? count + 1 : 1, checkpoint.p,
-                               checkpoint.n);
+static heed_err put_mark(void *ctx, hd_slice checkpoint, hd_mark_replaces *replaces,
+                         void *candidate) {
+    const heed_workspace *ws = ctx;
+    return hd_keyring_mark_set(ws->keyring, MARK, checkpoint, replaces, candidate);
 }
 
 // ── Opening ──

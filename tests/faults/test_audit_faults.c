@@ -28,8 +28,10 @@ static heed_err get_apart(void *ctx, hd_str *out) {
     return hd_fs_exists(p->path) ? hd_fs_read(p->path, 0, out) : HEED_OK;
 }
 
-static heed_err put_apart(void *ctx, hd_slice text) {
+static heed_err put_apart(void *ctx, hd_slice text, hd_mark_replaces *replaces, void *candidate) {
     const place *p = ctx;
+    (void)replaces; // nobody else is there
+    (void)candidate;
     return hd_fs_write(p->path, text.p, text.n, 0600);
 }
 

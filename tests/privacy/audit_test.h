@@ -25,9 +25,11 @@ static inline heed_err apart_get(void *ctx, hd_str *out) {
     return hd_str_check(out);
 }
 
-static inline heed_err apart_put(void *ctx, hd_slice text) {
+static inline heed_err apart_put(void *ctx, hd_slice text, hd_mark_replaces *replaces,
+                                 void *candidate) {
     log_fixture *f = ctx;
     if (f->apart_fails) return HD_FAIL(HEED_IO, "no keys", "没有密钥");
+    if (!replaces(candidate, hd_slice_of(f->apart))) return HEED_OK;
     assert_true(text.n < sizeof f->apart);
     memcpy(f->apart, text.p, text.n);
     f->apart[text.n] = '\0';

@@ -340,25 +340,55 @@ static void the_ledger_remembers(void **state) {
     assert_ok(list(k, 0, e, &n));
 }
 
-static void marks_only_rise(void **state) {
+static heed_err mark(key_files *k, const char *name, const char *value) {
+    return hd_keyring_mark_set(k->keyring, name, hd_slice_of(value), NULL, NULL);
+}
+
+typedef struct decision {
+    key_files *beside; // another connection, which notes the same mark while this one decides
+    char seen[16];
+    bool yes;
+} decision;
+
+static bool decides(void *ctx, hd_slice before) {
+    decision *d = ctx;
+    snprintf(d->seen, sizeof d->seen, "%.*s", (int)before.n, before.p ? before.p : "");
+    if (d->beside) assert_fails(HEED_BUSY, mark(d->beside, "audit", "beside"));
+    return d->yes;
+}
+
+static void marks_are_replaced_by_what_is_asked(void **state) {
     key_files *k = *state;
     hd_str value = {0};
     uint64_t count;
     bool found;
+    decision d = {.yes = true};
     assert_ok(hd_keyring_mark_get(k->keyring, "audit", &count, &value, &found));
     assert_false(found);
-    assert_ok(hd_keyring_mark_set(k->keyring, "audit", 5, "five", 4));
-    assert_ok(hd_keyring_mark_set(k->keyring, "other", 9, NULL, 0));
-    assert_ok(hd_keyring_mark_set(k->keyring, "audit", 7, "seven", 5));
-    assert_fails(HEED_CONFLICT, hd_keyring_mark_set(k->keyring, "audit", 6, "six", 3));
-    assert_ok(hd_keyring_mark_set(k->keyring, "audit", 7, "again", 5));
+    assert_ok(hd_keyring_mark_set(k->keyring, "audit", hd_slice_of("five"), decides, &d));
+    assert_string_equal(d.seen, "");
+    assert_ok(mark(k, "other", ""));
+    assert_ok(hd_keyring_mark_set(k->keyring, "audit", hd_slice_of("again"), decides, &d));
+    assert_string_equal(d.seen, "five");
+    d.yes = false;
+    assert_ok(hd_keyring_mark_set(k->keyring, "audit", hd_slice_of("never"), decides, &d));
+    assert_string_equal(d.seen, "again");
+    key_files beside = *k;
+    beside.keyring = NULL;
+    beside.store = NULL;
+    assert_ok(keys_open(&beside, true, NULL));
+    assert_ok(hd_store_exec(beside.store, "PRAGMA busy_timeout = 0"));
+    d = (decision){.beside = &beside, .yes = true};
+    assert_ok(hd_keyring_mark_set(k->keyring, "audit", hd_slice_of("third"), decides, &d));
+    assert_ok(mark(&beside, "audit", "again"));
+    keys_close(&beside);
     keys_subject(k);
-    assert_ok(hd_keyring_mark_set(k->keyring, "audit", 8, "eight", 5)); // with what is pending
+    assert_ok(mark(k, "audit", "eight")); // with what is pending
     hd_keyring_rollback(k->keyring);
     reopen(k);
     assert_ok(hd_keyring_mark_get(k->keyring, "audit", &count, &value, &found));
     assert_true(found);
-    assert_int_equal(count, 7);
+    assert_int_equal(count, 4);
     assert_string_equal(hd_str_get(&value), "again");
     assert_ok(hd_keyring_mark_get(k->keyring, "other", &count, &value, &found));
     assert_int_equal(value.len, 0);
@@ -375,7 +405,9 @@ static void marks_only_rise(void **state) {
                      hd_keyring_mark_get(k->keyring, "audit", &count, &value, &found));
         hd_store_rollback(k->store);
     }
-    assert_fails(HEED_INTERNAL, hd_keyring_mark_set(k->keyring, "x", UINT64_MAX, "", 0));
+    static const char large[4097];
+    assert_fails(HEED_INTERNAL,
+                 hd_keyring_mark_set(k->keyring, "x", (hd_slice){large, sizeof large}, NULL, NULL));
     hd_str_clear(&value);
 }
 
@@ -386,7 +418,7 @@ static void readers_do_not_write(void **state) {
     assert_ok(keys_open(k, false, NULL));
     assert_ok(hd_subject_key(k->keyring, 1, out));
     assert_fails(HEED_USAGE, hd_subject_make(k->keyring, &subject));
-    assert_fails(HEED_USAGE, hd_keyring_mark_set(k->keyring, "audit", 1, "", 0));
+    assert_fails(HEED_USAGE, mark(k, "audit", ""));
     assert_fails(HEED_USAGE, hd_subject_destroy(k->keyring, (int64_t[]){2}, 1));
     assert_fails(HEED_USAGE, hd_keyring_rotate(k->keyring));
 }
@@ -528,7 +560,7 @@ static void a_copy_brings_all_keys(void **state) {
     snprintf(copy, sizeof copy, "%s/copy", k->dir);
     for (int i = 0; i < 900; i++) keys_subject(k);
     add_erasure(k, 5);
-    assert_ok(hd_keyring_mark_set(k->keyring, "audit", 7, "seven", 5));
+    assert_ok(mark(k, "audit", "seven"));
     assert_ok(hd_keyring_commit(k->keyring));
     assert_ok(hd_subject_destroy(k->keyring, (int64_t[]){5, 901}, 2));
     memcpy(id, hd_keyring_workspace(k->keyring), sizeof id);
@@ -583,7 +615,7 @@ int main(void) {
         KEYS_TEST(every_byte_of_a_subject_counts),
         KEYS_TEST(databases_of_others_are_refused),
         KEYS_TEST(the_ledger_remembers),
-        KEYS_TEST(marks_only_rise),
+        KEYS_TEST(marks_are_replaced_by_what_is_asked),
         KEYS_TEST(readers_do_not_write),
         KEYS_TEST(rotation_rewrites_keys_alone),
         KEYS_TEST(readers_follow_a_rotation),
