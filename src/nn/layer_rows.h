@@ -47,6 +47,7 @@
     X(transformer_decoder) \
     X(positions)           \
     X(first)               \
+    X(last)                \
     X(sequence_pool)       \
     X(sequential)          \
     X(repeat)              \

@@ -99,40 +99,59 @@ const hd_layer_kind hd_layer_kind_positions = {
                             "给序列的每个位置加上可区分的数值")},
     .build = positions_build};
 
-// ── first ──
+// ── first, last ──
 
-typedef struct first_options {
+typedef struct end_options {
     int64_t places;
-} first_options;
-static const hd_option first_rows[] = {{.name = "places",
-                                        .type = HD_OPTION_INT,
-                                        .at = offsetof(first_options, places),
-                                        .required = true,
-                                        .min = 1,
-                                        .max = 1e7,
-                                        .doc = HD_TEXT("how many", "保留的位置数")},
-                                       {.name = NULL}};
+} end_options;
+static const hd_option end_rows[] = {{.name = "places",
+                                      .type = HD_OPTION_INT,
+                                      .at = offsetof(end_options, places),
+                                      .required = true,
+                                      .min = 1,
+                                      .max = 1e7,
+                                      .doc = HD_TEXT("how many", "保留的位置数")},
+                                     {.name = NULL}};
 
 // Lengths stay as they are: whoever reads them takes no more places than come in.
-static hd_tensor *first_build(hd_nn_scope *s, hd_tensor *x, const void *options,
-                              const hd_where *where) {
-    size_t places = (size_t)((const first_options *)options)->places;
-    (void)where;
+static hd_tensor *end_build(hd_nn_scope *s, hd_tensor *x, const void *options, bool last) {
+    size_t places = (size_t)((const end_options *)options)->places;
     if (x->n_dims != 2 && x->n_dims != 3) {
         hd_shape_text shape = hd_scope_shape(x);
         return hd_scope_fail(
             s, HD_FAIL(HEED_INPUT, "takes sequences, not %s", "需要序列，而不是 %s", shape.text));
     }
-    return places < x->shape[1] ? hd_tensor_slice(x, 1, 0, places) : x;
+    if (places >= x->shape[1]) return x;
+    return hd_tensor_slice(x, 1, last ? x->shape[1] - places : 0, places);
+}
+
+static hd_tensor *first_build(hd_nn_scope *s, hd_tensor *x, const void *options,
+                              const hd_where *where) {
+    (void)where;
+    return end_build(s, x, options, false);
+}
+
+static hd_tensor *last_build(hd_nn_scope *s, hd_tensor *x, const void *options,
+                             const hd_where *where) {
+    (void)where;
+    return end_build(s, x, options, true);
 }
 
 const hd_layer_kind hd_layer_kind_first = {
     .kind = {.name = "first",
-             .size = sizeof(first_options),
-             .options = first_rows,
+             .size = sizeof(end_options),
+             .options = end_rows,
              .doc = HD_TEXT("the first places of a sequence; a shorter one stays as it is",
                             "序列开头的若干位置；更短的序列保持不变")},
     .build = first_build};
+
+const hd_layer_kind hd_layer_kind_last = {
+    .kind = {.name = "last",
+             .size = sizeof(end_options),
+             .options = end_rows,
+             .doc = HD_TEXT("the last places of a sequence; a shorter one stays as it is",
+                            "序列末尾的若干位置；更短的序列保持不变")},
+    .build = last_build};
 
 // ── masks ──
 

@@ -7,11 +7,13 @@
 #include "base/mem.h"
 #include "recipe/augment.h"
 #include "recipe/inputs.h"
+#include "recipe/wordnet.h"
 #include "text/encoder.h"
 #include "text/vectorizer.h"
 
 typedef struct text_options {
     const json_t *text;
+    const char *classes;
 } text_options;
 
 static const hd_option rows[] = {
@@ -20,6 +22,11 @@ static const hd_option rows[] = {
      .at = offsetof(text_options, text),
      .doc = HD_TEXT("column with the text, or a list of them; else the only one that is left",
                     "文本所在的列，或列名列表；缺省为余下的唯一一列")},
+    {.name = "classes",
+     .type = HD_OPTION_TEXT,
+     .at = offsetof(text_options, classes),
+     .doc = HD_TEXT("folder of WordNet's files: what kind of thing each word is, behind the words",
+                    "WordNet 文件所在的文件夹：在词之后给出每个词所属的类别")},
     {.name = NULL}};
 
 typedef struct texts {
@@ -165,6 +172,18 @@ static heed_err fit_features(const hd_input_fit *in, const pages *p, texts *t) {
     return err;
 }
 
+static heed_err add_classes(const hd_input_fit *in, texts *t) {
+    const char *folder = ((const text_options *)in->options)->classes;
+    const hd_where where = hd_where_of(in->prepare_where.spec, "data.text.classes");
+    hd_lexicon *lexicon;
+    if (!folder) return HEED_OK;
+    heed_err err = hd_wordnet_read(folder, &lexicon);
+    if (err == HEED_OK) err = hd_encoder_take_lexicon(t->encoder, lexicon);
+    if (err == HEED_OK) return HEED_OK;
+    const hd_where_words place = hd_where_text(&where);
+    return hd_error_prefix(err, "%s", "%s", place.text);
+}
+
 static heed_err text_fit(const hd_input_fit *in, void **out) {
     texts *t = hd_calloc(1, sizeof *t);
     pages p = {0};
@@ -175,6 +194,7 @@ static heed_err text_fit(const hd_input_fit *in, void **out) {
     if (err == HEED_OK) err = take_pages(t, in->rows, in->more, &p);
     if (err == HEED_OK) {
         err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, p.n, &t->encoder);
+        if (err == HEED_OK) err = add_classes(in, t);
         if (err == HEED_OK) err = fit_features(in, &p, t);
         pages_clear(&p);
     }
@@ -351,11 +371,20 @@ static heed_err read_synonyms(const texts *t, const json_t *list, const hd_input
     return err;
 }
 
+// What moves a word would leave its class where it was.
+static heed_err no_classes(const texts *t, const hd_where *where) {
+    if (!hd_encoder_has_classes(t->encoder)) return HEED_OK;
+    const hd_where_words place = hd_where_text(where);
+    return HD_FAIL(HEED_INPUT, "%s: texts with classes can't be augmented: leave one of them out",
+                   "%s：带类别的文本不能增广：请去掉其中之一", place.text);
+}
+
 static heed_err text_augment(const void *fitted, const json_t *list, const hd_where *where,
                              const hd_input_env *env, hd_data *data, hd_data **out) {
     const texts *t = fitted;
     hd_synonyms synonyms = {0};
-    heed_err err = read_synonyms(t, list, env, &synonyms);
+    heed_err err = no_classes(t, where);
+    if (err == HEED_OK) err = read_synonyms(t, list, env, &synonyms);
     if (err != HEED_OK) {
         hd_data_free(data);
         return err;

@@ -81,8 +81,9 @@ struct hd_encoder {
     encoder_options opts; // tokenizer: not used, see below
     hd_tokenizer tokenizer;
     hd_vocabulary vocabulary;
-    size_t length;
-    json_t *given; // the options, a copy of ours
+    size_t length;       // places for tokens
+    hd_lexicon *lexicon; // NULL: none
+    json_t *given;       // the options, a copy of ours
 };
 
 // ── Reading the options ──
@@ -110,6 +111,7 @@ out:
 void hd_encoder_free(hd_encoder *encoder) {
     if (!encoder) return;
     hd_vocabulary_clear(&encoder->vocabulary);
+    hd_lexicon_free(encoder->lexicon);
     json_decref(encoder->given);
     hd_free(encoder);
 }
@@ -182,8 +184,22 @@ heed_err hd_encoder_fit(const json_t *options, const hd_where *where, const hd_s
     return err;
 }
 
+heed_err hd_encoder_take_lexicon(hd_encoder *encoder, hd_lexicon *lexicon) {
+    if (encoder->opts.ngrams > 1) {
+        hd_lexicon_free(lexicon);
+        return HD_FAIL(HEED_INPUT, "classes are those of single words: leave out ngrams",
+                       "类别属于单个词：请去掉 ngrams");
+    }
+    encoder->lexicon = lexicon;
+    return HEED_OK;
+}
+
+bool hd_encoder_has_classes(const hd_encoder *encoder) {
+    return encoder->lexicon != NULL;
+}
+
 size_t hd_encoder_length(const hd_encoder *encoder) {
-    return encoder->length;
+    return encoder->lexicon ? 2 * encoder->length : encoder->length;
 }
 
 size_t hd_encoder_size(const hd_encoder *encoder) {
@@ -207,7 +223,7 @@ const char *hd_encoder_token(const hd_encoder *encoder, int32_t id) {
 
 typedef struct ids_writer {
     const hd_encoder *e;
-    int32_t *ids;
+    int32_t *ids, *classes; // classes: NULL: none
     size_t skip, n, most;
 } ids_writer;
 
@@ -225,6 +241,7 @@ static heed_err write_id(void *ctx, hd_slice token, size_t start, size_t n) {
         uint32_t hash = hd_murmur3(token.p, token.n, 0);
         id = (uint32_t)w->e->opts.vocabulary + hash % (uint32_t)w->e->opts.buckets;
     }
+    if (w->classes) w->classes[w->n] = hd_lexicon_class(w->e->lexicon, token);
     w->ids[w->n++] = (int32_t)id;
     return HEED_OK;
 }
@@ -233,9 +250,11 @@ heed_err hd_encoder_apply(const hd_encoder *e, hd_slice text, hd_pieces *pieces,
                           size_t *used) {
     HD_TRY(hd_tokenize(&e->tokenizer, text, pieces));
     size_t have = places_of(e, pieces->n), fit = have < e->length ? have : e->length;
-    memset(ids, 0, e->length * sizeof *ids); // HD_ID_PAD
+    size_t from = e->opts.pad == AT_START ? e->length - fit : 0;
+    memset(ids, 0, hd_encoder_length(e) * sizeof *ids); // HD_ID_PAD, HD_CLASS_PAD
     ids_writer w = {.e = e,
-                    .ids = e->opts.pad == AT_START ? ids + (e->length - fit) : ids,
+                    .ids = ids + from,
+                    .classes = e->lexicon ? ids + e->length + from : NULL,
                     .skip = e->opts.cut == AT_START ? have - fit : 0,
                     .most = fit};
     HD_TRY(hd_ngrams(pieces, 1, (size_t)e->opts.ngrams, e->tokenizer.kind->joint, write_id, &w));
@@ -264,12 +283,24 @@ heed_err hd_encoder_stream(const hd_encoder *e, hd_slice text, int32_t **ids, si
 // ── To and from JSON ──
 
 heed_err hd_encoder_json(const hd_encoder *encoder, json_t **out) {
-    json_t *tokens;
+    json_t *tokens, *lexicon = NULL;
     *out = NULL;
     HD_TRY(hd_vocabulary_json(&encoder->vocabulary, &tokens));
-    return hd_json_pack(out, "{s:s, s:i, s:O, s:I, s:o}", "format", "heed-encoder", "version",
+    HD_TRY(hd_json_pack(out, "{s:s, s:i, s:O, s:I, s:o}", "format", "heed-encoder", "version",
                         ENCODER_VERSION, "options", encoder->given, "length",
-                        (json_int_t)encoder->length, "tokens", tokens);
+                        (json_int_t)encoder->length, "tokens", tokens));
+    if (!encoder->lexicon) return HEED_OK;
+    heed_err err = hd_lexicon_json(encoder->lexicon, &lexicon);
+    if (err == HEED_OK) err = hd_json_set(*out, "lexicon", lexicon);
+    if (err != HEED_OK) hd_json_drop(out);
+    return err;
+}
+
+static heed_err lexicon_from_json(const json_t *json, const char *name, hd_encoder *e) {
+    hd_lexicon *lexicon;
+    if (!json) return HEED_OK;
+    HD_TRY(hd_lexicon_from_json(json, name, &lexicon));
+    return hd_saved_damaged(hd_encoder_take_lexicon(e, lexicon));
 }
 
 static heed_err from_json(const json_t *json, const char *name, hd_encoder **out) {
@@ -289,6 +320,7 @@ static heed_err from_json(const json_t *json, const char *name, hd_encoder **out
         err = HD_FAIL(HEED_CORRUPT, "%s: more tokens than the vocabulary has numbers",
                       "%s：词元多于词表的编号", name);
     }
+    if (err == HEED_OK) err = lexicon_from_json(json_object_get(json, "lexicon"), name, e);
     if (err == HEED_OK)
         *out = e;
     else

@@ -11,11 +11,13 @@
 //     buckets: 20000         # … by a hash to so many numbers behind the vocabulary's
 //
 // Hashed runs behind the words make a mean of embeddings see order (Joulin et al., "Bag of tricks
-// for efficient text classification", 2016). A fitted encoder is immutable: many threads may use
-// it, each with pieces of its own.
+// for efficient text classification", 2016). With a lexicon a row is twice as long: behind the
+// numbers stand their words' classes, place by place. A fitted encoder is immutable: many threads
+// may use it, each with pieces of its own.
 #ifndef HD_TEXT_ENCODER_H
 #define HD_TEXT_ENCODER_H
 
+#include "text/lexicon.h"
 #include "text/tokenizer.h"
 
 typedef struct hd_encoder hd_encoder;
@@ -26,9 +28,12 @@ extern const hd_option hd_encoder_options[];
 heed_err hd_encoder_fit(const json_t *options, const hd_where *where, const hd_slice *texts,
                         size_t n, hd_encoder **out) HEED_CHECK;
 void hd_encoder_free(hd_encoder *encoder); // NULL is fine
+// Before anything is applied; takes the lexicon, also when it fails: runs have no class.
+heed_err hd_encoder_take_lexicon(hd_encoder *encoder, hd_lexicon *lexicon) HEED_CHECK;
 
-size_t hd_encoder_length(const hd_encoder *encoder); // L, of a row
-size_t hd_encoder_size(const hd_encoder *encoder);   // numbers are below this: rows of an embedding
+size_t hd_encoder_length(const hd_encoder *encoder); // L, of a row, with its classes
+bool hd_encoder_has_classes(const hd_encoder *encoder);
+size_t hd_encoder_size(const hd_encoder *encoder); // numbers are below this: rows of an embedding
 // Whether the numbers of a text stand at the row's beginning, so that a count of them says which
 // count.
 bool hd_encoder_from_start(const hd_encoder *encoder);

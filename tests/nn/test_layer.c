@@ -88,6 +88,7 @@ static const book books[] = {
      4 + 3 + 5},
     {"- positions\n- leaky_relu\n- sequence_pool\n- softmax\n", 2, {7, 5}, 35, 5},
     {"- first: 3\n- flatten\n", 2, {7, 5}, 0, 15},
+    {"- last: 3\n- last: 20\n- flatten\n", 2, {7, 5}, 0, 15},
     {"- first: 9\n- flatten\n- first: {places: 4}\n", 2, {7, 5}, 0, 4},
     {"- positions: sinusoidal\n- residual:\n    layers: [linear: 5]\n    act: relu\n"
      "- sequence_pool: last\n- log_softmax\n",

@@ -407,6 +407,49 @@ static void test_augment(void **state) {
     end(&f);
 }
 
+// One noun; the other files are empty.
+static void put_wordnet(void) {
+    put_text("wordnet/data.noun", "00000000 13 n 01 food 0 000 | what is eaten\n");
+    put_text("wordnet/index.noun", "food n 1 0 1 1 00000000  \n");
+    static const char *const empty[] = {"noun.exc", "data.verb", "index.verb", "verb.exc"};
+    char name[32];
+    for (size_t i = 0; i < COUNT(empty); i++) {
+        hd_snprintf(name, sizeof name, "wordnet/%s", empty[i]);
+        put_text(name, "");
+    }
+}
+
+static void classes_stand_behind_the_words(void **state) {
+    (void)state;
+    fixture f;
+    hd_samples s;
+    hd_spec list;
+    hd_data *out;
+    hd_where where = {.path = "augment"};
+    char data[128];
+    put_wordnet();
+    hd_snprintf(data, sizeof data, "text: {train: reviews.tsv, target: stars, classes: %s/wordnet}",
+                root);
+    assert_int_equal(begin(&f, data, "{length: 4}", NULL), HEED_OK);
+    assert_int_equal(samples_of(&f, &s), HEED_OK);
+    assert_int_equal(s.inputs[0].field.shape[0], 8);
+    const int32_t *ids = s.inputs[0].data, classes[] = {1, 13, 1, 1};
+    assert_memory_equal(ids + 4, classes, sizeof classes); // The food was good
+    assert_int_equal(((const int32_t *)s.inputs[1].data)[0], 4);
+    hd_data *taken;
+    s.inputs[0].own = s.inputs[1].own = false;
+    assert_int_equal(hd_data_memory(s.n, s.n_inputs, s.inputs, &taken), HEED_OK);
+    s.inputs[0].own = s.inputs[1].own = true;
+    assert_int_equal(hd_spec_parse("[{swap: .1}]", "augment", "", &list), HEED_OK);
+    assert_int_equal(
+        f.kind->augment(f.fitted, hd_spec_get(&list, "augment"), &where, NULL, taken, &out),
+        HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "augment: texts with classes"));
+    hd_spec_clear(&list);
+    hd_input_samples_clear(&s);
+    end(&f);
+}
+
 static void test_bad(void **state) {
     (void)state;
     static const struct {
@@ -417,6 +460,8 @@ static void test_bad(void **state) {
          HEED_INPUT},
         {"text: {train: reviews.tsv, target: stars, text: txet}", NULL, "text", HEED_INPUT},
         {"text: {train: reviews.tsv, target: stars}", "{lenght: 5}", "length", HEED_INPUT},
+        {"text: {train: reviews.tsv, target: stars, classes: /nowhere}", NULL,
+         "data.text.classes: there is no '/nowhere/index.noun'", HEED_NOT_FOUND},
         {"images: {train: shapes}", NULL, "size: 64", HEED_INPUT},
         {"images: {train: shapes}", "{size: 4, channels: 2}", "1 (grey) or 3", HEED_INPUT},
         {"images: {train: empty}", "{size: 4}", "no PNG or JPEG", HEED_INPUT},
@@ -579,6 +624,7 @@ int main(void) {
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_digits),
         cmocka_unit_test(test_augment),
+        cmocka_unit_test(classes_stand_behind_the_words),
         cmocka_unit_test(test_bad),
     };
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;

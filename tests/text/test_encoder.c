@@ -118,6 +118,42 @@ static void test_saved(void **state) {
     }
 }
 
+static hd_lexicon *animals(void) {
+    hd_lexicon *l;
+    assert_int_equal(hd_lexicon_new(&l), HEED_OK);
+    assert_int_equal(hd_lexicon_add(l, HD_LEXICON_NOUN, hd_slice_of("cat"), 5), HEED_OK);
+    assert_int_equal(hd_lexicon_add(l, HD_LEXICON_NOUN, hd_slice_of("owl"), 5), HEED_OK);
+    return l;
+}
+
+static void test_behind_the_words_their_classes(void **state) {
+    (void)state;
+    hd_encoder *back;
+    json_t *json;
+    hd_encoder *e = fitted("{\"vocabulary\": 100, \"length\": 5}");
+    assert_false(hd_encoder_has_classes(e));
+    assert_int_equal(hd_encoder_take_lexicon(e, animals()), HEED_OK);
+    assert_true(hd_encoder_has_classes(e));
+    assert_int_equal(hd_encoder_length(e), 10);
+    expect(e, "Owls saw a dog", "1 1 6 4 0 5 1 1 1 0 / 4");
+    assert_int_equal(hd_encoder_json(e, &json), HEED_OK);
+    assert_int_equal(hd_encoder_from_json(json, "x", &back), HEED_OK);
+    expect(back, "Owls saw a dog", "1 1 6 4 0 5 1 1 1 0 / 4");
+    hd_encoder_free(back);
+    json_object_set_new(json, "lexicon", json_integer(3));
+    assert_int_equal(hd_encoder_from_json(json, "x", &back), HEED_CORRUPT);
+    json_decref(json);
+    hd_encoder_free(e);
+    e = fitted("{\"length\": 3, \"pad\": \"start\", \"cut\": \"start\"}");
+    assert_int_equal(hd_encoder_take_lexicon(e, animals()), HEED_OK);
+    expect(e, "cat", "0 0 3 0 0 5 / 1");
+    expect(e, "cat the cat sat on", "3 5 8 5 1 1 / 3");
+    hd_encoder_free(e);
+    e = fitted("{\"ngrams\": 2}");
+    assert_int_equal(hd_encoder_take_lexicon(e, animals()), HEED_INPUT);
+    hd_encoder_free(e);
+}
+
 static void test_bad(void **state) {
     (void)state;
     static const char *const bad[] = {"{\"lenght\": 3}",       "{\"length\": -1}",
@@ -184,9 +220,10 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),    cmocka_unit_test(test_ends),  cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_stream), cmocka_unit_test(test_saved), cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_ids),   cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_runs),  cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_saved), cmocka_unit_test(test_behind_the_words_their_classes),
+        cmocka_unit_test(test_bad),   cmocka_unit_test(test_memory),
     };
     if (hd_mem_adopt_libraries() != HEED_OK) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
