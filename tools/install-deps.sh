@@ -7,7 +7,7 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libjansson-dev libyaml-dev libcsv-dev
  libutf8proc-dev libsodium-dev liblinear-dev libxgboost-dev zlib1g-dev libzstd-dev libuv1-dev libgnutls28-dev
  libspng-dev libturbojpeg0-dev"
-test="$build libcmocka-dev sqlite3 mandoc python3 time wordnet-base"
+test="$build libcmocka-dev sqlite3 mandoc python3 time"
 check="$test clang clang-format clang-tidy libclang-rt-14-dev llvm-14 gcovr
  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 case "${1:-build}" in

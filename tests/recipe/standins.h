@@ -148,6 +148,24 @@ static void standin_rows(const char *root, const standin *s, hd_rng *rng) {
     standin_write(root, s->path, &text);
 }
 
+// WordNet's files, with one noun.
+static void standin_wordnet(const char *root) {
+    static const struct {
+        const char *name, *text;
+    } files[] = {{"wordnet/data.noun", "00000000 05 n 01 owl 0 000 | a bird\n"},
+                 {"wordnet/index.noun", "owl n 1 0 1 1 00000000  \n"},
+                 {"wordnet/noun.exc", "\n"},
+                 {"wordnet/data.verb", "\n"},
+                 {"wordnet/index.verb", "\n"},
+                 {"wordnet/verb.exc", "\n"}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        hd_str text;
+        hd_str_init(&text);
+        hd_str_add(&text, files[i].text);
+        standin_write(root, files[i].name, &text);
+    }
+}
+
 // All of them, into the folder `root`.
 static void standins_write(const char *root) {
     static const struct {
@@ -162,6 +180,7 @@ static void standins_write(const char *root) {
     hd_str_init(&text);
     for (size_t i = 0; i < sizeof standins / sizeof standins[0]; i++)
         standin_rows(root, &standins[i], &rng);
+    standin_wordnet(root);
     for (size_t i = 0; i < 2 * sizeof idx / sizeof idx[0]; i++) {
         bool pictures = i % 2 == 0;
         standin_idx(pictures, idx[i / 2].n, idx[i / 2].classes, &rng, &text);

@@ -45,13 +45,16 @@ static heed_err find_file(const hd_input_env *env, const char *name, const char 
 
 static void open_recipe(const char *path, int most, opened *o) {
     hd_recipe *plain;
-    char rows[64];
+    char rows[64], classes[128];
     must(hd_recipe_open(path, NULL, 0, &plain), path);
     // Few rows are enough to see the bytes.
     hd_snprintf(rows, sizeof rows, "data.%s.rows=%d", plain->input.kind->name, most);
+    const json_t *text = json_object_get(hd_spec_get(&plain->spec, "data"), "text");
+    const bool has_classes = json_object_get(text, "classes") != NULL;
     hd_recipe_free(plain);
-    const char *const changes[] = {rows};
-    must(hd_recipe_open(path, changes, 1, &o->recipe), path);
+    hd_snprintf(classes, sizeof classes, "data.text.classes=%s/wordnet", root);
+    const char *const changes[] = {rows, classes};
+    must(hd_recipe_open(path, changes, has_classes ? 2 : 1, &o->recipe), path);
     hd_arena_init(&o->arena);
     hd_input_parts_init(&o->raw);
     const hd_input_kind *kind = hd_recipe_input(o->recipe);
