@@ -98,7 +98,7 @@ static heed_err add_index(const files *f, const char *suffix, hd_lexicon_part pa
     for (size_t n = 1; next_line(&left, &line); n++) {
         if (line.n == 0 || line.p[0] == ' ' || !next_word(&line, &lemma) || !plain(lemma)) continue;
         int64_t number = class_at(&f->data, first_sense(line));
-        if (number < 0 || number + HD_CLASS_NONE >= HD_CLASSES) {
+        if (number < 0 || number >= HD_CLASSES) {
             return HD_FAIL(HEED_INPUT,
                            "line %zu of index.%s: '%.*s' has no sense in data.%s: the files aren't "
                            "of one WordNet",

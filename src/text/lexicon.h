@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What kind of thing a word stands for: a list of nouns and of verbs with a class each, of
-// WordNet's lexicographers say (a person, an animal, a place, an act: 45 of them; Fellbaum,
+// WordNet's lexicographers say (a person, an animal, a place, an act: 41 of them; Fellbaum,
 // "WordNet", 1998). A model then knows something of words that no training text had.
 //
 // English inflection is undone by WordNet's own rules ("cities", "city"; "running", "run"); words
