@@ -243,7 +243,6 @@ typedef struct crowd {
     hd_quota quota;
     int64_t in[THREADS];
     int next;
-    bool done;
     pthread_mutex_t lock;
 } crowd;
 
@@ -275,8 +274,9 @@ static void counts_are_exact_under_threads(void **state) {
         assert_int_equal(pthread_create(&threads[i], NULL, count_many, &c), 0);
     for (int i = 0; i < 20; i++) assert_ok(hd_usage_flush(c.usage, b->store));
     int64_t in = 0, events = 0, tokens = 0;
+    // All of them before any count is read: a thread's number isn't its place in `threads`.
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     for (int i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], NULL);
         in += c.in[i];
         tokens += (int64_t)i * ADDS;
         events += (int64_t)ADDS * (ADDS - 1) / 2;
