@@ -380,23 +380,45 @@ static void sweep_panels(const sweep *s, const walk *start, size_t group, size_t
     }
 }
 
+enum { TILE = 16 };
+
+// Tiles of windows, until there are as many as are taken at once.
+typedef struct gathered {
+    const sweep *s;
+    const hd_conv_windows *w;
+    size_t most, n;
+    const uint16_t *x[HD_CONV_WINDOWS / TILE];
+    ptrdiff_t to[HD_CONV_WINDOWS];
+} gathered;
+
+static void take_gathered(gathered *g) {
+    // (Three tiles are four, of which the last is read again and not written.)
+    for (; g->n == 3; g->n++) {
+        g->x[3] = g->x[2];
+        for (size_t i = 3 * TILE; i < HD_CONV_WINDOWS; i++) g->to[i] = HD_CONV_NOWHERE;
+    }
+    if (g->n > 0) g->s->half->windows(g->w, g->n, g->x, g->to);
+    g->n = 0;
+}
+
 // `count` windows from `x` on, the first of them output `row` of the image; line: as of the class.
-static void half_windows(const sweep *s, const sweep_class *c, hd_conv_windows *w,
-                         const uint16_t *x, size_t image, size_t row, size_t count, size_t line,
-                         size_t j) {
-    const size_t out_step = c->w.out_step * s->out;
-    size_t to = dest_at(s, c, image, row, 0) + j, col = 0;
-    for (size_t i0 = 0; i0 < count; i0 += 32) {
-        ptrdiff_t out[32];
-        const size_t m = count - i0 < 32 ? count - i0 : 32;
-        for (size_t i = 0; i < m; i++) {
-            out[i] = col < c->w.outs ? (ptrdiff_t)(to + col * out_step) : HD_CONV_NOWHERE;
-            if (++col < line) continue;
-            col = 0;
-            if (i0 + i + 1 < count) to = dest_at(s, c, image, ++row, 0) + j;
+static void half_windows(gathered *g, const sweep_class *c, const uint16_t *x, size_t image,
+                         size_t row, size_t count, size_t line, size_t j) {
+    const size_t out_step = c->w.out_step * g->s->out;
+    size_t to = dest_at(g->s, c, image, row, 0) + j, col = 0;
+    for (size_t i0 = 0; i0 < count; i0 += TILE) {
+        ptrdiff_t *out = g->to + g->n * TILE;
+        g->x[g->n++] = x + i0 * g->w->step;
+        const size_t m = count - i0 < TILE ? count - i0 : TILE;
+        for (size_t i = 0, n; i < m; i += n) {
+            n = m - i < line - col ? m - i : line - col;
+            for (size_t k = 0; k < n; k++, col++)
+                out[i + k] = col < c->w.outs ? (ptrdiff_t)(to + col * out_step) : HD_CONV_NOWHERE;
+            if (col < line || i0 + i + n == count) continue;
+            to = dest_at(g->s, c, image, ++row, 0) + j, col = 0;
         }
-        w->x = x + i0 * w->step;
-        s->half->windows(w, m, out);
+        for (size_t i = m; i < TILE; i++) out[i] = HD_CONV_NOWHERE;
+        if (g->n == g->most) take_gathered(g);
     }
 }
 
@@ -412,18 +434,19 @@ static void half_panel(const sweep *s, const walk *k, size_t panel) {
     w.out = s->dest, w.out16 = s->dest_type == HD_BF16;
     w.extra = s->end.residual, w.extra16 = s->end.residual_type == HD_BF16;
     w.relu = s->end.relu;
+    gathered g = {.s = s, .w = &w, .most = w.columns > TILE ? 2 : HD_CONV_WINDOWS / TILE};
     for (size_t e = 0; e < k->unit.images; e++) {
         const uint16_t *frame = frames + e * k->image_step;
         const size_t image = k->unit.image + e, rows = k->unit.rows;
         if (c->line > 0) {
-            half_windows(s, c, &w, frame, image, k->unit.row, (rows - 1) * c->line + c->w.outs,
+            half_windows(&g, c, frame, image, k->unit.row, (rows - 1) * c->line + c->w.outs,
                          c->line, j);
             continue;
         }
         for (size_t r = 0; r < rows; r++)
-            half_windows(s, c, &w, frame + r * pitch, image, k->unit.row + r, c->w.outs, c->w.outs,
-                         j);
+            half_windows(&g, c, frame + r * pitch, image, k->unit.row + r, c->w.outs, c->w.outs, j);
     }
+    take_gathered(&g);
 }
 
 static void sweep_depthwise(const sweep *s, const walk *w) {

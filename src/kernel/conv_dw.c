@@ -238,7 +238,9 @@ static void pair_plane(const plane *p, uint16_t *to) {
 static void turn_dy(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t o1, const void *dy,
                     uint16_t *to) {
     const hd_conv *v = g->conv;
-    memset(to + o0 * g->dy_row, 0, (o1 - o0) * g->dy_row * sizeof *to);
+    // (Whole tiles of 16 filters are read.)
+    const size_t there = hd_round_up(v->o, 16) < o1 ? hd_round_up(v->o, 16) : o1;
+    memset(to + o0 * g->dy_row, 0, (there - o0) * g->dy_row * sizeof *to);
     for (size_t e = 0; e < unit->images; e++) {
         for (size_t r = 0; r < unit->rows; r++) {
             const size_t from = (e * v->out_h + r) * v->out_w * v->o;
@@ -257,16 +259,29 @@ static void turn_dy(const wgrad *g, const hd_conv_unit *unit, size_t o0, size_t 
 // 32 filters × 32 channels of all taps, over n places from q on.
 static void half_block(const wgrad *g, const uint16_t *dy, const uint16_t *pairs, size_t o,
                        size_t c, size_t q, size_t n, float *out) {
+    enum { TAPS = 9 };
     const hd_conv *v = g->conv;
-    const size_t row = v->kh * g->taps_w * g->c32;
-    for (size_t t = 0; t < v->kh * g->taps_w; t++) {
+    const size_t taps = v->kh * g->taps_w, row = taps * g->c32;
+    const uint16_t *x[TAPS];
+    hd_conv_grads grads = {.m = v->o - o,
+                           .n = g->c - c,
+                           .places = n,
+                           .dy = dy + o * g->dy_row + q,
+                           .dy_row = g->dy_row,
+                           .x = x,
+                           .x_row = 64,
+                           .out_tap = g->c32,
+                           .out_row = row};
+    for (size_t t = 0; t < taps; t++) {
         const size_t h = t / g->taps_w * v->dilation_h, w = t % g->taps_w * v->dilation_w;
         const size_t phase = h % v->stride_h * g->phases_w + w % v->stride_w;
         const size_t at = q + h / v->stride_h * g->plane_w + w / v->stride_w;
-        const uint16_t *x =
+        x[grads.taps++] =
             pairs + phase * g->plane + at % 2 * g->kind + c / 32 * g->panel + at / 2 * 64;
-        g->half->gradient(v->o - o, g->c - c, n, dy + o * g->dy_row + q, g->dy_row, x, 64,
-                          out + o * row + t * g->c32 + c, row);
+        if (grads.taps < TAPS && t + 1 < taps) continue;
+        grads.out = out + o * row + (t + 1 - grads.taps) * g->c32 + c;
+        g->half->gradient(&grads);
+        grads.taps = 0;
     }
 }
 

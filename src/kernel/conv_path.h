@@ -57,10 +57,11 @@ typedef struct hd_conv_kernels {
 
 // ── bf16 on AMX (path/conv_amx.c): between hd_engine_amx's begin and end ──
 
-// Windows `step` values apart in a frame of bf16 against 32 filters: w packed by the engine, a run
-// filled up to whole steps of 32. Windows past the last are read and not written.
+// Windows against 32 filters, in tiles of 16 that lie `step` values apart in a frame of bf16: w
+// packed by the engine, a run filled up to whole steps of 32. Windows that don't count are read and
+// not written.
 typedef struct hd_conv_windows {
-    const uint16_t *x, *w;
+    const uint16_t *w;
     size_t step;
     const size_t *tap;
     size_t taps, run;
@@ -71,7 +72,20 @@ typedef struct hd_conv_windows {
     bool out16, extra16;
     bool relu;
 } hd_conv_windows;
-enum { HD_CONV_NOWHERE = -1 };
+enum { HD_CONV_NOWHERE = -1, HD_CONV_WINDOWS = 64 }; // of windows at once, in four tiles
+
+// The gradient by m filters of n channels, 32 of each at most, over some places:
+// out (m, n) at t · out_tap += Σ dy (m, places) · x[t] (places / 2, n, 2), for each tap t. Places
+// are a multiple of 32, rows and columns of all three are there up to multiples of 16.
+typedef struct hd_conv_grads {
+    size_t m, n, places;
+    const uint16_t *dy;
+    size_t dy_row;
+    const uint16_t *const *x;
+    size_t taps, x_row;
+    float *out;
+    size_t out_tap, out_row;
+} hd_conv_grads;
 
 typedef struct hd_conv_half {
     void (*begin)(void); // on each thread, around its work
@@ -80,8 +94,10 @@ typedef struct hd_conv_half {
     // steps of 32 (1,024 values).
     void (*pack)(size_t k, size_t n, const float *from, size_t row, bool across, uint16_t *to);
     void (*narrow)(size_t n, const float *from, uint16_t *to);
-    // to: where each of the m ≤ 32 results goes in out, or HD_CONV_NOWHERE.
-    void (*windows)(const hd_conv_windows *s, size_t m, const ptrdiff_t *to);
+    // x: where each tile begins, at most four of up to 16 columns and two of up to 32. to: where
+    // each of their windows' results goes in out, or HD_CONV_NOWHERE.
+    void (*windows)(const hd_conv_windows *s, size_t tiles, const uint16_t *const *x,
+                    const ptrdiff_t *to);
     // to[c·to_row + q] = x[q·step + c], c < channels ≤ 16, q < n ≤ 32. x16: x is bf16.
     void (*turn)(bool x16, size_t channels, size_t n, const void *x, size_t step, uint16_t *to,
                  size_t to_row);
@@ -90,10 +106,7 @@ typedef struct hd_conv_half {
     void (*pair)(size_t n, const uint16_t *even, const uint16_t *odd, uint16_t *to);
     // The same of places 0 and 1, 2 and 3, …, `step` values apart, 64 values each.
     void (*pairs)(size_t count, size_t n, const uint16_t *x, size_t step, uint16_t *to);
-    // out (m, n) += Σ over places: dy (m, places) · x (places / 2, n, 2). places is a multiple of
-    // 32, rows and columns of all three are there up to multiples of 16; 32 of m and n at most.
-    void (*gradient)(size_t m, size_t n, size_t places, const uint16_t *dy, size_t dy_row,
-                     const uint16_t *x, size_t x_row, float *out, size_t out_row);
+    void (*gradient)(const hd_conv_grads *g);
 } hd_conv_half;
 extern const hd_conv_half hd_conv_half_amx;
 // NULL where the path has none.

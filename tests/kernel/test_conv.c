@@ -40,6 +40,11 @@ static const hd_conv cases[] = {
     {2, 3, 4, 150, 200, 3, 3, 1, 2, 1, 1, 1, 1, 1}, // many filters, few places
     {9, 2, 2, 4000, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1},  // … and windows written in two runs
     {1, 2, 1, 1000, 60, 3, 3, 1, 1, 1, 1, 1, 1, 1}, // … in f32 too
+    {3, 5, 16, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},  // bf16: 15 tiles of windows, four at a time
+    {2, 3, 32, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {1, 1, 40, 16, 13, 1, 3, 1, 1, 0, 1, 1, 1, 1}, // three of them, and fewer columns
+    {2, 9, 11, 16, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1}, // 25 taps
+    {2, 8, 16, 16, 48, 3, 3, 2, 2, 1, 1, 1, 1, 1}, // a panel of 32 and one of 16
 };
 
 typedef struct fixture {

@@ -43,8 +43,10 @@ static void narrow(size_t n, const float *from, uint16_t *to) {
     _mm512_mask_storeu_epi16(to + i, (__mmask32)((1U << left) - 1), both);
 }
 
-// Sums of up to 32 windows × 32 filters, to `out` (32, 32). Tiles 0–3: sums; 4, 5: A; 6, 7: B.
-HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, float *out) {
+// Sums of one or two tiles of windows × 32 filters, to `out` (32, 32). Tiles 0–3: sums; 4, 5: A; 6,
+// 7: B.
+HD_INLINE void sums(const hd_conv_windows *s, const uint16_t *const *x, const bool high,
+                    const bool wide, float *out) {
     const size_t stride = s->step * sizeof(uint16_t), bytes = BLOCK * sizeof *out;
     const uint16_t *b = s->w;
     _tile_zero(0);
@@ -53,12 +55,12 @@ HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, 
     if (high && wide) _tile_zero(3);
     __asm__ volatile("" ::: "memory");
     for (size_t t = 0; t < s->taps; t++) {
-        const uint16_t *a = s->x + s->tap[t], *low = a + SIDE * s->step;
-        for (size_t k = 0; k < s->run; k += STEP, a += STEP, low += STEP, b += 2 * TILE) {
+        const uint16_t *a = x[0] + s->tap[t], *low = high ? x[1] + s->tap[t] : NULL;
+        for (size_t k = 0; k < s->run; k += STEP, b += 2 * TILE) {
             _tile_loadd(6, b, STEP * 2);
-            _tile_loadd(4, a, stride);
+            _tile_loadd(4, a + k, stride);
             if (wide) _tile_loadd(7, b + TILE, STEP * 2);
-            if (high) _tile_loadd(5, low, stride);
+            if (high) _tile_loadd(5, low + k, stride);
             step_products(high, wide);
         }
     }
@@ -69,45 +71,119 @@ HD_INLINE void sums(const hd_conv_windows *s, const bool high, const bool wide, 
     __asm__ volatile("" ::: "memory");
 }
 
-// What becomes of columns [at, at + n) of a sum that goes to `to`.
-HD_INLINE vf ended(const hd_conv_windows *s, const float *sum, ptrdiff_t to, size_t at, size_t n) {
-    vf a = vf_load_n(sum + at, n);
-    if (s->bias) a = vf_add(a, vf_load_n(s->bias + at, n));
-    if (s->extra && s->extra16)
-        a = vf_add(a, vf_load_bf16_n((const uint16_t *)s->extra + to + at, n));
-    else if (s->extra)
-        a = vf_add(a, vf_load_n((const float *)s->extra + to + at, n));
-    if (s->relu) a = vf_max(vf_zero(), a);
-    return a;
+// Sums of four tiles of windows × 16 filters, to `out` (64, 32): a product waits for the one before
+// it in its sum three times as long as it takes, so four sums grow at a time. Tiles 0–3: sums; 4,
+// 5, 7: A; 6: B.
+static void tall_sums(const hd_conv_windows *s, const uint16_t *const *x, float *out) {
+    const size_t stride = s->step * sizeof(uint16_t), bytes = BLOCK * sizeof *out;
+    const uint16_t *b = s->w;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    __asm__ volatile("" ::: "memory");
+    for (size_t t = 0; t < s->taps; t++) {
+        const size_t tap = s->tap[t];
+        for (size_t k = tap; k < tap + s->run; k += STEP, b += 2 * TILE) {
+            _tile_loadd(6, b, STEP * 2);
+            _tile_loadd(4, x[0] + k, stride);
+            _tile_loadd(5, x[1] + k, stride);
+            _tile_loadd(7, x[2] + k, stride);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_loadd(4, x[3] + k, stride);
+            keep_distance();
+            _tile_dpbf16ps(1, 5, 6);
+            keep_distance();
+            _tile_dpbf16ps(2, 7, 6);
+            keep_distance();
+            _tile_dpbf16ps(3, 4, 6);
+            keep_distance();
+        }
+    }
+    _tile_stored(0, out, bytes);
+    _tile_stored(1, out + SIDE * BLOCK, bytes);
+    _tile_stored(2, out + 2 * SIDE * BLOCK, bytes);
+    _tile_stored(3, out + 3 * SIDE * BLOCK, bytes);
+    __asm__ volatile("" ::: "memory");
 }
 
-HD_INLINE void put(const hd_conv_windows *s, const float *sum, ptrdiff_t to, size_t columns) {
+// What a sum goes through on its way out.
+typedef struct ending {
+    const float *bias; // or NULL
+    void *out;
+    const void *extra; // or NULL
+    bool relu;
+} ending;
+
+// What becomes of columns [at, at + n) of a sum that goes to `to`.
+HD_INLINE vf ended(const ending *e, const bool extra16, const float *sum, ptrdiff_t to, size_t at,
+                   const size_t n) {
+    vf a = n == SIDE ? vf_load(sum + at) : vf_load_n(sum + at, n);
+    if (e->bias) a = vf_add(a, n == SIDE ? vf_load(e->bias + at) : vf_load_n(e->bias + at, n));
+    if (e->extra && extra16) {
+        const uint16_t *extra = (const uint16_t *)e->extra + to + at;
+        a = vf_add(a, n == SIDE ? vf_load_bf16(extra) : vf_load_bf16_n(extra, n));
+    } else if (e->extra) {
+        a = vf_add(a, vf_load_n((const float *)e->extra + to + at, n));
+    }
+    return e->relu ? vf_max(vf_zero(), a) : a;
+}
+
+// (No store is wider than what it writes: a load of `extra` behind it would have to wait for the
+// part of it that is masked away.)
+HD_INLINE void put_half(uint16_t *to, vf a, vf b, const size_t columns) {
+    if (columns == BLOCK)
+        _mm512_storeu_si512(to, to_bf16(a, b));
+    else if (columns == SIDE)
+        _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(a));
+    else if (columns < SIDE)
+        _mm256_mask_storeu_epi16(to, vm_first(columns), (__m256i)_mm512_cvtneps_pbh(a));
+    else
+        _mm512_mask_storeu_epi16(to, (1U << columns) - 1, to_bf16(a, b));
+}
+
+HD_INLINE void put(const ending *e, const bool out16, const bool extra16, const float *sum,
+                   ptrdiff_t to, const size_t columns) {
     const size_t low = columns < SIDE ? columns : SIDE, high = columns - low;
-    const vf a = ended(s, sum, to, 0, low);
-    const vf b = high > 0 ? ended(s, sum, to, SIDE, high) : vf_zero();
-    if (s->out16) {
-        const __mmask32 there = columns >= BLOCK ? 0xffffffffU : (1U << columns) - 1;
-        _mm512_mask_storeu_epi16((uint16_t *)s->out + to, there, to_bf16(a, b));
+    const vf a = ended(e, extra16, sum, to, 0, low);
+    const vf b = high > 0 ? ended(e, extra16, sum, to, SIDE, high) : vf_zero();
+    if (out16) {
+        put_half((uint16_t *)e->out + to, a, b, columns);
         return;
     }
-    vf_store_n((float *)s->out + to, a, low);
-    if (high > 0) vf_store_n((float *)s->out + to + SIDE, b, high);
+    vf_store_n((float *)e->out + to, a, low);
+    if (high > 0) vf_store_n((float *)e->out + to + SIDE, b, high);
 }
 
-static void windows(const hd_conv_windows *s, size_t m, const ptrdiff_t *to) {
-    _Alignas(64) float block[BLOCK * BLOCK];
-    const bool wide = s->columns > SIDE;
-    if (m > SIDE && wide)
-        sums(s, true, true, block);
-    else if (m > SIDE)
-        sums(s, true, false, block);
-    else if (wide)
-        sums(s, false, true, block);
-    else
-        sums(s, false, false, block);
-    for (size_t i = 0; i < m; i++) {
-        if (to[i] != HD_CONV_NOWHERE) put(s, block + i * BLOCK, to[i], s->columns);
+HD_INLINE void put_all(const hd_conv_windows *s, const bool out16, const bool extra16,
+                       const float *block, size_t m, const ptrdiff_t *to, const size_t columns) {
+    const ending e = {.bias = s->bias, .out = s->out, .extra = s->extra, .relu = s->relu};
+    for (size_t i = 0; i < m; i++, block += BLOCK) {
+        if (to[i] != HD_CONV_NOWHERE) put(&e, out16, extra16, block, to[i], columns);
     }
+}
+
+static void windows(const hd_conv_windows *s, size_t tiles, const uint16_t *const *x,
+                    const ptrdiff_t *to) {
+    _Alignas(64) float block[HD_CONV_WINDOWS * BLOCK];
+    const bool wide = s->columns > SIDE, half = s->out16 && (!s->extra || s->extra16);
+    if (tiles > 2)
+        tall_sums(s, x, block);
+    else if (tiles == 2 && wide)
+        sums(s, x, true, true, block);
+    else if (tiles == 2)
+        sums(s, x, true, false, block);
+    else if (wide)
+        sums(s, x, false, true, block);
+    else
+        sums(s, x, false, false, block);
+    const size_t m = tiles * SIDE;
+    if (half && s->columns == BLOCK)
+        put_all(s, true, true, block, m, to, BLOCK);
+    else if (half && s->columns == SIDE)
+        put_all(s, true, true, block, m, to, SIDE);
+    else
+        put_all(s, s->out16, s->extra16, block, m, to, s->columns);
 }
 
 // ── gradient by the filters ──
@@ -173,20 +249,20 @@ static void pair(size_t n, const uint16_t *even, const uint16_t *odd, uint16_t *
 }
 
 // out (32 filters, 32 channels) += Σ over places. dy: turned; x: pairs of places.
-HD_INLINE void grads(size_t places, const uint16_t *dy, size_t dy_row, const uint16_t *x,
-                     size_t x_row, float *out, size_t out_row, const bool high, const bool wide) {
-    const size_t bytes = out_row * sizeof *out;
-    float *low = out + SIDE * out_row;
+HD_INLINE void grads(const hd_conv_grads *g, size_t tap, const bool high, const bool wide) {
+    const size_t bytes = g->out_row * sizeof(float);
+    const uint16_t *x = g->x[tap];
+    float *out = g->out + tap * g->out_tap, *low = out + SIDE * g->out_row;
     __asm__ volatile("" ::: "memory");
     _tile_loadd(0, out, bytes);
     if (wide) _tile_loadd(1, out + SIDE, bytes);
     if (high) _tile_loadd(2, low, bytes);
     if (high && wide) _tile_loadd(3, low + SIDE, bytes);
-    for (size_t q = 0; q < places; q += STEP, x += SIDE * x_row) {
-        _tile_loadd(6, x, x_row * 2);
-        _tile_loadd(4, dy + q, dy_row * 2);
-        if (wide) _tile_loadd(7, x + STEP, x_row * 2);
-        if (high) _tile_loadd(5, dy + SIDE * dy_row + q, dy_row * 2);
+    for (size_t q = 0; q < g->places; q += STEP, x += SIDE * g->x_row) {
+        _tile_loadd(6, x, g->x_row * 2);
+        _tile_loadd(4, g->dy + q, g->dy_row * 2);
+        if (wide) _tile_loadd(7, x + STEP, g->x_row * 2);
+        if (high) _tile_loadd(5, g->dy + SIDE * g->dy_row + q, g->dy_row * 2);
         step_products(high, wide);
     }
     _tile_stored(0, out, bytes);
@@ -196,16 +272,48 @@ HD_INLINE void grads(size_t places, const uint16_t *dy, size_t dy_row, const uin
     __asm__ volatile("" ::: "memory");
 }
 
-static void gradient(size_t m, size_t n, size_t places, const uint16_t *dy, size_t dy_row,
-                     const uint16_t *x, size_t x_row, float *out, size_t out_row) {
-    if (m > SIDE && n > SIDE)
-        grads(places, dy, dy_row, x, x_row, out, out_row, true, true);
-    else if (m > SIDE)
-        grads(places, dy, dy_row, x, x_row, out, out_row, true, false);
-    else if (n > SIDE)
-        grads(places, dy, dy_row, x, x_row, out, out_row, false, true);
-    else
-        grads(places, dy, dy_row, x, x_row, out, out_row, false, false);
+// The same of 16 filters, 16 channels and three taps: three sums grow at a time, for one tile of
+// dy. Tiles 0–2: sums; 3: dy; 4–6: x.
+static void three_grads(const hd_conv_grads *g, size_t tap) {
+    const size_t bytes = g->out_row * sizeof(float), x_bytes = g->x_row * 2;
+    const uint16_t *const *x = g->x + tap;
+    float *out = g->out + tap * g->out_tap;
+    __asm__ volatile("" ::: "memory");
+    _tile_loadd(0, out, bytes);
+    _tile_loadd(1, out + g->out_tap, bytes);
+    _tile_loadd(2, out + 2 * g->out_tap, bytes);
+    for (size_t q = 0, at = 0; q < g->places; q += STEP, at += SIDE * g->x_row) {
+        _tile_loadd(3, g->dy + q, g->dy_row * 2);
+        _tile_loadd(4, x[0] + at, x_bytes);
+        _tile_loadd(5, x[1] + at, x_bytes);
+        _tile_loadd(6, x[2] + at, x_bytes);
+        _tile_dpbf16ps(0, 3, 4);
+        keep_distance();
+        _tile_dpbf16ps(1, 3, 5);
+        keep_distance();
+        _tile_dpbf16ps(2, 3, 6);
+        keep_distance();
+    }
+    _tile_stored(0, out, bytes);
+    _tile_stored(1, out + g->out_tap, bytes);
+    _tile_stored(2, out + 2 * g->out_tap, bytes);
+    __asm__ volatile("" ::: "memory");
+}
+
+static void gradient(const hd_conv_grads *g) {
+    const bool high = g->m > SIDE, wide = g->n > SIDE;
+    size_t tap = 0;
+    for (; !high && !wide && tap + 3 <= g->taps; tap += 3) three_grads(g, tap);
+    for (; tap < g->taps; tap++) {
+        if (high && wide)
+            grads(g, tap, true, true);
+        else if (high)
+            grads(g, tap, true, false);
+        else if (wide)
+            grads(g, tap, false, true);
+        else
+            grads(g, tap, false, false);
+    }
 }
 
 const hd_conv_half hd_conv_half_amx = {.begin = begin,
