@@ -403,10 +403,8 @@ static heed_err rows_chunk(void *ctx, size_t chunk) {
     const size_t d = j->norm->d, from = chunk * j->per_chunk;
     const size_t to = from + j->per_chunk < j->norm->rows ? from + j->per_chunk : j->norm->rows;
     const hd_norm_kernels *kernels = hd_kernels_get()->norm;
-    for (size_t r = from; r < to; r++) {
-        kernels->row(j->narrow, d, j->x + r * j->x_row, j->gamma, j->beta, j->norm->eps,
-                     j->norm->rms, j->y + r * j->y_row, &j->mean_out[r], &j->scale_out[r]);
-    }
+    kernels->rows(j->narrow, to - from, d, j->x + from * j->x_row, j->gamma, j->beta, j->norm->eps,
+                  j->norm->rms, j->y + from * j->y_row, j->mean_out + from, j->scale_out + from);
     return HEED_OK;
 }
 
@@ -417,12 +415,10 @@ static heed_err rows_back_chunk(void *ctx, size_t chunk) {
     const hd_norm_kernels *kernels = hd_kernels_get()->norm;
     float *sums = j->sums + chunk * 2 * align(d);
     memset(sums, 0, 2 * align(d) * sizeof *sums);
-    for (size_t r = from; r < to; r++) {
-        kernels->row_back(j->narrow, d, j->x + r * j->x_row, j->dy + r * j->y_row, j->gamma,
-                          j->mean ? j->mean[r] : 0, j->scale[r], j->norm->rms,
-                          j->dx ? j->dx + r * j->dx_row : NULL, j->dgamma ? sums : NULL,
-                          j->dbeta ? sums + align(d) : NULL);
-    }
+    kernels->rows_back(j->narrow, to - from, d, j->x + from * j->x_row, j->dy + from * j->y_row,
+                       j->gamma, j->mean ? j->mean + from : NULL, j->scale + from, j->norm->rms,
+                       j->dx ? j->dx + from * j->dx_row : NULL, j->dgamma ? sums : NULL,
+                       j->dbeta ? sums + align(d) : NULL);
     return HEED_OK;
 }
 

@@ -37,12 +37,14 @@ typedef struct hd_norm_kernels {
     void (*back)(unsigned narrow, size_t rows, size_t c, const void *x, const void *dy,
                  hd_norm_mask mask, const float *const p[4], void *dx,
                  void *through); // p: a, q, mean, k
-    // One row of d: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL. rms: mean is 0.
-    void (*row)(unsigned narrow, size_t d, const void *x, const float *gamma, const float *beta,
-                float eps, bool rms, void *y, float *mean, float *scale);
-    // Its gradient; adds to dgamma and dbeta (or NULL).
-    void (*row_back)(unsigned narrow, size_t d, const void *x, const void *dy, const float *gamma,
-                     float mean, float scale, bool rms, void *dx, float *dgamma, float *dbeta);
+    // Rows of d, one behind the other: y = (x − mean)·scale·gamma + beta; beta, gamma may be NULL.
+    // rms: mean is 0. mean, scale: of each row.
+    void (*rows)(unsigned narrow, size_t rows, size_t d, const void *x, const float *gamma,
+                 const float *beta, float eps, bool rms, void *y, float *mean, float *scale);
+    // Their gradient; adds to dgamma and dbeta (or NULL). mean NULL: 0. dx may be NULL.
+    void (*rows_back)(unsigned narrow, size_t rows, size_t d, const void *x, const void *dy,
+                      const float *gamma, const float *mean, const float *scale, bool rms, void *dx,
+                      float *dgamma, float *dbeta);
 } hd_norm_kernels;
 
 extern const hd_norm_kernels hd_norm_kernels_ref;

@@ -277,74 +277,164 @@ HD_INLINE float moment(const bool half, size_t d, const void *x, float mean, con
     return total(a);
 }
 
-HD_INLINE void row_body(const bool x16, const bool y16, size_t d, const void *x, const float *gamma,
-                        const float *beta, float eps, bool rms, void *y, float *mean,
-                        float *scale) {
-    const float m = rms ? 0 : moment(x16, d, x, 0, false) / (float)d;
-    const float var = moment(x16, d, x, m, true) / (float)d;
-    *mean = m;
-    float s[VF];
-    vf_store(s, vf_div(vf_set1(1), vf_sqrt(vf_set1(var + eps))));
-    *scale = s[0];
-    const vf mv = vf_set1(m), sv = vf_set1(s[0]);
+// Rows at a time: a sum over a row is a chain of steps that wait for each other, and those of the
+// next rows fill the wait.
+enum { ROWS = 4 };
+
+// While rows leave, those two turns behind them are asked for.
+HD_INLINE void fetch_next(const bool half, const void *p, size_t at, size_t d) {
+    __builtin_prefetch((const char *)p +
+                       (at + 2 * ROWS * d) * (half ? sizeof(uint16_t) : sizeof(float)));
+}
+
+HD_INLINE const void *row_at(const bool half, const void *p, size_t at) {
+    return (const char *)p + at * (half ? sizeof(uint16_t) : sizeof(float));
+}
+
+// 1 / √(variance + eps) of up to ROWS rows, to scale.
+static void scales(size_t rows, const float *var, float eps, float *scale) {
+    for (size_t r = 0; r < rows; r += VF) {
+        const size_t left = lanes_left(rows, r);
+        const vf v = vf_add(load(var + r, left), vf_set1(eps));
+        store(scale + r, vf_div(vf_set1(1), vf_sqrt(v)), left);
+    }
+}
+
+HD_INLINE void row_put(const bool x16, const bool y16, size_t d, const void *x, const float *gamma,
+                       const float *beta, float mean, float scale, void *y, size_t at) {
+    const vf mv = vf_set1(mean), sv = vf_set1(scale);
     for (size_t i = 0; i < d; i += VF) {
         const size_t left = lanes_left(d, i);
-        vf t = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
+        fetch_next(x16, x, at + i, d);
+        vf t = vf_mul(vf_sub(load_as(x16, x, at + i, left), mv), sv);
         if (gamma) t = vf_mul(t, load(gamma + i, left));
         if (beta) t = vf_add(t, load(beta + i, left));
-        store_as(y16, y, i, t, left);
+        store_as(y16, y, at + i, t, left);
     }
 }
 
-static void row(unsigned narrow, size_t d, const void *x, const float *gamma, const float *beta,
-                float eps, bool rms, void *y, float *mean, float *scale) {
+HD_INLINE void rows_body(const bool x16, const bool y16, size_t rows, size_t d, const void *x,
+                         const float *gamma, const float *beta, float eps, bool rms, void *y,
+                         float *mean, float *scale) {
+    for (size_t from = 0, n; from < rows; from += n, mean += n, scale += n) {
+        float var[ROWS] = {0};
+        n = rows - from < ROWS ? rows - from : ROWS;
+        for (size_t r = 0; r < n; r++) {
+            const void *at = row_at(x16, x, (from + r) * d);
+            mean[r] = rms ? 0 : moment(x16, d, at, 0, false) / (float)d;
+        }
+        for (size_t r = 0; r < n; r++)
+            var[r] = moment(x16, d, row_at(x16, x, (from + r) * d), mean[r], true) / (float)d;
+        scales(n, var, eps, scale);
+        for (size_t r = 0; r < n; r++)
+            row_put(x16, y16, d, x, gamma, beta, mean[r], scale[r], y, (from + r) * d);
+    }
+}
+
+static void rows(unsigned narrow, size_t rows, size_t d, const void *x, const float *gamma,
+                 const float *beta, float eps, bool rms, void *y, float *mean, float *scale) {
     switch (narrow) {
-#define ROW_CASE(bits, x16, y16)                                         \
-    case bits:                                                           \
-        row_body(x16, y16, d, x, gamma, beta, eps, rms, y, mean, scale); \
+#define ROWS_CASE(bits, x16, y16)                                               \
+    case bits:                                                                  \
+        rows_body(x16, y16, rows, d, x, gamma, beta, eps, rms, y, mean, scale); \
         break;
-        ROW_CASE(0, false, false)
-        ROW_CASE(HD_NORM_X16, true, false)
-        ROW_CASE(HD_NORM_Y16, false, true)
+        ROWS_CASE(0, false, false)
+        ROWS_CASE(HD_NORM_X16, true, false)
+        ROWS_CASE(HD_NORM_Y16, false, true)
     default:
-        row_body(true, true, d, x, gamma, beta, eps, rms, y, mean, scale);
+        rows_body(true, true, rows, d, x, gamma, beta, eps, rms, y, mean, scale);
     }
 }
 
-HD_INLINE void row_back_body(const bool x16, const bool dy16, const bool dx16, size_t d,
-                             const void *x, const void *dy, const float *gamma, float mean,
-                             float scale, bool rms, void *dx, float *dgamma, float *dbeta) {
-    const vf mv = vf_set1(mean), sv = vf_set1(scale);
-    vf a[2] = {vf_zero(), vf_zero()}, b[2] = {vf_zero(), vf_zero()}; // Σ g, Σ g·x̂
-    for (size_t i = 0, odd = 0; i < d; i += VF, odd = 1 - odd) {
-        const size_t left = lanes_left(d, i);
-        vf g = load_as(dy16, dy, i, left), hat = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
-        if (dgamma) store(dgamma + i, vf_fma(g, hat, load(dgamma + i, left)), left);
-        if (dbeta) store(dbeta + i, vf_add(g, load(dbeta + i, left)), left);
-        if (gamma) g = vf_mul(g, load(gamma + i, left));
-        a[odd] = vf_add(a[odd], g);
-        b[odd] = vf_fma(g, hat, b[odd]); // (lanes past the end: g is 0)
+typedef struct row_sums {
+    float g, hat; // Σ g and Σ g·x̂ over d, divided by d
+} row_sums;
+
+// A gradient by rows: what is read, and of which types.
+typedef struct rows_in {
+    bool x16, dy16;
+    size_t d;
+    const void *x, *dy;
+    const float *gamma, *mean, *scale; // mean NULL: 0
+} rows_in;
+
+HD_INLINE void row_values(const rows_in *in, size_t r, size_t i, size_t left, vf *g, vf *hat) {
+    const vf m = vf_set1(in->mean ? in->mean[r] : 0), s = vf_set1(in->scale[r]);
+    *g = load_as(in->dy16, in->dy, r * in->d + i, left);
+    *hat = vf_mul(vf_sub(load_as(in->x16, in->x, r * in->d + i, left), m), s);
+}
+
+// Of `count` rows from row `from` on; dgamma and dbeta are added to row by row.
+HD_INLINE void row_back_sums(const rows_in *in, const size_t count, size_t from, float *dgamma,
+                             float *dbeta, row_sums *out) {
+    vf a[W][2], b[W][2];
+    UNROLL for (size_t r = 0; r < count; r++) a[r][0] = a[r][1] = b[r][0] = b[r][1] = vf_zero();
+    for (size_t i = 0; i < in->d; i += 2 * VF) {
+        UNROLL for (size_t odd = 0; odd < 2; odd++) {
+            const size_t at = i + odd * VF;
+            if (at >= in->d) break;
+            const size_t left = lanes_left(in->d, at);
+            vf dg = dgamma ? load(dgamma + at, left) : vf_zero();
+            vf db = dbeta ? load(dbeta + at, left) : vf_zero();
+            const vf gm = in->gamma ? load(in->gamma + at, left) : vf_set1(1);
+            UNROLL for (size_t r = 0; r < count; r++) {
+                vf g, hat;
+                row_values(in, from + r, at, left, &g, &hat);
+                dg = vf_fma(g, hat, dg);
+                db = vf_add(g, db);
+                if (in->gamma) g = vf_mul(g, gm);
+                a[r][odd] = vf_add(a[r][odd], g);
+                b[r][odd] = vf_fma(g, hat, b[r][odd]); // (lanes past the end: g is 0)
+            }
+            if (dgamma) store(dgamma + at, dg, left);
+            if (dbeta) store(dbeta + at, db, left);
+        }
     }
-    if (!dx) return;
-    const float n = (float)d;
-    const vf c1 = vf_set1(rms ? 0 : vf_sum(vf_add(a[0], a[1])) / n);
-    const vf c2 = vf_set1(vf_sum(vf_add(b[0], b[1])) / n);
-    for (size_t i = 0; i < d; i += VF) {
-        const size_t left = lanes_left(d, i);
-        vf g = load_as(dy16, dy, i, left), hat = vf_mul(vf_sub(load_as(x16, x, i, left), mv), sv);
-        if (gamma) g = vf_mul(g, load(gamma + i, left));
-        store_as(dx16, dx, i, vf_mul(sv, vf_sub(vf_sub(g, c1), vf_mul(hat, c2))), left);
+    UNROLL for (size_t r = 0; r < count; r++) {
+        out[r].g = vf_sum(vf_add(a[r][0], a[r][1])) / (float)in->d;
+        out[r].hat = vf_sum(vf_add(b[r][0], b[r][1])) / (float)in->d;
     }
 }
 
-static void row_back(unsigned narrow, size_t d, const void *x, const void *dy, const float *gamma,
-                     float mean, float scale, bool rms, void *dx, float *dgamma, float *dbeta) {
+HD_INLINE void row_back_put(const rows_in *in, const bool dx16, size_t r, row_sums sums, void *dx) {
+    const vf c1 = vf_set1(sums.g), c2 = vf_set1(sums.hat), s = vf_set1(in->scale[r]);
+    for (size_t i = 0; i < in->d; i += VF) {
+        const size_t left = lanes_left(in->d, i);
+        vf g, hat;
+        fetch_next(in->x16, in->x, r * in->d + i, in->d);
+        fetch_next(in->dy16, in->dy, r * in->d + i, in->d);
+        row_values(in, r, i, left, &g, &hat);
+        if (in->gamma) g = vf_mul(g, load(in->gamma + i, left));
+        g = vf_mul(s, vf_sub(vf_sub(g, c1), vf_mul(hat, c2)));
+        store_as(dx16, dx, r * in->d + i, g, left);
+    }
+}
+
+HD_INLINE void rows_back_body(const rows_in *in, const bool dx16, size_t rows, bool rms, void *dx,
+                              float *dgamma, float *dbeta) {
+    for (size_t from = 0, n; from < rows; from += n) {
+        row_sums sums[ROWS];
+        size_t r = 0;
+        n = rows - from < ROWS ? rows - from : ROWS;
+        for (; r + W <= n; r += W) row_back_sums(in, W, from + r, dgamma, dbeta, sums + r);
+        for (; r < n; r++) row_back_sums(in, 1, from + r, dgamma, dbeta, sums + r);
+        for (r = 0; r < n && dx; r++) {
+            if (rms) sums[r].g = 0;
+            row_back_put(in, dx16, from + r, sums[r], dx);
+        }
+    }
+}
+
+static void rows_back(unsigned narrow, size_t rows, size_t d, const void *x, const void *dy,
+                      const float *gamma, const float *mean, const float *scale, bool rms, void *dx,
+                      float *dgamma, float *dbeta) {
     switch (narrow) {
-#define BACK_CASE(bits)                                                                      \
-    case bits:                                                                               \
-        row_back_body((bits)&HD_NORM_X16, (bits)&HD_NORM_Y16, (bits)&HD_NORM_DX16, d, x, dy, \
-                      gamma, mean, scale, rms, dx, dgamma, dbeta);                           \
-        break;
+#define BACK_CASE(bits)                                                                            \
+    case bits: {                                                                                   \
+        const rows_in in = {(bits)&HD_NORM_X16, (bits)&HD_NORM_Y16, d, x, dy, gamma, mean, scale}; \
+        rows_back_body(&in, (bits)&HD_NORM_DX16, rows, rms, dx, dgamma, dbeta);                    \
+        break;                                                                                     \
+    }
         BACK_CASE(0)
         BACK_CASE(1)
         BACK_CASE(2)
@@ -362,5 +452,5 @@ const hd_norm_kernels HD_PATH(hd_norm_kernels) = {.sums = sums,
                                                   .affine = affine,
                                                   .back_sums = back_sums,
                                                   .back = back,
-                                                  .row = row,
-                                                  .row_back = row_back};
+                                                  .rows = rows,
+                                                  .rows_back = rows_back};
