@@ -2,10 +2,11 @@
 //
 // Logistic regression and the linear SVM by liblinear (Fan et al., JMLR 9, 2008): the primal
 // problems, by its trust region Newton method. Its dual solvers shuffle by rand(), so that two fits
-// at once would disturb each other: not used.
+// at once would disturb each other: not used; the svm's with the plain hinge is ours (hinge.c).
 //
 //   logistic   ½|w|² + C Σ log(1 + exp(−y·wᵀx))
-//   svm        ½|w|² + C Σ max(0, 1 − y·wᵀx)²
+//   svm        ½|w|² + C Σ max(0, 1 − y·wᵀx)², or with `loss: hinge` the same without the square: a
+//              row far on the wrong side (a wrong label, say) counts less
 //
 // Several classes: each against the rest, one fit per class, on the pool. The intercept is a
 // feature that is 1, regularised like the others. Probabilities: the sigmoid of wᵀx, of several
@@ -24,6 +25,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "classic/hinge.h"
 #include "classic/library.h"
 
 // ── Weights ──
@@ -99,31 +101,49 @@ static void say_nothing(const char *text) {
 typedef struct linear_options {
     double c, ratios;
     bool balanced;
+    int loss; // of the svm
 } linear_options;
 
-static const hd_option option_rows[] = {
-    {.name = "C",
-     .type = HD_OPTION_REAL,
-     .at = offsetof(linear_options, c),
-     .initial = 1,
-     .min = 0,
-     .max = 1e6,
-     .doc = HD_TEXT("how much a training row's fault counts against large weights; 0: chosen by "
-                    "cross-validation over the training rows",
-                    "训练误差相对于大权重的代价；0：在训练数据上用交叉验证选取")},
-    {.name = "ratios",
-     .type = HD_OPTION_REAL,
-     .at = offsetof(linear_options, ratios),
-     .max = 1e6,
-     .doc = HD_TEXT("features times their log-count ratio between a class and the rest (Wang and "
-                    "Manning 2012), this much added to each sum; 0: as they are",
-                    "特征乘以该类与其余类的对数计数比（Wang 与 Manning 2012），此值加到每个和上；"
-                    "0：不用")},
-    {.name = "balanced",
-     .type = HD_OPTION_BOOL,
-     .at = offsetof(linear_options, balanced),
-     .doc = HD_TEXT("rows of rare classes count more: n / (k · rows of the class)",
-                    "少数类的行权重更大：n / (k × 该类行数)")},
+enum { SQUARED, HINGE };
+static const char *const losses[] = {"squared", "hinge", NULL};
+
+// clang-format off
+#define SHARED_ROWS                                                                                \
+    {.name = "C",                                                                                  \
+     .type = HD_OPTION_REAL,                                                                       \
+     .at = offsetof(linear_options, c),                                                            \
+     .initial = 1,                                                                                 \
+     .min = 0,                                                                                     \
+     .max = 1e6,                                                                                   \
+     .doc = HD_TEXT("how much a training row's fault counts against large weights; 0: chosen by "  \
+                    "cross-validation over the training rows",                                     \
+                    "训练误差相对于大权重的代价；0：在训练数据上用交叉验证选取")},                 \
+    {.name = "ratios",                                                                             \
+     .type = HD_OPTION_REAL,                                                                       \
+     .at = offsetof(linear_options, ratios),                                                       \
+     .max = 1e6,                                                                                   \
+     .doc = HD_TEXT("features times their log-count ratio between a class and the rest (Wang and " \
+                    "Manning 2012), this much added to each sum; 0: as they are",                  \
+                    "特征乘以该类与其余类的对数计数比（Wang 与 Manning 2012），此值加到每个和上；" \
+                    "0：不用")},                                                                   \
+    {.name = "balanced",                                                                           \
+     .type = HD_OPTION_BOOL,                                                                       \
+     .at = offsetof(linear_options, balanced),                                                     \
+     .doc = HD_TEXT("rows of rare classes count more: n / (k · rows of the class)",                \
+                    "少数类的行权重更大：n / (k × 该类行数)")}
+// clang-format on
+
+static const hd_option logistic_rows[] = {SHARED_ROWS, {.name = NULL}};
+static const hd_option svm_rows[] = {
+    SHARED_ROWS,
+    {.name = "loss",
+     .type = HD_OPTION_WORD,
+     .at = offsetof(linear_options, loss),
+     .words = losses,
+     .doc =
+         HD_TEXT("how much a row on the wrong side counts: the square of how far it is, or hinge: "
+                 "how far it is, which suits labels that are sometimes wrong",
+                 "错分的行计多少：偏离的平方；或 hinge：偏离本身，适合偶有错误的标签")},
     {.name = NULL}};
 
 typedef struct node_rows {
@@ -232,12 +252,32 @@ static heed_err scale_rows(one_class *one) {
     return HEED_OK;
 }
 
+static heed_err fit_hinge(const one_class *one, struct feature_node *const *rows, float *weights) {
+    static const double tolerance = 1e-3;
+    const fit_job *job = one->job;
+    const size_t n = job->data->x->n, m = job->data->x->m;
+    hd_hinge hinge = {
+        .n = n, .row = rows, .y = one->y, .cost = {job->c, job->c}, .tolerance = tolerance};
+    if (job->balanced) {
+        hinge.cost[0] *= (double)n / (2 * (double)(n - one->of));
+        hinge.cost[1] *= (double)n / (2 * (double)one->of);
+    }
+    double *w = hd_calloc(m + 1, sizeof *w);
+    if (!w) return HD_FAIL_MEMORY((m + 1) * sizeof *w);
+    heed_err err = hd_hinge_fit(&hinge, w);
+    for (size_t j = 0; j <= m && err == HEED_OK; j++)
+        weights[j] = (float)(one->ratio && j < m ? w[j] * one->ratio[j] : w[j]);
+    hd_free(w);
+    return err;
+}
+
 static heed_err fit_one(const one_class *one, float *weights) {
     const fit_job *job = one->job;
     size_t n = job->data->x->n, m = job->data->x->m, of = one->of;
     int sides[2] = {1, -1};
     double scale[2] = {(double)n / (2 * (double)of), (double)n / (2 * (double)(n - of))};
     struct feature_node **rows = one->ratio ? one->scaled.row : job->rows->row;
+    if (job->solver == L2R_L1LOSS_SVC_DUAL) return fit_hinge(one, rows, weights);
     struct problem problem = {.l = (int)n, .n = (int)m + 1, .y = one->y, .x = rows, .bias = 1};
     struct parameter parameter = {.solver_type = job->solver,
                                   .eps = tolerance(of, n),
@@ -347,7 +387,9 @@ static heed_err logistic_fit(const void *options, const hd_classic_data *data, c
 }
 static heed_err svm_fit(const void *options, const hd_classic_data *data, char chosen[64],
                         void **model) {
-    return fit(L2R_L2LOSS_SVC, &hd_classic_svm, options, data, chosen, model);
+    const linear_options *o = options;
+    const int solver = o->loss == HINGE ? L2R_L1LOSS_SVC_DUAL : L2R_L2LOSS_SVC;
+    return fit(solver, &hd_classic_svm, o, data, chosen, model);
 }
 
 static heed_err predict_rows(const void *model, const hd_classic_shape *shape, const hd_matrix *x,
@@ -376,7 +418,7 @@ static heed_err predict_rows(const void *model, const hd_classic_shape *shape, c
 const hd_classic_kind hd_classic_logistic = {
     .kind = {.name = "logistic",
              .size = sizeof(linear_options),
-             .options = option_rows,
+             .options = logistic_rows,
              .doc =
                  HD_TEXT("logistic regression (liblinear); several classes each against the rest",
                          "逻辑回归（liblinear）；多类时每类对其余")},
@@ -387,7 +429,7 @@ const hd_classic_kind hd_classic_logistic = {
 const hd_classic_kind hd_classic_svm = {
     .kind = {.name = "svm",
              .size = sizeof(linear_options),
-             .options = option_rows,
+             .options = svm_rows,
              .doc = HD_TEXT("linear support vector machine (liblinear); its probabilities are "
                             "sigmoids of margins",
                             "线性支持向量机（liblinear）；其概率是间隔的 sigmoid")},
