@@ -283,24 +283,37 @@ static void panel(const block *b, size_t j) {
     }
 }
 
-// While panel j is at work the part of A that is packed next comes nearer, a share with each panel.
-static void fetch_ahead(const block *b, size_t j) {
-    enum { LINE = 64 };
+enum { LINE = 64 };
+
+// Lines of memory that are wanted soon, a share with each panel.
+typedef struct ahead {
+    const char *row;
+    size_t rows, step;  // left; bytes from one to the next
+    size_t left, a_row; // lines of this row, of every row
+    size_t share;       // lines
+} ahead;
+
+// What of A is packed or read next: the same rows' next of k; or the next rows.
+static ahead plan_ahead(const block *b) {
     const run *r = b->run;
     const hd_gemm_plan *p = &r->plan;
     const size_t rows = hd_gemm_rows(p);
     size_t i = b->m0, k = b->k1;
-    if (k >= r->k1) k = r->k0, i += rows; // (the same rows' next of k; or the next rows)
-    if (i >= b->m_end) return;
+    if (k >= r->k1) k = r->k0, i += rows;
+    if (i >= b->m_end) return (ahead){.rows = 0};
     const hd_pack_from from = from_a(&p->g, b->t, i, k);
-    const size_t size = hd_dtype_size(from.type), n = least(rows, b->m_end - i);
-    const size_t per_row = ceil_div(least(p->k_step, r->k1 - k) * size, LINE);
-    const size_t count = ceil_div(b->n1 - b->n0, p->nr), at = (j - b->n0) / p->nr;
-    size_t line = n * per_row * at / count, end = n * per_row * (at + 1) / count;
-    const char *row = (const char *)from.data + line / per_row * from.row * size;
-    for (size_t left = per_row - line % per_row; line < end; line++, left--) {
-        if (left == 0) row += from.row * size, left = per_row;
-        __builtin_prefetch(row + (per_row - left) * LINE, 0, 2);
+    const size_t size = hd_dtype_size(from.type), panels = ceil_div(b->n1 - b->n0, p->nr);
+    ahead a = {.row = from.data, .rows = least(rows, b->m_end - i), .step = from.row * size};
+    a.left = a.a_row = ceil_div(least(p->k_step, r->k1 - k) * size, LINE);
+    a.share = ceil_div(a.rows * a.a_row, panels);
+    return a;
+}
+
+static void fetch_share(ahead *a) {
+    for (size_t i = 0; i < a->share && a->rows > 0; i++) {
+        __builtin_prefetch(a->row + (a->a_row - a->left) * LINE, 0, 2);
+        if (--a->left > 0) continue;
+        a->row += a->step, a->left = a->a_row, a->rows--;
     }
 }
 
@@ -311,11 +324,12 @@ static void panels(const block *b) {
     size_t rows = p->group ? p->group : b->m1 - b->m0;
     const bool narrow = p->g.a_type == HD_BF16;
     const bool fetches = (p->pack_a || narrow) && !p->a_ahead && p->group && p->g.a_col == 1;
+    ahead next = fetches ? plan_ahead(b) : (ahead){.rows = 0};
     block part = *b;
     for (; part.m0 < b->m1; part.m0 += rows, part.a += rows / p->mr * b->a_step) {
         part.m1 = least(b->m1, part.m0 + rows);
         for (size_t j = b->n0; j < b->n1; j += p->nr) {
-            if (fetches) fetch_ahead(b, j);
+            fetch_share(&next);
             panel(&part, j);
         }
     }

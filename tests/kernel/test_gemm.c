@@ -317,6 +317,32 @@ static void test_streamed(void **state) {
     hd_pool_free(pool);
 }
 
+// Everything that stands beside sums on their way to a C of bf16, in whole tiles and in tails.
+static void test_beside(void **state) {
+    (void)state;
+    EACH_PATH {
+        rng = hd_rng_make(37, 0);
+        for (size_t i = 0; i < (size_t)3 * 2 * HD_ACTS; i++) {
+            problem p = problem_new(1, 70, 97, 40);
+            in_f32(&p);
+            hd_free(p.residual.narrow);
+            p.g.c_type = p.g.pre_type = p.g.residual_type = HD_BF16;
+            p.g.c = kept(&p.c, HD_BF16);
+            memcpy(p.before, p.c.data, p.c.count * sizeof(float));
+            void *pre = kept(&p.pre, HD_BF16), *residual = kept(&p.residual, HD_BF16);
+            p.g.alpha = 1, p.g.accumulate = false;
+            p.g.residual = i % 3 == 1 ? residual : NULL;
+            p.g.pre = i % 3 == 2 ? pre : NULL;
+            p.g.bias = i / 3 % 2 ? p.bias : NULL;
+            p.g.act = (hd_act)(i / 6);
+            p.g.precision = path_ == HD_ISA_AMX ? HD_PRECISE_BF16 : HD_PRECISE_F32;
+            run(&p, NULL);
+            check(&p);
+            problem_free(&p);
+        }
+    }
+}
+
 // One to four threads: the same bits.
 static void test_threads(void **state) {
     (void)state;
@@ -502,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_random_shapes),
         cmocka_unit_test(test_large_shapes),
         cmocka_unit_test(test_streamed),
+        cmocka_unit_test(test_beside),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_rows_in_any_company),
         cmocka_unit_test(test_nan_stays_in_its_row),

@@ -257,8 +257,10 @@ static rows rows_at(const void *a, size_t a_row) {
 
 // 32 × 32 of C. Tiles 0–3: sums, from what C holds when `add`; 4, 5: A; 6, 7: B. A's rows are used
 // by panel after panel and should stay in the first cache, B goes by: its loads say so.
-static void four(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row, bool add) {
-    const size_t stride = c_row * sizeof *c;
+static void four(size_t steps, const rows *from, const uint16_t *b, float *c, size_t c_row,
+                 bool add) {
+    const size_t stride = c_row * sizeof *c, a_stride = from->stride, next = from->next;
+    const uint16_t *a = from->at, *a_low = a + from->low;
     float *low = c + SIDE * c_row;
     settle();
     if (add) {
@@ -272,11 +274,11 @@ static void four(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (size_t s = 0; s < steps; s++, a.at += a.next, b += 2 * TILE) {
+    for (size_t s = 0; s < steps; s++, a += next, a_low += next, b += 2 * TILE) {
         _tile_stream_loadd(6, b, STEP * 2);
-        _tile_loadd(4, a.at, a.stride);
+        _tile_loadd(4, a, a_stride);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
-        _tile_loadd(5, a.at + a.low, a.stride);
+        _tile_loadd(5, a_low, a_stride);
         step_products(true, true);
     }
     _tile_stored(0, c, stride);
@@ -286,8 +288,10 @@ static void four(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row
 }
 
 // 16 × 32 of C.
-static void two(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row, bool add) {
-    const size_t stride = c_row * sizeof *c;
+static void two(size_t steps, const rows *from, const uint16_t *b, float *c, size_t c_row,
+                bool add) {
+    const size_t stride = c_row * sizeof *c, a_stride = from->stride, next = from->next;
+    const uint16_t *a = from->at;
     settle();
     if (add) {
         _tile_loadd(0, c, stride);
@@ -296,8 +300,8 @@ static void two(size_t steps, rows a, const uint16_t *b, float *c, size_t c_row,
         _tile_zero(0);
         _tile_zero(1);
     }
-    for (size_t s = 0; s < steps; s++, a.at += a.next, b += 2 * TILE) {
-        _tile_loadd(4, a.at, a.stride);
+    for (size_t s = 0; s < steps; s++, a += next, b += 2 * TILE) {
+        _tile_loadd(4, a, a_stride);
         _tile_stream_loadd(6, b, STEP * 2);
         _tile_stream_loadd(7, b + TILE, STEP * 2);
         step_products(false, true);
@@ -320,19 +324,20 @@ static void tile(size_t m, size_t n, size_t k, const void *a, size_t a_row, cons
     (void)b_row;
     const size_t steps = (k + STEP - 1) / STEP;
     const rows from = rows_at(a, a_row);
-    void (*compute)(size_t, rows, const uint16_t *, float *, size_t, bool) = m > SIDE ? four : two;
+    void (*compute)(size_t, const rows *, const uint16_t *, float *, size_t, bool) =
+        m > SIDE ? four : two;
     for (size_t i = 0; i < m && c_row > BLOCK; i++) {
         __builtin_prefetch(c + i * c_row, 1); // wanted at the end
         if (n > VF) __builtin_prefetch(c + i * c_row + VF, 1);
     }
     if (n == BLOCK && (m == BLOCK || m == SIDE)) {
-        compute(steps, from, b, c, c_row, accumulate);
+        compute(steps, &from, b, c, c_row, accumulate);
         return;
     }
     // (What isn't there is whatever it is, and nobody reads its sums.)
     _Alignas(64) float whole[BLOCK * BLOCK];
     if (accumulate) move_rows(m, n, c, c_row, whole, BLOCK);
-    compute(steps, from, b, whole, BLOCK, accumulate);
+    compute(steps, &from, b, whole, BLOCK, accumulate);
     settle();
     move_rows(m, n, whole, BLOCK, c, c_row);
 }
@@ -353,10 +358,12 @@ static void pack_half_b(bool turned, size_t k, size_t n, const hd_pack_from *fro
 
 static void multiply(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_k, const uint16_t *b,
                      size_t b_k, float *c, size_t c_row, bool accumulate) {
-    for (size_t j = 0; j < n; j += BLOCK)
-        for (size_t i = 0; i < m; i += BLOCK)
-            four(up(k) / STEP, rows_at(a + i * up(a_k), HD_PACKED), b + j * up(b_k),
-                 c + i * c_row + j, c_row, accumulate);
+    for (size_t j = 0; j < n; j += BLOCK) {
+        for (size_t i = 0; i < m; i += BLOCK) {
+            const rows from = rows_at(a + i * up(a_k), HD_PACKED);
+            four(up(k) / STEP, &from, b + j * up(b_k), c + i * c_row + j, c_row, accumulate);
+        }
+    }
     settle();
 }
 

@@ -199,18 +199,54 @@ HD_INLINE bool is_bare(const hd_finish *f) {
     return f->sum && !f->add && f->alpha == 1 && !f->residual && !f->pre;
 }
 
-HD_INLINE void finish_bare(const hd_finish *f, const hd_act act, const bool biased) {
+HD_INLINE void give_two(uint16_t *c, vf a, vf b, bool stream) {
+    stream ? vf_stream_bf16(c, a, b) : vf_store_two_bf16(c, a, b);
+}
+
+// What stands beside the sums of a whole tile that go to a C of bf16.
+typedef enum beside { NOTHING, RESIDUAL16, PRE16 } beside;
+
+// Rows of two vectors, a whole tile's; what doesn't differ from row to row is found out once. The
+// panel to the right is wanted next.
+HD_INLINE void finish_tile(const hd_finish *f, const hd_act act, const bool biased,
+                           const beside more) {
+    const vf low = biased ? vf_load(f->bias) : vf_zero();
+    const vf high = biased ? vf_load(f->bias + VF) : vf_zero();
+    const size_t sum_row = f->sum_row, row = f->row;
+    const uint16_t *residual = f->residual;
+    const float *sum = f->sum;
     const bool stream = f->stream;
+    uint16_t *c = f->c, *pre = f->pre;
+    for (size_t i = f->m; i > 0; i--, sum += sum_row, c += row) {
+        vf a = vf_load(sum), b = vf_load(sum + VF);
+        if (!stream) __builtin_prefetch(c + 2 * VF, 1);
+        if (biased) a = vf_add(a, low), b = vf_add(b, high);
+        if (more == RESIDUAL16) {
+            a = vf_add(a, vf_load_bf16(residual)), b = vf_add(b, vf_load_bf16(residual + VF));
+            residual += row;
+        }
+        if (more == PRE16) {
+            give_two(pre, a, b, stream);
+            pre += row;
+        }
+        give_two(c, act_of(a, act, true), act_of(b, act, true), stream);
+    }
+}
+
+HD_INLINE void finish_bare(const hd_finish *f, const hd_act act, const bool biased) {
     const float *sum = f->sum;
     uint16_t *c = f->c;
+    if (f->n == 2 * VF) {
+        finish_tile(f, act, biased, NOTHING);
+        return;
+    }
     for (size_t i = 0; i < f->m; i++, sum += f->sum_row, c += f->row) {
         size_t j = 0;
         for (; j + 2 * VF <= f->n; j += 2 * VF) {
             vf a = vf_load(sum + j), b = vf_load(sum + j + VF);
             if (biased) a = vf_add(a, vf_load(f->bias + j));
             if (biased) b = vf_add(b, vf_load(f->bias + j + VF));
-            a = act_of(a, act, true), b = act_of(b, act, true);
-            stream ? vf_stream_bf16(c + j, a, b) : vf_store_two_bf16(c + j, a, b);
+            give_two(c + j, act_of(a, act, true), act_of(b, act, true), f->stream);
         }
         for (size_t n; j < f->n; j += n) {
             n = least(VF, f->n - j);
@@ -268,6 +304,18 @@ HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const leaving h
     }
 }
 
+// Sums with a bias and a residual, or a value before act, of a whole tile; false: they are others.
+HD_INLINE bool finish_beside(const hd_finish *f, const hd_act act) {
+    if (!f->sum || f->add || f->alpha != 1 || f->n != 2 * VF || !f->bias) return false;
+    if (f->residual && f->residual_type == HD_BF16 && !f->pre)
+        finish_tile(f, act, true, RESIDUAL16);
+    else if (f->pre && f->pre_type == HD_BF16 && !f->residual)
+        finish_tile(f, act, true, PRE16);
+    else
+        return false;
+    return true;
+}
+
 HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
     const bool narrow =
         (f->residual && f->residual_type != HD_F32) || (f->pre && f->pre_type != HD_F32);
@@ -275,6 +323,8 @@ HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
         finish_bare(f, act, true);
     else if (f->c_type != HD_F32 && is_bare(f))
         finish_bare(f, act, false);
+    else if (f->c_type != HD_F32 && finish_beside(f, act))
+        return;
     else if (f->c_type != HD_F32)
         finish_rows(f, act, NARROW_C);
     else if (narrow)
