@@ -90,20 +90,18 @@ HD_INLINE void rows_body(const size_t mr, const size_t nv, size_t segments, size
     UNROLL for (size_t i = 0; i < mr; i++) put(d, i, nv, sum[i]);
 }
 
-// All MR rows of A are there; the first m of C are wanted.
-HD_INLINE void packed_body(size_t m, const size_t nv, size_t k, const float *a, const float *b,
-                           size_t b_row, const dest *d) {
+// The first mr of the MR rows of a block of A.
+HD_INLINE void packed_body(const size_t mr, const size_t nv, size_t k, const float *a,
+                           const float *b, size_t b_row, const dest *d) {
     vf sum[MR][NV];
-    UNROLL for (size_t i = 0; i < MR; i++) {
-        if (i < m) __builtin_prefetch(d->c + i * d->c_row, 1);
+    UNROLL for (size_t i = 0; i < mr; i++) {
+        __builtin_prefetch(d->c + i * d->c_row, 1);
         UNROLL for (size_t v = 0; v < nv; v++) sum[i][v] = vf_zero();
     }
     const float *row[MR];
-    UNROLL for (size_t i = 0; i < MR; i++) row[i] = a + i;
-    for (size_t p = 0; p < k; p++, b += b_row) step(MR, nv, row, p * MR, b, sum);
-    UNROLL for (size_t i = 0; i < MR; i++) {
-        if (i < m) put(d, i, nv, sum[i]);
-    }
+    UNROLL for (size_t i = 0; i < mr; i++) row[i] = a + i;
+    for (size_t p = 0; p < k; p++, b += b_row) step(mr, nv, row, p * MR, b, sum);
+    UNROLL for (size_t i = 0; i < mr; i++) put(d, i, nv, sum[i]);
 }
 
 HD_INLINE void outer_body(const size_t mr, const size_t nv, const bool whole, size_t from, size_t k,
@@ -159,23 +157,12 @@ static void rows(size_t m, size_t n, size_t segments, size_t k, const float *con
 static void packed(size_t m, size_t n, size_t k, const float *a, const float *b, size_t b_row,
                    float *c, size_t c_row, bool accumulate) {
     const dest d = {c, c_row, n, accumulate};
-    switch ((n + VF - 1) / VF) {
-    case 1:
-        packed_body(m, 1, k, a, b, b_row, &d);
+    switch (m * 8 + (n + VF - 1) / VF) {
+#define PACKED_CASE(mr, nv)                      \
+    case (mr)*8 + (nv):                          \
+        packed_body(mr, nv, k, a, b, b_row, &d); \
         break;
-    case 2:
-        packed_body(m, 2, k, a, b, b_row, &d);
-        break;
-#if !defined(HD_PATH_AVX2)
-    case 3:
-        packed_body(m, 3, k, a, b, b_row, &d);
-        break;
-#endif
-#if !defined(HD_PATH_AVX2) && !defined(HD_PATH_AVX512) && !defined(HD_PATH_NEON)
-    case 4:
-        packed_body(m, 4, k, a, b, b_row, &d);
-        break;
-#endif
+        CASES(PACKED_CASE)
     default:
         break;
     }
