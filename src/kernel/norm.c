@@ -436,6 +436,20 @@ heed_err hd_row_norm_forward(hd_pool *pool, const hd_row_norm *norm, const void 
     return hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_chunk, &j);
 }
 
+enum { TOTALS = 16 };
+
+// dgamma and dbeta of TOTALS columns from `at` on: the chunks' sums, which lie side by side.
+static void row_totals(const rows_job *j, size_t at, float *dgamma, float *dbeta) {
+    const size_t d = align(j->norm->d), left = j->norm->d - at, n = left < TOTALS ? left : TOTALS;
+    double g[TOTALS] = {0}, b[TOTALS] = {0};
+    for (size_t k = 0; k < j->chunks; k++) {
+        const float *sums = j->sums + k * 2 * d + at;
+        for (size_t i = 0; i < TOTALS; i++) g[i] += (double)sums[i], b[i] += (double)sums[d + i];
+    }
+    for (size_t i = 0; i < n && dgamma; i++) dgamma[at + i] = (float)g[i];
+    for (size_t i = 0; i < n && dbeta; i++) dbeta[at + i] = (float)b[i];
+}
+
 heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const void *x,
                               const float *gamma, const float *mean, const float *scale,
                               const void *dy, hd_norm_grads out, void *workspace) {
@@ -445,14 +459,6 @@ heed_err hd_row_norm_backward(hd_pool *pool, const hd_row_norm *norm, const void
     j.x = x, j.gamma = gamma, j.mean = mean, j.scale = scale, j.dy = dy, j.dx = out.dx;
     j.sums = workspace, j.dgamma = out.dgamma, j.dbeta = out.dbeta;
     HD_TRY(hd_pool_run(pool, norm->d > 0 ? j.chunks : 0, rows_back_chunk, &j));
-    for (size_t i = 0; i < norm->d; i++) {
-        double g = 0, b = 0;
-        for (size_t k = 0; k < j.chunks; k++) {
-            g += (double)j.sums[k * 2 * align(norm->d) + i];
-            b += (double)j.sums[(k * 2 + 1) * align(norm->d) + i];
-        }
-        if (out.dgamma) out.dgamma[i] = (float)g;
-        if (out.dbeta) out.dbeta[i] = (float)b;
-    }
+    for (size_t i = 0; i < norm->d; i += TOTALS) row_totals(&j, i, out.dgamma, out.dbeta);
     return HEED_OK;
 }
