@@ -204,6 +204,17 @@ static heed_err place_validation(const hd_recipe *recipe, bool whole, hd_input_p
     return put_aside(recipe, train, share, 0, 0, validation);
 }
 
+static heed_err both_tests(const hd_recipe *recipe, size_t n) {
+    hd_where where = hd_where_of(&recipe->spec, "data.split.folds");
+    hd_where_words place = hd_where_text(&where);
+    return HD_FAIL(HEED_INPUT,
+                   "%s: with folds every training row is a test row once, but there are %zu test "
+                   "rows besides: take out 'folds' to be judged on those, or 'test'",
+                   "%s：使用 folds 时每个训练行各作一次测试行，但另有 %zu 个测试行："
+                   "若要以后者评判，请去掉“folds”，否则去掉“test”",
+                   place.text, n);
+}
+
 heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold, bool whole,
                         hd_input_parts *out) {
     const hd_recipe_split *split = &recipe->split;
@@ -211,7 +222,7 @@ heed_err hd_parts_split(const hd_recipe *recipe, const hd_input_parts *raw, size
     HD_TRY(copy_rows(&raw->unlabelled, &out->unlabelled));
     hd_rows *train = &out->rows[HD_PART_TRAIN];
     if (split->folds > 0 && fold != HD_NO_FOLD) {
-        hd_rows_clear(&out->rows[HD_PART_TEST]);
+        if (out->rows[HD_PART_TEST].n > 0) return both_tests(recipe, out->rows[HD_PART_TEST].n);
         HD_TRY(put_aside(recipe, train, 0, (size_t)split->folds, fold, &out->rows[HD_PART_TEST]));
     } else if (split->folds == 0 && raw->rows[HD_PART_TEST].n == 0 && split->test > 0) {
         HD_TRY(put_aside(recipe, train, split->test, 0, 0, &out->rows[HD_PART_TEST]));
