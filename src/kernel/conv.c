@@ -392,9 +392,8 @@ typedef struct gathered {
 } gathered;
 
 static void take_gathered(gathered *g) {
-    // (Three tiles are four, of which the last is read again and not written.)
-    for (; g->n == 3; g->n++) {
-        g->x[3] = g->x[2];
+    if (g->n == 3) { // four are taken at once: the last is read again and not written
+        g->x[g->n++] = g->x[2];
         for (size_t i = 3 * TILE; i < HD_CONV_WINDOWS; i++) g->to[i] = HD_CONV_NOWHERE;
     }
     if (g->n > 0) g->s->half->windows(g->w, g->n, g->x, g->to);
