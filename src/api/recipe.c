@@ -8,6 +8,7 @@
 #include "api/call.h"
 #include "api/list.h"
 #include "api/show.h"
+#include "base/mem.h"
 
 // ── What they share ──
 
@@ -33,7 +34,7 @@ static hd_recipe_opts opts_of(hd_call *call) {
         .seed = hd_call_int(call, "seed", -1),
         .seeds = hd_call_int(call, "seeds", 0),
         .threads = (size_t)hd_settings_int(call->settings, "threads"),
-        .memory_limit = (size_t)hd_settings_int(call->settings, "memory.limit"),
+        .memory_limit = hd_mem_limit(),
         .lang = call->lang,
         .progress = pass_progress,
         .ctx = call,

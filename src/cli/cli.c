@@ -18,6 +18,7 @@
 #include "api/start.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/cli.h"
@@ -124,6 +125,14 @@ static heed_err find_workspace(const hd_cli_line *line, hd_arena *arena, const c
     return hd_start_find(here, arena, out);
 }
 
+// Where nobody says how much, what the machine has less a share for what isn't counted (libraries,
+// the system): better refused than killed.
+static void limit_memory(size_t bytes) {
+    enum { SHARE = 8 };
+    const size_t all = hd_machine_memory("");
+    hd_mem_limit_set(bytes > 0 ? bytes : all - all / SHARE);
+}
+
 static heed_err gather(const hd_cli_line *line, hd_arena *arena, hd_call *call,
                        hd_terminal *terminal) {
     HD_TRY(hd_start_settings(&call->settings));
@@ -138,7 +147,7 @@ static heed_err gather(const hd_cli_line *line, hd_arena *arena, hd_call *call,
         }
     }
     terminal->lang = call->lang = lang_named(hd_settings_text(call->settings, "lang"));
-    hd_mem_limit_set((size_t)hd_settings_int(call->settings, "memory.limit"));
+    limit_memory((size_t)hd_settings_int(call->settings, "memory.limit"));
     hd_terminal_log(terminal, call->settings);
     return hd_params_finish(call->params, line->op->params, hd_cli_n_params(line->op),
                             line->op->name);

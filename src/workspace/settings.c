@@ -55,8 +55,10 @@ const hd_setting hd_settings_rows[] = {
      .doc = HD_TEXT("threads that work at once; 0: one per processor",
                     "同时工作的线程数；0 表示每个处理器一个")},
     {"memory.limit", HD_SETTING_SIZE, "0", 0, 1024 * GIGABYTES, .at_start = true,
-     .doc = HD_TEXT("memory heed may use before it refuses politely (2GB); 0: no limit",
-                    "heed 可用的内存上限，到达后会礼貌地拒绝（2GB）；0 表示不限")},
+     .doc =
+         HD_TEXT("memory heed may use before it refuses politely (2GB); 0: seven eighths of the "
+                 "machine's, or of its container's",
+                 "heed 可用的内存上限，到达后会礼貌地拒绝（2GB）；0 表示本机或容器内存的八分之七")},
     {"store.cache", HD_SETTING_SIZE, "64MB", 1 << 20, 64 * GIGABYTES,
      .doc = HD_TEXT("page cache of the database", "数据库的页缓存")},
     {"log.level", HD_SETTING_CHOICE, "warn", .choices = level_choices, .at_start = true,
