@@ -63,106 +63,96 @@ static heed_err answer(hd_call *call, const hd_asked *a, hd_rows *rows, size_t t
 
 // ── Files ──
 
-static bool is_image(const char *path) {
-    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG"};
-    size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        size_t m = strlen(ends[i]);
-        if (n > m && strcmp(path + n - m, ends[i]) == 0) return true;
-    }
-    return false;
-}
-
-// An image is a row with its bytes in column "image".
-static heed_err add_image(hd_rows *rows, const char *path) {
-    hd_str bytes;
-    char *block;
-    size_t n, file;
-    hd_rows_column *column = hd_rows_find(rows, "image");
-    if (!column) HD_TRY(hd_rows_add_column(rows, "image", HD_ROWS_FILE, &column));
-    if (rows->n_files == 0) HD_TRY(hd_rows_add_file(rows, "", &file)); // 0:0 is "from nowhere"
-    HD_TRY(hd_rows_add_file(rows, path, &file));
-    hd_str_init(&bytes);
-    heed_err err = hd_fs_read(path, 256 << 20, &bytes);
-    n = bytes.len;
-    if (err == HEED_OK) err = hd_str_take(&bytes, &block);
-    hd_str_clear(&bytes);
-    HD_TRY(err);
-    HD_TRY(hd_rows_keep(rows, block));
-    HD_TRY(hd_rows_add(rows, 1));
-    rows->place[rows->n - 1] = hd_rows_at(file, 0);
-    column->cells[rows->n - 1] = (hd_slice){block, n};
-    return HEED_OK;
-}
-
-static heed_err read_files(const hd_call *call, hd_rows *rows) {
+static heed_err read_files(const hd_call *call, const hd_predictor *model, hd_rows *rows) {
     hd_arena arena;
     const char **paths;
     size_t n;
-    const hd_rows_format format = {.delimiter = 0};
     hd_arena_init(&arena);
     heed_err err = hd_call_list(call, "file", &arena, &paths, &n);
-    for (size_t i = 0; err == HEED_OK && i < n; i++) {
-        err = is_image(paths[i]) ? add_image(rows, paths[i])
-                                 : hd_rows_read(rows, paths[i], paths[i], &format);
-    }
+    for (size_t i = 0; err == HEED_OK && i < n; i++) err = hd_predictor_read(model, paths[i], rows);
     hd_arena_clear(&arena);
     return err;
 }
 
-static heed_err add_cell(hd_str *out, const char *text, const char *sep) {
-    hd_str_add(out, sep);
+// Answers about images' files say whose they are.
+static heed_err name_images(const hd_rows *rows, json_t *predictions) {
+    if (json_array_size(predictions) != rows->n) return HEED_OK;
+    for (size_t i = 0; i < rows->n; i++) {
+        const uint64_t place = rows->place[i];
+        const size_t file = (size_t)(place >> 32);
+        if (file == 0 || (uint32_t)place != 0) continue;
+        json_t *item = NULL, *old = json_array_get(predictions, i);
+        HD_TRY(hd_json_pack(&item, "{s:s}", "image", rows->files[file]));
+        if (json_object_update(item, old) != 0 || json_array_set(predictions, i, item) != 0) {
+            json_decref(item);
+            return HD_FAIL_MEMORY(0);
+        }
+        json_decref(item);
+    }
+    return HEED_OK;
+}
+
+static void add_cell(hd_str *out, const char *text) {
     if (!strpbrk(text, ",\"\r\n")) {
         hd_str_add(out, text);
-        return HEED_OK;
+        return;
     }
     hd_str_addc(out, '"');
     for (; *text; text++) hd_str_addn(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
     hd_str_addc(out, '"');
-    return HEED_OK;
 }
 
-static void scalar_text(const json_t *value, char *out, size_t n) {
+static void add_value(hd_str *out, const json_t *value) {
     char number[32];
     if (json_is_real(value)) {
         hd_json_number(json_real_value(value), number);
-        hd_snprintf(out, n, "%s", number);
+        hd_str_add(out, number);
     } else if (json_is_integer(value)) {
-        hd_snprintf(out, n, "%lld", (long long)json_integer_value(value));
+        hd_str_addf(out, "%lld", (long long)json_integer_value(value));
     } else {
-        hd_snprintf(out, n, "%s", json_is_string(value) ? json_string_value(value) : "");
+        add_cell(out, json_is_string(value) ? json_string_value(value) : "");
     }
 }
 
-// A line a row: the class and its probability, or the values.
+static bool any_named(const json_t *predictions) {
+    size_t i;
+    json_t *item;
+    json_array_foreach(predictions, i, item) {
+        if (json_object_get(item, "image")) return true;
+    }
+    return false;
+}
+
+// The keys of a prediction whose values stand in a line.
+static bool is_shown(const char *key, const json_t *value) {
+    return !json_is_object(value) && strcmp(key, "row") != 0 && strcmp(key, "image") != 0;
+}
+
+static void add_line(const json_t *item, bool named, bool head, hd_str *out) {
+    const char *key, *sep = named ? "," : "";
+    json_t *value;
+    const json_t *many = json_object_get(item, "values"), *from = many ? many : item;
+    if (named && head) hd_str_add(out, "image");
+    if (named && !head) add_value(out, json_object_get(item, "image"));
+    json_object_foreach((json_t *)(uintptr_t)from, key, value) {
+        if (!is_shown(key, value)) continue;
+        hd_str_add(out, sep);
+        if (head)
+            add_cell(out, key);
+        else
+            add_value(out, value);
+        sep = ",";
+    }
+    hd_str_addc(out, '\n');
+}
+
+// A line a row, under the names: the image's file, the class and its probability, or the values.
 static heed_err csv_text(const json_t *predictions, hd_str *out) {
     size_t i;
     json_t *item;
-    char cell[300];
-    const char *key;
-    json_t *value;
-    const json_t *first = json_array_get(predictions, 0);
-    const json_t *many = json_object_get(first, "values");
-    bool classes = json_object_get(first, "class") != NULL;
-    if (classes) hd_str_add(out, "class,probability\n");
-    if (!classes && !many) hd_str_add(out, "value\n");
-    const char *sep = "";
-    json_object_foreach((json_t *)(uintptr_t)many, key, value) {
-        HD_TRY(add_cell(out, key, sep));
-        sep = ",";
-    }
-    if (many) hd_str_addc(out, '\n');
-    json_array_foreach(predictions, i, item) {
-        sep = "";
-        const json_t *from = many ? json_object_get(item, "values") : item;
-        json_object_foreach((json_t *)(uintptr_t)from, key, value) {
-            if (json_is_object(value) || strcmp(key, "row") == 0) continue;
-            scalar_text(value, cell, sizeof cell);
-            HD_TRY(add_cell(out, cell, sep));
-            sep = ",";
-        }
-        hd_str_addc(out, '\n');
-    }
+    const bool named = any_named(predictions);
+    add_line(json_array_get(predictions, 0), named, true, out);
+    json_array_foreach(predictions, i, item) add_line(item, named, false, out);
     return hd_str_check(out);
 }
 
@@ -181,12 +171,16 @@ static heed_err predict_run(hd_call *call, json_t **result) {
     const char *path = hd_call_text(call, "out");
     hd_rows_init(&rows);
     heed_err err = hd_asked_open(call, true, &a);
-    if (err == HEED_OK) err = read_files(call, &rows);
+    if (err == HEED_OK) err = read_files(call, a.model, &rows);
     if (err == HEED_OK && rows.n == 0)
         err = HD_FAIL(HEED_INPUT, "there are no rows to answer in '%s'", "“%s”中没有要预测的行",
                       rows.n_files > 0 ? rows.files[rows.n_files - 1] : "");
     if (err == HEED_OK)
         err = answer(call, &a, &rows, (size_t)hd_settings_int(call->settings, "threads"), result);
+    if (err == HEED_OK) {
+        err = name_images(&rows, json_object_get(*result, "predictions"));
+        if (err != HEED_OK) hd_json_drop(result);
+    }
     hd_asked_close(call, &a);
     hd_rows_clear(&rows);
     if (err == HEED_OK && path) {
@@ -235,10 +229,13 @@ const hd_op hd_op_model_predict = {
     .chapter = HD_CHAPTER_RECIPES,
     .only = HD_ONLY_CLI,
     .doc = HD_TEXT("ask a recipe's model about rows or images", "用配方训练的模型预测数据行或图像"),
-    .detail = HD_TEXT("Each row is prepared exactly as the training rows were. Answers are CSV, a "
-                      "line a row; --json has every class's probability.",
-                      "每一行都按训练时完全相同的方式处理。结果为 CSV，每行一条；--json "
-                      "给出每个类别的概率。"),
+    .detail =
+        HD_TEXT("Each row is prepared exactly as the training rows were. Answers are CSV, a "
+                "line a row; --json has every class's probability. Images are named as files, "
+                "or in a column of the rows, beside their list.",
+                "每一行都按训练时完全相同的方式处理。结果为 CSV，每行一条；--json "
+                "给出每个类别的概率。图像可直接以文件给出，也可在数据行的列中写文件名（"
+                "相对于该列表所在的文件夹）。"),
     .examples = (const char *const[]){"heed model predict iris_mlp rows.csv",
                                       "heed model predict iris_mlp.model rows.jsonl --json", NULL},
     .scope = HD_SCOPE_READ,

@@ -287,15 +287,29 @@ static heed_err dead_units(const case_file *c, bool *found) {
                                      "或减小该层宽度")});
 }
 
-static heed_err all_well(const case_file *c) {
+// A few points of a loss that doesn't fall say nothing, good or bad.
+static heed_err too_short(const case_file *c) {
     char en[200], zh[200];
-    const series *v = c->validation.n > 0 ? &c->validation : &c->train;
-    hd_snprintf(en, sizeof en, "the training loss fell from %.3g to %.3g%s", early_mean(&c->train),
-                late_mean(&c->train),
-                c->validation.n > 0 ? ", and the validation loss with it" : "");
-    hd_snprintf(zh, sizeof zh, "训练损失从 %.3g 降到 %.3g%s", early_mean(&c->train),
-                late_mean(&c->train), c->validation.n > 0 ? "，验证损失也随之下降" : "");
-    (void)v;
+    hd_snprintf(en, sizeof en, "the training loss went from %.3g to %.3g in %zu points",
+                early_mean(&c->train), late_mean(&c->train), c->train.n);
+    hd_snprintf(zh, sizeof zh, "训练损失在 %zu 个点中从 %.3g 变到 %.3g", c->train.n,
+                early_mean(&c->train), late_mean(&c->train));
+    return add(c, &(finding){"note",
+                             HD_TEXT("the training was too short to judge", "训练太短，难以判断"),
+                             {en, zh},
+                             HD_TEXT("more epochs", "增加训练轮数")});
+}
+
+static heed_err all_well(const case_file *c) {
+    const double early = early_mean(&c->train), late = late_mean(&c->train);
+    const series *v = &c->validation;
+    const bool with_it = v->n > 1 && late_mean(v) < early_mean(v);
+    if (!(late < early)) return too_short(c);
+    char en[200], zh[200];
+    hd_snprintf(en, sizeof en, "the training loss fell from %.3g to %.3g%s", early, late,
+                with_it ? ", and the validation loss with it" : "");
+    hd_snprintf(zh, sizeof zh, "训练损失从 %.3g 降到 %.3g%s", early, late,
+                with_it ? "，验证损失也随之下降" : "");
     return add(c, &(finding){"ok",
                              HD_TEXT("the training looks sound", "训练正常"),
                              {en, zh},

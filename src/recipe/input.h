@@ -58,6 +58,8 @@ void hd_input_parts_clear(hd_input_parts *parts);
 // A text or a list of texts, in the arena; NULL: none.
 heed_err hd_input_texts(const json_t *value, const hd_where *where, hd_arena *arena,
                         const char *const **out, size_t *n) HEED_CHECK;
+// How the recipe says that files of rows are written.
+heed_err hd_input_format(const hd_input_env *env, hd_rows_format *out) HEED_CHECK;
 // Reads `train:`, `validation:`, `test:` and `unlabelled:` (or what `made:` makes) as files of
 // rows.
 heed_err hd_input_read(const hd_input_env *env, hd_input_parts *out) HEED_CHECK;
@@ -110,6 +112,8 @@ typedef struct hd_input_kind {
     // column's.
     bool own_targets;
     const char *label; // the target column where the recipe names none; NULL: it must
+    // The column that holds images: rows may name files there. NULL: there is none.
+    const char *(*image)(const void *fitted);
     // Reads raw rows. NULL: hd_input_read.
     heed_err (*open)(const void *options, const hd_input_env *env, hd_input_parts *out);
     heed_err (*fit)(const hd_input_fit *in, void **out);

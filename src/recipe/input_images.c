@@ -1,37 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Images: a folder with a sub-folder per class (`images`), or MNIST's files (`idx`); from requests
-// as base64, with or without "data:image/png;base64,". All become bytes (C, H, W) of one size,
-// which networks see scaled and classical models as rows of pixels.
-//
-// Files are kept as they are until samples are made: undecoded they take a tenth of the memory.
+// Images: files (`images`), or MNIST's (`idx`), as images_read.c reads them; from requests as
+// base64, with or without "data:image/png;base64,". All become bytes (C, H, W) of one size, which
+// networks see scaled and classical models as rows of pixels.
 #include <math.h>
 #include <sodium.h>
-#include <strings.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
-#include "prepare/idx.h"
 #include "prepare/image.h"
 #include "recipe/augment.h"
+#include "recipe/images_read.h"
 #include "recipe/inputs.h"
 
-enum { SHOWN = 160, LONGEST_FILE = 1 << 27 };
-
-typedef struct images_options {
-    const char *image;
-    const json_t *classes;
-} images_options;
+enum { SHOWN = 160 };
 
 static const hd_option rows[] = {
     {.name = "image",
      .type = HD_OPTION_TEXT,
-     .at = offsetof(images_options, image),
+     .at = offsetof(hd_images_options, image),
      .doc = HD_TEXT("column with the image; 'image' where nothing is said",
                     "图像所在的列，缺省为 image")},
     {.name = "classes",
      .type = HD_OPTION_JSON,
-     .at = offsetof(images_options, classes),
+     .at = offsetof(hd_images_options, classes),
      .doc = HD_TEXT("names of the classes 0, 1, … of labels that are numbers",
                     "标签为数字时，类别 0、1、… 的名称")},
     {.name = NULL}};
@@ -94,236 +85,6 @@ static void images_free(void *fitted) {
     hd_free(t);
 }
 
-// ── Reading a folder with a sub-folder per class ──
-
-static bool is_picture(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return name[0] != '.' && dot &&
-           (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 ||
-            strcasecmp(dot, ".jpeg") == 0);
-}
-
-typedef struct folder {
-    const hd_input_env *env;
-    hd_rows *rows;
-    const char *image, *label; // names of the columns
-} folder;
-
-static heed_err add_row(const folder *f, size_t *row) {
-    *row = f->rows->n;
-    return hd_rows_add(f->rows, 1);
-}
-
-static heed_err add_picture(const folder *f, const char *path, const char *shown,
-                            const char *class) {
-    hd_str bytes;
-    size_t row, file;
-    hd_str_init(&bytes);
-    heed_err err = hd_fs_read(path, LONGEST_FILE, &bytes);
-    if (err == HEED_OK && bytes.len == 0) {
-        err = HD_FAIL(HEED_INPUT, "'%s' is empty", "“%s”为空", shown);
-    }
-    if (err != HEED_OK) {
-        hd_str_clear(&bytes);
-        return err;
-    }
-    HD_TRY(hd_rows_keep(f->rows, bytes.data));
-    HD_TRY(add_row(f, &row));
-    HD_TRY(hd_rows_add_file(f->rows, shown, &file));
-    f->rows->place[row] = hd_rows_at(file, 0);
-    hd_rows_find(f->rows, f->image)->cells[row] = (hd_slice){bytes.data, bytes.len};
-    hd_rows_find(f->rows, f->label)->cells[row] = hd_slice_of(class);
-    return HEED_OK;
-}
-
-static heed_err add_class(const folder *f, const char *root, const char *shown, const char *class) {
-    char **names;
-    size_t n, most = (size_t)f->env->common->rows;
-    const char *path = hd_fs_join(f->env->arena, root, class);
-    const char *kept = hd_arena_strdup(&f->rows->arena, class);
-    if (!path || !kept) return HD_FAIL_MEMORY(0);
-    HD_TRY(hd_fs_list(path, f->env->arena, &names, &n));
-    for (size_t i = 0, taken = 0; i < n && (most == 0 || taken < most); i++) {
-        if (!is_picture(names[i])) continue;
-        const char *file = hd_fs_join(f->env->arena, path, names[i]);
-        const char *said = hd_arena_printf(f->env->arena, "%s/%s/%s", shown, class, names[i]);
-        if (!file || !said) return HD_FAIL_MEMORY(0);
-        HD_TRY(add_picture(f, file, said, kept));
-        taken++;
-    }
-    return HEED_OK;
-}
-
-static heed_err add_folder(const folder *f, const char *name) {
-    const char *root;
-    char **classes;
-    size_t n, before = f->rows->n;
-    HD_TRY(f->env->find(f->env, name, &root));
-    if (!hd_fs_is_dir(root)) {
-        return HD_FAIL(
-            HEED_INPUT,
-            "'%s' is no folder: images stand in a folder with a sub-folder for each class",
-            "“%s”不是文件夹：图像应放在文件夹中，每个类别一个子文件夹", name);
-    }
-    HD_TRY(hd_fs_list(root, f->env->arena, &classes, &n));
-    for (size_t i = 0; i < n; i++) {
-        const char *path = hd_fs_join(f->env->arena, root, classes[i]);
-        if (!path) return HD_FAIL_MEMORY(0);
-        if (classes[i][0] != '.' && hd_fs_is_dir(path))
-            HD_TRY(add_class(f, root, name, classes[i]));
-    }
-    if (f->rows->n > before) return HEED_OK;
-    return HD_FAIL(HEED_INPUT,
-                   "'%s' has no PNG or JPEG in a sub-folder: make one for each class of images",
-                   "“%s”的子文件夹中没有 PNG 或 JPEG：请为每个类别建一个子文件夹", name);
-}
-
-// The columns that both kinds make: the image, and its class.
-static heed_err begin_rows(folder *f, const images_options *o, hd_rows_kind kind) {
-    size_t nothing;
-    hd_rows_column *column;
-    const char *target = json_string_value(f->env->common->target);
-    f->image = o->image ? o->image : "image";
-    f->label = target ? target : "label";
-    if (f->rows->n_columns > 0) return HEED_OK;
-    HD_TRY(hd_rows_add_file(f->rows, "", &nothing)); // place 0 is "from nowhere"
-    HD_TRY(hd_rows_add_column(f->rows, f->image, kind, &column));
-    return hd_rows_add_column(f->rows, f->label, HD_ROWS_TEXT, &column);
-}
-
-static const char *const keys[HD_PARTS] = {"train", "validation", "test"};
-
-static heed_err nothing_named(const hd_input_env *env, const char *en, const char *zh) {
-    hd_where_words place = hd_where_text(&env->where);
-    return HD_FAIL(HEED_INPUT, "%1$s: say what to train on: '%2$s'%3$.0s",
-                   "%1$s：请指明训练数据：“%3$s”%2$.0s", place.text, en, zh);
-}
-
-static heed_err images_open(const void *options, const hd_input_env *env, hd_input_parts *out) {
-    for (int p = 0; p < HD_PARTS; p++) {
-        const char *const *names;
-        size_t n;
-        hd_where where = hd_where_key(&env->where, keys[p]);
-        folder f = {.env = env, .rows = &out->rows[p]};
-        HD_TRY(hd_input_texts(env->common->files[p], &where, env->arena, &names, &n));
-        if (p == HD_PART_TRAIN && n == 0)
-            return nothing_named(env, "train: folder", "train: 文件夹");
-        if (n > 0) HD_TRY(begin_rows(&f, options, HD_ROWS_FILE));
-        for (size_t i = 0; i < n; i++) HD_TRY(add_folder(&f, names[i]));
-    }
-    return HEED_OK;
-}
-
-// ── Reading MNIST's files ──
-
-// Names of the classes: those given, NULL behind them; or their numbers, where none is. (256), in
-// the rows' arena.
-static heed_err class_names(const folder *f, const json_t *given, const char **out) {
-    hd_where where = hd_where_key(&f->env->where, "classes");
-    const char *const *names;
-    size_t n;
-    HD_TRY(hd_input_texts(given, &where, f->env->arena, &names, &n));
-    for (size_t i = 0; i < 256; i++) {
-        out[i] = NULL;
-        if (n > 0 && i >= n) continue;
-        out[i] = n > 0 ? hd_arena_strdup(&f->rows->arena, names[i])
-                       : hd_arena_printf(&f->rows->arena, "%zu", i);
-        if (!out[i]) return HD_FAIL_MEMORY(0);
-    }
-    return HEED_OK;
-}
-
-static heed_err check_pair(const hd_idx *x, const hd_idx *y, const char *const *names) {
-    if (x->n_dims != 3 || y->n_dims != 1 || x->dim[1] == 0 || x->dim[2] == 0) {
-        return HD_FAIL(HEED_INPUT, "'%1$s' should hold images and '%2$s' labels: they don't",
-                       "“%1$s”应为图像、“%2$s”应为标签，但不是", names[0], names[1]);
-    }
-    if (x->dim[0] == y->dim[0]) return HEED_OK;
-    return HD_FAIL(HEED_INPUT,
-                   "'%s' has %zu images, '%s' has %zu labels: they don't belong together",
-                   "“%s”有 %zu 张图像，“%s”有 %zu 个标签：两者不配套", names[0], x->dim[0],
-                   names[1], y->dim[0]);
-}
-
-static heed_err check_shape(const hd_rows_column *image, const hd_idx *x, const char *name) {
-    if (image->shape[1] == 0 || (image->shape[1] == x->dim[1] && image->shape[2] == x->dim[2]))
-        return HEED_OK;
-    return HD_FAIL(HEED_INPUT, "'%s' has images of %zu × %zu pixels, those before have %zu × %zu",
-                   "“%s”的图像为 %zu × %zu 像素，之前的为 %zu × %zu", name, x->dim[1], x->dim[2],
-                   image->shape[1], image->shape[2]);
-}
-
-// Labels beyond the names that the recipe gives.
-static heed_err check_labels(const folder *f, const hd_idx *y, size_t n, const char *name,
-                             const char *const *classes) {
-    size_t known = 0, i = 0;
-    while (known < 256 && classes[known]) known++;
-    while (i < n && y->values[i] < known) i++;
-    if (i == n) return HEED_OK;
-    hd_where where = hd_where_key(&f->env->where, "classes");
-    hd_where_words place = hd_where_text(&where);
-    return HD_FAIL(HEED_INPUT,
-                   "%s: '%s': label %zu is %u, and %zu classes are named (0 to %zu): name them all",
-                   "%s：“%s”的第 %zu 个标签为 %u，而只命名了 %zu 个类别（0 到 %zu）：请全部命名",
-                   place.text, name, i + 1, (unsigned)y->values[i], known, known - 1);
-}
-
-static heed_err fill_pair(folder *f, const hd_idx *x, const hd_idx *y, const char *const *names,
-                          const char *const *classes) {
-    size_t n = x->dim[0], most = (size_t)f->env->common->rows, first = f->rows->n, file;
-    size_t size = x->dim[1] * x->dim[2];
-    if (most > 0 && n > most) n = most;
-    HD_TRY(hd_rows_add_file(f->rows, names[0], &file));
-    HD_TRY(hd_rows_add(f->rows, n));
-    hd_rows_column *image = hd_rows_find(f->rows, f->image);
-    hd_rows_column *label = hd_rows_find(f->rows, f->label);
-    HD_TRY(check_shape(image, x, names[0]));
-    HD_TRY(check_labels(f, y, n, names[1], classes));
-    image->shape[0] = 1;
-    image->shape[1] = x->dim[1];
-    image->shape[2] = x->dim[2];
-    for (size_t i = 0; i < n; i++) {
-        image->cells[first + i] = (hd_slice){(const char *)x->values + i * size, size};
-        label->cells[first + i] = hd_slice_of(classes[y->values[i]]);
-        f->rows->place[first + i] = hd_rows_at(file, i + 1);
-    }
-    return HEED_OK;
-}
-
-static heed_err add_pair(folder *f, const char *const *names, const char *const *classes) {
-    const char *paths[2];
-    hd_idx x, y;
-    HD_TRY(f->env->find(f->env, names[0], &paths[0]));
-    HD_TRY(f->env->find(f->env, names[1], &paths[1]));
-    HD_TRY(hd_idx_read(paths[0], &x));
-    heed_err err = hd_idx_read(paths[1], &y);
-    if (err == HEED_OK) err = check_pair(&x, &y, names);
-    if (err == HEED_OK) err = fill_pair(f, &x, &y, names, classes);
-    hd_idx_clear(&y);
-    heed_err kept = hd_rows_keep(f->rows, (char *)x.block);
-    return err == HEED_OK ? kept : err;
-}
-
-static heed_err idx_open(const void *options, const hd_input_env *env, hd_input_parts *out) {
-    const images_options *o = options;
-    const char *classes[256];
-    for (int p = 0; p < HD_PARTS; p++) {
-        const char *const *names;
-        size_t n;
-        hd_where where = hd_where_key(&env->where, keys[p]);
-        folder f = {.env = env, .rows = &out->rows[p]};
-        HD_TRY(hd_input_texts(env->common->files[p], &where, env->arena, &names, &n));
-        if (n % 2 == 1 || (p == HD_PART_TRAIN && n == 0))
-            return nothing_named(env, "train: [images file, labels file]",
-                                 "train: [图像文件, 标签文件]");
-        if (n == 0) continue;
-        HD_TRY(begin_rows(&f, o, HD_ROWS_PIXELS));
-        HD_TRY(class_names(&f, o->classes, classes));
-        for (size_t i = 0; i < n; i += 2) HD_TRY(add_pair(&f, names + i, classes));
-    }
-    return HEED_OK;
-}
-
 // ── A cell to an image ──
 
 static heed_err from_base64(hd_slice text, const char *place, hd_image *out) {
@@ -337,8 +98,13 @@ static heed_err from_base64(hd_slice text, const char *place, hd_image *out) {
     heed_err err = HEED_OK;
     if (sodium_base642bin(bytes, most, text.p, text.n, "\r\n ", &n, NULL,
                           sodium_base64_VARIANT_ORIGINAL) != 0) {
-        err = HD_FAIL(HEED_INPUT, "%s: the image is not valid base64", "%s：图像不是有效的 base64",
-                      place);
+        err =
+            HD_FAIL(HEED_INPUT,
+                    "%s: the image is not valid base64 ('heed model predict' takes names of files "
+                    "too: .png, .jpg, .jpeg)",
+                    "%s：图像不是有效的 base64（“heed model predict” 也接受文件名：.png、.jpg、"
+                    ".jpeg）",
+                    place);
     }
     if (err == HEED_OK) err = hd_image_decode(bytes, n, place, 0, out);
     hd_free(bytes);
@@ -441,7 +207,7 @@ static heed_err choose_scale(const hd_input_fit *in, int how, images *t) {
 }
 
 static heed_err read_options(const hd_input_fit *in, images *t) {
-    const images_options *given = in->options;
+    const hd_images_options *given = in->options;
     prepare_options o = {.channels = 0}, features = {.channels = 0};
     t->column = hd_strdup(given->image ? given->image : "image");
     if (!t->column) return HD_FAIL_MEMORY(0);
@@ -613,6 +379,10 @@ static heed_err images_show(const void *fitted, const hd_rows *from, size_t row,
     return err;
 }
 
+static const char *images_column(const void *fitted) {
+    return ((const images *)fitted)->column;
+}
+
 static heed_err images_augment(const void *fitted, const json_t *list, const hd_where *where,
                                const hd_input_env *env, hd_data *data, hd_data **out) {
     (void)env;
@@ -620,23 +390,24 @@ static heed_err images_augment(const void *fitted, const json_t *list, const hd_
     return hd_augment_data(data, list, where, HD_AUGMENT_IMAGE, false, NULL, out);
 }
 
-#define IMAGES_KIND(id, key, opener, en, zh)                                      \
-    const hd_input_kind hd_input_##id = {.kind = {.name = (key),                  \
-                                                  .size = sizeof(images_options), \
-                                                  .options = rows,                \
-                                                  .doc = HD_TEXT(en, zh)},        \
-                                         .label = "label",                        \
-                                         .open = opener,                          \
-                                         .fit = images_fit,                       \
-                                         .apply = images_apply,                   \
-                                         .to_json = images_to_json,               \
-                                         .from_json = images_from_json,           \
-                                         .free = images_free,                     \
-                                         .show = images_show,                     \
+#define IMAGES_KIND(id, key, opener, en, zh)                                         \
+    const hd_input_kind hd_input_##id = {.kind = {.name = (key),                     \
+                                                  .size = sizeof(hd_images_options), \
+                                                  .options = rows,                   \
+                                                  .doc = HD_TEXT(en, zh)},           \
+                                         .label = "label",                           \
+                                         .image = images_column,                     \
+                                         .open = opener,                             \
+                                         .fit = images_fit,                          \
+                                         .apply = images_apply,                      \
+                                         .to_json = images_to_json,                  \
+                                         .from_json = images_from_json,              \
+                                         .free = images_free,                        \
+                                         .show = images_show,                        \
                                          .augment = images_augment}
 
-IMAGES_KIND(images, "images", images_open,
+IMAGES_KIND(images, "images", hd_images_folders,
             "PNG and JPEG files in a folder with a sub-folder per class",
             "PNG 和 JPEG 文件，文件夹中每个类别一个子文件夹");
-IMAGES_KIND(idx, "idx", idx_open, "MNIST's files: [images, labels] for each part",
+IMAGES_KIND(idx, "idx", hd_images_pairs, "MNIST's files: [images, labels] for each part",
             "MNIST 格式的文件：每部分为 [图像, 标签]");

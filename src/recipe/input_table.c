@@ -179,8 +179,9 @@ static heed_err make_table(const table *t, const hd_rows *from, hd_table *out) {
         hd_column *to;
         const hd_rows_column *column = hd_rows_find(from, t->columns[c].name);
         if (!column) {
-            return HD_FAIL(HEED_INPUT, "column '%s' is missing: the training rows had it",
-                           "缺少列“%s”：训练数据中有该列", t->columns[c].name);
+            hd_rows_words place = hd_rows_place(from, from->first);
+            return HD_FAIL(HEED_INPUT, "%s: column '%s' is missing: the training rows had it",
+                           "%s：缺少列“%s”：训练数据中有该列", place.text, t->columns[c].name);
         }
         if (column->kind != HD_ROWS_TEXT) {
             return HD_FAIL(HEED_INPUT, "column '%s' holds images", "列“%s”是图像",
@@ -194,13 +195,20 @@ static heed_err make_table(const table *t, const hd_rows *from, hd_table *out) {
 
 // ── From a prepared table to numbers ──
 
-static heed_err not_finite(const hd_rows *from, size_t row, const char *name) {
+static heed_err not_finite(const hd_rows *from, size_t row, const char *name, double value) {
     hd_rows_words place = hd_rows_place(from, from->first + row);
+    if (!isnan(value)) {
+        return HD_FAIL(HEED_INPUT,
+                       "%s: column '%s' is %g after 'prepare', more than a float holds: mend the "
+                       "row, or cut such values with outlier_iqr",
+                       "%s：列“%s”经“prepare”后为 %g，超出 float 的范围：请修正该行，或用 "
+                       "outlier_iqr 处理",
+                       place.text, name, value);
+    }
     return HD_FAIL(HEED_INPUT,
-                   "%s: column '%s' is missing or not finite, and no step of 'prepare' fills it: "
-                   "add fill_median or fill_mean",
-                   "%s：列“%s”缺失或非有限值，且“prepare”中没有步骤填补：请加入 fill_median 或 "
-                   "fill_mean",
+                   "%s: column '%s' is missing, and no step of 'prepare' fills it: add fill_median "
+                   "or fill_mean",
+                   "%s：列“%s”缺失，且“prepare”中没有步骤填补：请加入 fill_median 或 fill_mean",
                    place.text, name);
 }
 
@@ -220,7 +228,8 @@ static heed_err to_matrix(const hd_rows *from, const hd_table *made, hd_matrix *
     for (size_t c = 0; c < made->n_cols; c++) {
         for (size_t i = 0; i < made->n_rows; i++) {
             float value = (float)made->cols[c].f64[i];
-            if (!isfinite(value)) return not_finite(from, i, made->cols[c].name);
+            if (!isfinite(value))
+                return not_finite(from, i, made->cols[c].name, made->cols[c].f64[i]);
             out->dense[i * made->n_cols + c] = value;
         }
     }

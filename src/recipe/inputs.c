@@ -149,7 +149,7 @@ static heed_err make_rows(const hd_input_env *env, hd_rows *out) {
     return err;
 }
 
-static heed_err format_of(const hd_input_env *env, hd_rows_format *out) {
+heed_err hd_input_format(const hd_input_env *env, hd_rows_format *out) {
     const hd_input_common *in = env->common;
     hd_where columns = hd_where_key(&env->where, "columns");
     hd_where missing = hd_where_key(&env->where, "missing");
@@ -182,7 +182,7 @@ heed_err hd_input_read(const hd_input_env *env, hd_input_parts *out) {
     hd_rows_format format;
     size_t n;
     if (env->common->made) return make_rows(env, &out->rows[HD_PART_TRAIN]);
-    HD_TRY(format_of(env, &format));
+    HD_TRY(hd_input_format(env, &format));
     for (int p = 0; p < HD_PARTS; p++) {
         HD_TRY(read_files(env, keys[p], env->common->files[p], &format, &out->rows[p], &n));
         if (p == HD_PART_TRAIN && n == 0) {

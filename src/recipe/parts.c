@@ -37,6 +37,7 @@ static heed_err numbered(const hd_rows *rows, const char *name, uint32_t **out, 
 
 static const char *target_of(const hd_recipe *recipe) {
     const json_t *target = ((const hd_input_common *)recipe->input.common)->target;
+    if (!target) return hd_recipe_input(recipe)->label;
     return json_string_value(json_is_array(target) ? json_array_get(target, 0) : target);
 }
 

@@ -29,6 +29,11 @@ typedef struct hd_predictor {
 heed_err hd_predictor_open(const char *folder, hd_predictor **out) HEED_CHECK;
 void hd_predictor_close(hd_predictor *model); // NULL is fine
 
+// Adds the rows of a file that the model is asked about: CSV, TSV or JSON lines, or an image, where
+// the model takes images; a column of theirs may name files, beside this one. An image's own row
+// has the file as its place, and no line.
+heed_err hd_predictor_read(const hd_predictor *model, const char *path, hd_rows *rows) HEED_CHECK;
+
 // Empties the cells that said nothing in the training files ("?", "NA"): before rows are asked
 // about.
 void hd_predictor_empty(const hd_predictor *model, hd_rows *rows);

@@ -122,6 +122,26 @@ static heed_err fit_classes(hd_target *t, const hd_rows *rows) {
     return err;
 }
 
+// Classes that are all numbers, and many: the task is another one.
+static bool are_numbers(const hd_target *t) {
+    enum { MANY = 20 };
+    double number;
+    size_t c = 0;
+    while (c < t->k && hd_slice_f64(hd_slice_of(t->names[c]), &number)) c++;
+    return c == t->k && c > MANY;
+}
+
+static heed_err unknown_class(const hd_target *t, const hd_rows *rows, size_t row, hd_slice name) {
+    const hd_rows_words place = hd_rows_place(rows, row);
+    const bool numbers = are_numbers(t);
+    return HD_FAIL(HEED_INPUT, "%1$s: class '%3$.*2$s' is in no training row%4$s%5$.0s",
+                   "%1$s：类别“%3$.*2$s”在训练数据中没有出现%5$s%4$.0s", place.text,
+                   (int)(name.n < 80 ? name.n : 80), name.p,
+                   numbers ? "; the classes are all numbers: to predict a number say 'task: values'"
+                           : "",
+                   numbers ? "；各类别均为数值：若要预测数值，请写“task: values”" : "");
+}
+
 heed_err hd_target_labels(const hd_target *t, const hd_rows *rows, int32_t **out) {
     hd_rows_column *column;
     HD_TRY(hd_rows_need(rows, t->columns[0], &column));
@@ -136,10 +156,7 @@ heed_err hd_target_labels(const hd_target *t, const hd_rows *rows, int32_t **out
         } else if (hd_map_get(&t->by_name, name.p, name.n, &label)) {
             labels[i - rows->first] = (int32_t)label;
         } else {
-            hd_rows_words place = hd_rows_place(rows, i);
-            err = HD_FAIL(HEED_INPUT, "%1$s: class '%3$.*2$s' is in no training row",
-                          "%1$s：类别“%3$.*2$s”在训练数据中没有出现", place.text,
-                          (int)(name.n < 80 ? name.n : 80), name.p);
+            err = unknown_class(t, rows, i, name);
         }
     }
     if (err != HEED_OK) {

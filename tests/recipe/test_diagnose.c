@@ -201,6 +201,36 @@ static void test_watch_is_quiet(void **state) {
     json_decref(other);
 }
 
+static json_t *judged_short(double from, double to, double valid_from, double valid_to) {
+    json_t *curves = json_pack("{s:[f, f], s:[f, f]}", "train_loss", from, to, "validation_loss",
+                               valid_from, valid_to);
+    json_t *out = json_array();
+    assert_int_equal(hd_diagnose("net", curves, NULL, out), HEED_OK);
+    json_decref(curves);
+    return out;
+}
+
+static const char *first_why(const json_t *findings) {
+    const json_t *why = json_object_get(json_array_get(findings, 0), "why");
+    return json_string_value(json_object_get(why, "en"));
+}
+
+// What is said of a few points is what they are.
+static void test_short_trainings(void **state) {
+    (void)state;
+    json_t *up = judged_short(1, 1.2, 1, .9), *down = judged_short(1, .5, 1, 1.1),
+           *both = judged_short(1, .5, 1, .9);
+    assert_true(says(up, "too short"));
+    assert_string_equal(first_why(up), "the training loss went from 1 to 1.2 in 2 points");
+    assert_true(says(down, "sound"));
+    assert_string_equal(first_why(down), "the training loss fell from 1 to 0.5");
+    assert_string_equal(first_why(both),
+                        "the training loss fell from 1 to 0.5, and the validation loss with it");
+    json_decref(up);
+    json_decref(down);
+    json_decref(both);
+}
+
 static void test_memory(void **state) {
     (void)state;
     for (uint64_t n = 1; n < 2000; n++) {
@@ -227,7 +257,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_annealed),       cmocka_unit_test(test_curves),
         cmocka_unit_test(test_dead_units),     cmocka_unit_test(test_vanishing),
-        cmocka_unit_test(test_watch_is_quiet), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_watch_is_quiet), cmocka_unit_test(test_short_trainings),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, adopt, NULL);
 }

@@ -414,7 +414,7 @@ static void test_bad(void **state) {
         {TABLE("train: empty.csv, target: y") NET, "the data has no rows"},
         {TABLE("train: gap.csv, target: y") NET, "gap.csv:3: the target 'y' is missing"},
         {TABLE("train: nan.csv, target: y") "prepare: [scale_zscore]\n" NET,
-         "column 'b' is missing or not finite, and no step of 'prepare' fills it"},
+         "column 'b' is missing, and no step of 'prepare' fills it"},
         {TABLE("train: inf.csv, target: y") "  split: {validation: 0, test: 0}\n" NET,
          "inf.csv:4: column 'a': 'NaN' is not a finite number: mend the row, or say"},
         {TABLE("train: nan.csv, target: y") "prepare: [fill_medain]\n" NET,

@@ -246,10 +246,82 @@ static void test_pictures(void **state) {
     hd_str_clear(&bytes);
 }
 
+// ── Lists of files ──
+
+static const char listed[] =
+    "name: listed\ntask: classes\ndata:\n  images: {train: %s}\n"
+    "  split: {validation: .2, test: .25}\nprepare: {size: 4}\n"
+    "network:\n  - flatten\n  - linear: 2\ntrain: {epochs: 3, batch: 8}\ncompare: [logistic]\n";
+
+static void run_listed(const char *train, const char *out, hd_str *predictions) {
+    char yaml[512], name[64];
+    hd_snprintf(yaml, sizeof yaml, listed, train);
+    json_decref(run_text(yaml, out));
+    hd_snprintf(name, sizeof name, "%s/predictions.jsonl", out);
+    hd_str_init(predictions);
+    must(hd_fs_read(path_of(name), 0, predictions));
+}
+
+// The files of a folder in a list, in the folder's order: the same to a byte.
+static void test_listed_pictures(void **state) {
+    (void)state;
+    hd_arena arena;
+    hd_str list, folder, file;
+    hd_arena_init(&arena);
+    hd_str_init(&list);
+    hd_str_add(&list, "note,where,kind\n");
+    for (int c = 0; c < 2; c++) {
+        char **names;
+        size_t n;
+        const char *class = c ? "red" : "blue";
+        must(hd_fs_list(path_of(c ? "photos/red" : "photos/blue"), &arena, &names, &n));
+        for (size_t i = 0; i < n; i++)
+            hd_str_addf(&list, "x,photos/%s/%s,%s\n", class, names[i], class);
+    }
+    must(hd_fs_write(path_of("list.csv"), list.data, list.len, 0600));
+    run_listed("photos", "by_folder", &folder);
+    run_listed("list.csv, image: where, target: kind", "by_list", &file);
+    assert_string_equal(folder.data, file.data);
+    hd_str_clear(&file);
+    hd_str_clear(&folder);
+    hd_str_clear(&list);
+    hd_arena_clear(&arena);
+}
+
+static void refuse_listed(const char *lines, const char *said) {
+    char yaml[512];
+    hd_recipe *recipe;
+    json_t *report = NULL;
+    must(hd_fs_write(path_of("wrong.csv"), lines, strlen(lines), 0600));
+    hd_snprintf(yaml, sizeof yaml, listed, "wrong.csv");
+    must(hd_fs_write(path_of("recipe.yaml"), yaml, strlen(yaml), 0600));
+    must(hd_recipe_open(path_of("recipe.yaml"), NULL, 0, &recipe));
+    const hd_recipe_opts opts = {.out = path_of("refused"), .seed = -1, .threads = 1};
+    assert_int_not_equal(hd_recipe_run(recipe, &opts, &report), HEED_OK);
+    if (!strstr(heed_error_message(HEED_EN), said))
+        fail_msg("'%s' isn't '%s'", heed_error_message(HEED_EN), said);
+    hd_recipe_free(recipe);
+    assert_false(hd_fs_exists(path_of("refused")));
+}
+
+static void test_lists_that_are_wrong(void **state) {
+    (void)state;
+    refuse_listed("image,label\nphotos/red/0.png,a\nphotos/none.png,b\n",
+                  "wrong.csv:3: can't open: '");
+    refuse_listed("image,label\n,a\n", "wrong.csv:2: column 'image' names no file");
+    refuse_listed("image\nphotos/red/0.png\n",
+                  "as a list of images: there is no column 'label'; there are: image");
+    refuse_listed("photo,label\nphotos/red/0.png,a\n", "there is no column 'image'");
+    refuse_listed("image,label\nphotos/red/0.png,a\nphotos/red/2.png,b\nphotos/red/4.png,\n",
+                  "the target 'label' is missing");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_listed_pictures),
+        cmocka_unit_test(test_lists_that_are_wrong),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
