@@ -317,28 +317,35 @@ static void test_streamed(void **state) {
     hd_pool_free(pool);
 }
 
-// Everything that stands beside sums on their way to a C of bf16, in whole tiles and in tails.
+// Everything that stands beside sums on their way to C, in whole tiles (of two vectors and of
+// three) and in tails.
+static void check_beside(hd_dtype type, bool narrow, size_t n, size_t i) {
+    problem p = problem_new(1, 70, n, 40);
+    in_f32(&p);
+    hd_free(p.residual.narrow);
+    p.g.c_type = p.g.pre_type = p.g.residual_type = type;
+    p.g.c = kept(&p.c, type);
+    memcpy(p.before, p.c.data, p.c.count * sizeof(float));
+    void *pre = kept(&p.pre, type), *residual = kept(&p.residual, type);
+    p.g.alpha = 1, p.g.accumulate = false;
+    p.g.residual = i % 3 == 1 ? residual : NULL;
+    p.g.pre = i % 3 == 2 ? pre : NULL;
+    p.g.bias = i / 3 % 2 ? p.bias : NULL;
+    p.g.act = (hd_act)(i / 6);
+    p.g.precision = narrow ? HD_PRECISE_BF16 : HD_PRECISE_F32;
+    run(&p, NULL);
+    check(&p);
+    problem_free(&p);
+}
+
 static void test_beside(void **state) {
     (void)state;
     EACH_PATH {
         rng = hd_rng_make(37, 0);
         for (size_t i = 0; i < (size_t)3 * 2 * HD_ACTS; i++) {
-            problem p = problem_new(1, 70, 97, 40);
-            in_f32(&p);
-            hd_free(p.residual.narrow);
-            p.g.c_type = p.g.pre_type = p.g.residual_type = HD_BF16;
-            p.g.c = kept(&p.c, HD_BF16);
-            memcpy(p.before, p.c.data, p.c.count * sizeof(float));
-            void *pre = kept(&p.pre, HD_BF16), *residual = kept(&p.residual, HD_BF16);
-            p.g.alpha = 1, p.g.accumulate = false;
-            p.g.residual = i % 3 == 1 ? residual : NULL;
-            p.g.pre = i % 3 == 2 ? pre : NULL;
-            p.g.bias = i / 3 % 2 ? p.bias : NULL;
-            p.g.act = (hd_act)(i / 6);
-            p.g.precision = path_ == HD_ISA_AMX ? HD_PRECISE_BF16 : HD_PRECISE_F32;
-            run(&p, NULL);
-            check(&p);
-            problem_free(&p);
+            check_beside(HD_BF16, path_ == HD_ISA_AMX, 97, i);
+            check_beside(HD_F32, false, 97, i);
+            check_beside(HD_F32, false, 80, i);
         }
     }
 }

@@ -140,6 +140,8 @@ static void blocks(size_t rows, size_t cols, const hd_pack_from *from, size_t ta
         blocks_body(rows, cols, from, true, false, tall, out, rows_pad);
 }
 
+#define UNROLL _Pragma("GCC unroll 4")
+
 HD_INLINE vf get(const float *p, size_t n) {
     return n == VF ? vf_load(p) : vf_load_n(p, n);
 }
@@ -203,8 +205,8 @@ HD_INLINE void give_two(uint16_t *c, vf a, vf b, bool stream) {
     stream ? vf_stream_bf16(c, a, b) : vf_store_two_bf16(c, a, b);
 }
 
-// What stands beside the sums of a whole tile that go to a C of bf16.
-typedef enum beside { NOTHING, RESIDUAL16, PRE16 } beside;
+// What stands beside the sums of a whole tile: of the type of C.
+typedef enum beside { NOTHING, RESIDUAL, PRE } beside;
 
 // Rows of two vectors, a whole tile's; what doesn't differ from row to row is found out once. The
 // panel to the right is wanted next.
@@ -221,11 +223,11 @@ HD_INLINE void finish_tile(const hd_finish *f, const hd_act act, const bool bias
         vf a = vf_load(sum), b = vf_load(sum + VF);
         if (!stream) __builtin_prefetch(c + 2 * VF, 1);
         if (biased) a = vf_add(a, low), b = vf_add(b, high);
-        if (more == RESIDUAL16) {
+        if (more == RESIDUAL) {
             a = vf_add(a, vf_load_bf16(residual)), b = vf_add(b, vf_load_bf16(residual + VF));
             residual += row;
         }
-        if (more == PRE16) {
+        if (more == PRE) {
             give_two(pre, a, b, stream);
             pre += row;
         }
@@ -308,9 +310,52 @@ HD_INLINE void finish_rows(const hd_finish *f, const hd_act act, const leaving h
 HD_INLINE bool finish_beside(const hd_finish *f, const hd_act act) {
     if (!f->sum || f->add || f->alpha != 1 || f->n != 2 * VF || !f->bias) return false;
     if (f->residual && f->residual_type == HD_BF16 && !f->pre)
-        finish_tile(f, act, true, RESIDUAL16);
+        finish_tile(f, act, true, RESIDUAL);
     else if (f->pre && f->pre_type == HD_BF16 && !f->residual)
-        finish_tile(f, act, true, PRE16);
+        finish_tile(f, act, true, PRE);
+    else
+        return false;
+    return true;
+}
+
+// The same in f32, of `nv` vectors: the sums stand in C or on their way to it.
+HD_INLINE void finish_wide(const hd_finish *f, const hd_act act, const size_t nv,
+                           const beside more) {
+    enum { MOST = 3 };
+    const size_t row = f->row, sum_row = f->sum ? f->sum_row : row;
+    const float *residual = f->residual, *sum = f->sum ? f->sum : f->c;
+    const bool stream = f->stream;
+    float *c = f->c, *pre = f->pre;
+    vf bias[MOST];
+    UNROLL for (size_t v = 0; v < nv; v++) bias[v] = vf_load(f->bias + v * VF);
+    for (size_t i = f->m; i > 0; i--, sum += sum_row, c += row) {
+        UNROLL for (size_t v = 0; v < nv; v++) {
+            vf a = vf_add(vf_load(sum + v * VF), bias[v]);
+            if (more == RESIDUAL) a = vf_add(a, vf_load(residual + v * VF));
+            if (more == PRE) give(pre + v * VF, a, VF, stream);
+            give(c + v * VF, act_of(a, act, false), VF, stream);
+        }
+        if (more == RESIDUAL) residual += row;
+        if (more == PRE) pre += row;
+    }
+}
+
+HD_INLINE void finish_vectors(const hd_finish *f, const hd_act act, const size_t nv) {
+    if (f->residual)
+        finish_wide(f, act, nv, RESIDUAL);
+    else if (f->pre)
+        finish_wide(f, act, nv, PRE);
+    else
+        finish_wide(f, act, nv, NOTHING);
+}
+
+// Whole vectors in f32 with a bias and one thing more at most; false: they are others.
+HD_INLINE bool finish_whole(const hd_finish *f, const hd_act act) {
+    if (f->add || f->alpha != 1 || !f->bias || (f->residual && f->pre)) return false;
+    if (f->n == (size_t)3 * VF)
+        finish_vectors(f, act, 3);
+    else if (f->n == (size_t)2 * VF)
+        finish_vectors(f, act, 2);
     else
         return false;
     return true;
@@ -329,6 +374,8 @@ HD_INLINE void finish_body(const hd_finish *f, const hd_act act) {
         finish_rows(f, act, NARROW_C);
     else if (narrow)
         finish_rows(f, act, NARROW);
+    else if (finish_whole(f, act))
+        return;
     else if (f->stream)
         finish_rows(f, act, STREAMED);
     else
