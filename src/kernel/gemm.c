@@ -23,6 +23,7 @@ typedef struct run {
     hd_gemm_plan plan;
     char *a, *b;           // packed ahead
     float *c;              // sums of a narrow C
+    double *squares;       // of the chunks
     char *slots;           // of the threads
     size_t slot;           // bytes of one
     size_t n0, n1, k0, k1; // the columns and the part of k this round
@@ -44,7 +45,7 @@ static size_t ceil_div(size_t a, size_t b) {
 size_t hd_gemm_workspace(const hd_gemm *gemm, size_t threads) {
     hd_gemm_plan plan;
     hd_gemm_plan_make(gemm, &plan);
-    return up(plan.a_bytes) + up(plan.b_bytes) + up(plan.c_bytes) +
+    return up(plan.a_bytes) + up(plan.b_bytes) + up(plan.c_bytes) + up(plan.q_bytes) +
            threads * (up(plan.slot_a) + up(plan.slot_b) + up(plan.slot_c));
 }
 
@@ -145,6 +146,7 @@ typedef struct sums {
 typedef struct waiting {
     sums tile; // n = 0: none
     bool turn;
+    double squares;                        // of the tiles that are done
     _Alignas(ALIGN) float buffer[2][1024]; // of tiles on their way into C
 } waiting;
 
@@ -246,7 +248,16 @@ static float *sums_at(const block *b, size_t i, size_t j) {
 // The last tile's sums wait until the next tile's are under way: what is done with them then is
 // done beside that tile's products.
 static void finish_waiting(const block *b) {
-    if (b->waiting->tile.n > 0) finish(&b->run->plan, b->t, &b->waiting->tile);
+    const hd_gemm_plan *p = &b->run->plan;
+    const hd_gemm *g = &p->g;
+    const sums *s = &b->waiting->tile;
+    if (s->n == 0) return;
+    if (g->squares) {
+        const float *at = s->at ? s->at : (const float *)g->c + s->i * g->c_row + s->j;
+        b->waiting->squares +=
+            (double)hd_kernels_get()->pack->squares(s->m, s->n, at, s->at ? s->row : g->c_row);
+    }
+    if (s->at || has_finish(g)) finish(p, b->t, s);
     b->waiting->tile.n = 0;
 }
 
@@ -278,7 +289,7 @@ static void panel(const block *b, size_t j) {
         const size_t m = least(p->mr, b->m1 - i);
         float *to = through ? sums_for(b, i, j, &row) : c + i * g->c_row;
         p->engine->tile(m, n, b->k1 - b->k0, a, b->a_row, from, b_row, to, row, add);
-        if (!last || !(through || has_finish(g))) continue;
+        if (!last || !(through || g->squares || has_finish(g))) continue;
         finish_later(b, (sums){i, j, m, n, through ? to : NULL, row, through && g->accumulate});
     }
 }
@@ -354,7 +365,7 @@ static heed_err chunk(void *ctx, size_t index) {
     size_t ni = index % r->n_count, mi = index / r->n_count % r->m_count,
            ti = index / r->n_count / r->m_count;
     waiting waits;
-    waits.tile.n = 0, waits.turn = false;
+    waits.tile.n = 0, waits.turn = false, waits.squares = 0;
     block b = {.run = r,
                .m0 = mi * p->m_step,
                .m1 = least(g->m, (mi + 1) * p->m_step),
@@ -373,6 +384,7 @@ static heed_err chunk(void *ctx, size_t index) {
             blocks(&b);
         }
     }
+    if (g->squares) r->squares[index] = waits.squares;
     if (p->engine->end) p->engine->end();
     if (p->stream) hd_kernels_get()->pack->settle();
     return HEED_OK;
@@ -398,8 +410,11 @@ static heed_err run_round(hd_pool *pool, run *r) {
     const hd_gemm_plan *p = &r->plan;
     r->n1 = least(p->g.n, r->n0 + p->super);
     r->n_count = ceil_div(r->n1 - r->n0, p->n_step);
+    const size_t chunks = ceil_div(p->g.batch, p->t_step) * r->m_count * r->n_count;
     if (p->b_mode == HD_B_AHEAD) HD_TRY(hd_pool_run(pool, pack_count(r), pack_panels, r));
-    return hd_pool_run(pool, ceil_div(p->g.batch, p->t_step) * r->m_count * r->n_count, chunk, r);
+    HD_TRY(hd_pool_run(pool, chunks, chunk, r));
+    for (size_t i = 0; p->g.squares && i < chunks; i++) *p->g.squares += r->squares[i];
+    return HEED_OK;
 }
 
 heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
@@ -408,12 +423,14 @@ heed_err hd_gemm_run(hd_pool *pool, const hd_gemm *gemm, void *workspace) {
     hd_gemm_plan *p = &r.plan;
     hd_gemm_plan_make(gemm, p);
     const hd_gemm *g = &p->g;
+    if (g->squares) *g->squares = 0;
     if (g->m == 0 || g->n == 0) return HEED_OK;
     if (g->k == 0) return run_empty(p);
     r.a = workspace;
     r.b = r.a + up(p->a_bytes);
     r.c = (float *)(void *)(r.b + up(p->b_bytes));
-    r.slots = r.b + up(p->b_bytes) + up(p->c_bytes);
+    r.squares = (double *)(void *)(r.b + up(p->b_bytes) + up(p->c_bytes));
+    r.slots = r.b + up(p->b_bytes) + up(p->c_bytes) + up(p->q_bytes);
     r.slot = up(p->slot_a) + up(p->slot_b) + up(p->slot_c);
     r.m_count = ceil_div(g->m, p->m_step);
     for (r.k0 = 0; r.k0 < g->k; r.k0 += p->k_super) {

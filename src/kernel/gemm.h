@@ -50,6 +50,7 @@ typedef struct hd_gemm {
     hd_dtype pre_type;
     hd_precision precision; // F32; BF16: A and B are rounded to bf16
     const void *packed;     // B, as hd_pack_b made it; or NULL
+    double *squares;        // Σ C² comes here, or NULL; C in f32 and nothing but the sums of A·B
 } hd_gemm;
 
 // Bytes that a run on so many threads borrows; 64-byte aligned. Any that is enough for a shape is

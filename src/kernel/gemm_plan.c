@@ -198,6 +198,9 @@ void hd_gemm_plan_make(const hd_gemm *gemm, hd_gemm_plan *p) {
         p->c_bytes = g->m * up(g->n, p->nr) * sizeof(float);
     else if (p->through && g->k > p->k_step)
         p->slot_c = up(rows, p->mr) * up(p->n_step, p->nr) * sizeof(float);
+    if (g->squares)
+        p->q_bytes = ceil_div(g->batch, p->t_step) * ceil_div(g->m, p->m_step) *
+                     ceil_div(g->n < p->super ? g->n : p->super, p->n_step) * sizeof(double);
     if (p->a_ahead)
         p->a_bytes = up(g->m, p->mr) * up(p->k_super, e->k_unit) * e->a_element;
     else if (p->pack_a)

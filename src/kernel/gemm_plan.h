@@ -66,6 +66,7 @@ typedef struct hd_gemm_plan {
     size_t t_step, m_step, n_step; // a chunk: products, rows, columns
     size_t a_bytes, b_bytes;       // packed ahead
     size_t c_bytes;                // all sums of a narrow C, where rounds over k add to them
+    size_t q_bytes;                // Σ C² of the chunks of a round
     size_t slot_a, slot_b, slot_c; // of each thread; c: sums on their way to a narrow C
 } hd_gemm_plan;
 

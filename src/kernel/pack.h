@@ -52,6 +52,8 @@ typedef struct hd_pack_kernels {
     // by others after `settle`.
     void (*finish)(const hd_finish *f);
     void (*settle)(void);
+    // Σ x² of (m, n), rows `row` apart: a tile's. Its bits depend on x, m and n alone.
+    float (*squares)(size_t m, size_t n, const float *x, size_t row);
 } hd_pack_kernels;
 
 extern const hd_pack_kernels hd_pack_kernels_ref;

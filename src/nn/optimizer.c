@@ -464,10 +464,13 @@ static heed_err run(pass *p, hd_pool *pool) {
     return hd_pool_run(p->o->total > ALONE ? pool : NULL, p->o->n_chunks, run_chunk, p);
 }
 
+// (A gradient whose squares were counted when it was made isn't read again: a fifteenth of a step
+// of a large network on few samples.)
 static void square_piece(pass *p, size_t i) {
     const hd_piece *piece = &p->o->pieces[i];
-    const float *g = p->o->at[piece->item].weight->grad + piece->from;
-    p->o->partial[i] = (double)p->kernels->squares(piece->n, g);
+    const hd_weight *w = p->o->at[piece->item].weight;
+    p->o->partial[i] =
+        w->has_squares ? 0 : (double)p->kernels->squares(piece->n, w->grad + piece->from);
 }
 
 heed_err hd_optimizer_norm(hd_optimizer *o, hd_pool *pool, float scale, double *out) {
@@ -475,6 +478,8 @@ heed_err hd_optimizer_norm(hd_optimizer *o, hd_pool *pool, float scale, double *
     double sum = 0;
     HD_TRY(run(&p, pool));
     for (size_t i = 0; i < o->n_pieces; i++) sum += o->partial[i];
+    for (size_t i = 0; i < o->n; i++)
+        sum += o->at[i].weight->has_squares ? o->at[i].weight->squares : 0;
     *out = sqrt(sum) * fabs((double)scale);
     return HEED_OK;
 }

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 #include "kernel/embed.h"
+#include "kernel/kernels.h"
+#include "kernel/optim.h"
 #include "tensor/ops.h"
 #include "tensor/own.h"
 
@@ -93,6 +95,20 @@ static heed_err add_rows(hd_weight *weight, const hd_embed_sorted *sorted) {
     return HEED_OK;
 }
 
+// Of the rows that are touched.
+static double squares_of(const hd_embed_sorted *sorted, size_t d, const float *table) {
+    enum { AT_ONCE = 32768 };
+    double sum = 0;
+    for (size_t i = 0; i < sorted->n_rows; i++) {
+        const float *row = table + (sorted->keys[sorted->first[i]] >> 32) * d;
+        for (size_t j = 0; j < d; j += AT_ONCE) {
+            const size_t n = d - j < AT_ONCE ? d - j : AT_ONCE;
+            sum += (double)hd_kernels_get()->optim->squares(n, row + j);
+        }
+    }
+    return sum;
+}
+
 static heed_err grad_forward(const hd_node *node, const hd_run *run) {
     const hd_tensor *table = node->out[0];
     hd_weight *weight = hd_out_weight(node, 0);
@@ -108,7 +124,13 @@ static heed_err grad_forward(const hd_node *node, const hd_run *run) {
         memset(table->data, 0, table->count * sizeof(float));
     }
     if (weight && weight->sparse) HD_TRY(add_rows(weight, &sorted));
-    return hd_embed_add(run->pool, &sorted, d, node->in[0]->data, table->data);
+    const bool counted = weight && weight->has_squares;
+    if (counted) weight->squares -= squares_of(&sorted, d, table->data);
+    HD_TRY(hd_embed_add(run->pool, &sorted, d, node->in[0]->data, table->data));
+    if (!counted) return HEED_OK;
+    weight->squares += squares_of(&sorted, d, table->data);
+    if (weight->squares < 0) weight->squares = 0; // by rounding; what isn't a number stays
+    return HEED_OK;
 }
 
 static double grad_flops(const hd_node *node) {

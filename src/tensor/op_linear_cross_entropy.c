@@ -85,7 +85,9 @@ static hd_gemm dx_gemm(const hd_node *node, size_t m, size_t v, size_t d) {
                      .precision = node->out[0]->graph->opts.precision};
 }
 static hd_gemm dw_gemm(const hd_node *node, size_t m, size_t v, size_t d) {
-    return (hd_gemm){.m = v,
+    hd_weight *weight = hd_out_weight(node, DW);
+    return (hd_gemm){.squares = weight ? &weight->squares : NULL,
+                     .m = v,
                      .n = d,
                      .k = m,
                      .a_row = 1,
@@ -228,6 +230,14 @@ static size_t grad_workspace(const hd_node *node, size_t threads) {
     return (logits_floats(&s) + rows_floats(&s)) * sizeof(float) + most;
 }
 
+// Squares are counted where one strip is all of it.
+static heed_err run_dw(const hd_node *node, const hd_run *run, const strip *t, hd_gemm *g) {
+    if (g->accumulate || t->n < t->s.n) g->squares = NULL;
+    HD_TRY(hd_gemm_run(run->pool, g, t->workspace));
+    if (g->squares) hd_out_weight(node, DW)->has_squares = true;
+    return HEED_OK;
+}
+
 static heed_err strip_grads(const hd_node *node, const hd_run *run, const strip *t) {
     const sizes *s = &t->s;
     uint32_t add = t->first > 0 ? 1U << DW | 1U << DB : run->accumulate;
@@ -242,7 +252,7 @@ static heed_err strip_grads(const hd_node *node, const hd_run *run, const strip 
         g.a = t->logits;
         g.b = hd_in_f32(node, X) + t->first * s->d;
         g.accumulate = add >> DW & 1;
-        HD_TRY(hd_gemm_run(run->pool, &g, t->workspace));
+        HD_TRY(run_dw(node, run, t, &g));
     }
     if (node->out[DB]->count == 0) return HEED_OK;
     return hd_vec_sum(run->pool, 1, t->n, s->v, t->logits, HD_F32, 1, add >> DB & 1,

@@ -89,6 +89,8 @@ static hd_gemm matmul_gemm(const hd_node *node) {
     g.c_row = s.n;
     g.c_batch = s.m * s.n;
     g.precision = node->out[0]->graph->opts.precision;
+    hd_weight *weight = hd_out_weight(node, 0);
+    if (weight) g.squares = &weight->squares;
     return g;
 }
 
@@ -100,8 +102,11 @@ static size_t matmul_workspace(const hd_node *node, size_t threads) {
 static heed_err matmul_forward(const hd_node *node, const hd_run *run) {
     hd_gemm g = matmul_gemm(node);
     g.accumulate = run->accumulate & 1;
+    if (g.accumulate) g.squares = NULL;
     if (node->out[0]->count == 0) return HEED_OK;
-    return hd_gemm_run(run->pool, &g, run->workspace);
+    HD_TRY(hd_gemm_run(run->pool, &g, run->workspace));
+    if (g.squares) hd_out_weight(node, 0)->has_squares = true;
+    return HEED_OK;
 }
 
 static double matmul_flops(const hd_node *node) {

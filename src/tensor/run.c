@@ -52,13 +52,13 @@ static heed_err check_node(const hd_node *node) {
     return HEED_OK;
 }
 
-// Who writes a gradient that isn't embeddings' alone makes it dense.
+// Who writes a gradient that isn't embeddings' alone makes it dense, and may count its squares.
 static void before_gradients(const hd_graph *graph, const hd_node *node, hd_run *run) {
     run->accumulate = graph->accumulate ? node->plan->dests : node->plan->adds;
     if (node->op->sparse) return;
     for (int i = 0; i < node->n_out; i++) {
         hd_weight *weight = hd_out_weight(node, i);
-        if (weight) weight->sparse = false;
+        if (weight) weight->sparse = weight->has_squares = false;
     }
 }
 

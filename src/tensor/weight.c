@@ -40,6 +40,7 @@ heed_err hd_weight_need_grad(hd_weight *weight) {
 }
 
 void hd_weight_zero_grad(hd_weight *weight) {
+    weight->has_squares = false;
     if (!weight->grad || weight->count == 0) return;
     if (!weight->sparse) {
         memset(weight->grad, 0, weight->count * sizeof *weight->grad);

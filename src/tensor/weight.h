@@ -20,6 +20,9 @@ typedef struct hd_weight {
     float *data;
     float *grad; // NULL until a graph that trains it is compiled
     bool frozen; // no gradient
+    // Σ grad², where who wrote the gradient counted it on the way.
+    bool has_squares;
+    double squares;
     // Where the gradient came from embeddings alone: grad is 0 but in these rows (of shape[0]),
     // ascending. Otherwise sparse is false and all of grad counts.
     bool sparse;

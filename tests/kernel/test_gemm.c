@@ -530,12 +530,68 @@ static void test_nan_stays_in_its_row(void **state) {
     }
 }
 
+// ── Σ C², counted on the way ──
+
+static void bare(problem *p) {
+    in_f32(p);
+    p->g.alpha = 1, p->g.accumulate = false;
+    p->g.bias = NULL, p->g.residual = NULL, p->g.pre = NULL, p->g.act = HD_ACT_NONE;
+}
+
+static double squares_of(const problem *p) {
+    double sum = 0;
+    for (size_t i = 0; i < p->g.m; i++)
+        for (size_t j = 0; j < p->g.n; j++) {
+            const double c = p->c.data[i * p->g.c_row + j];
+            sum += c * c;
+        }
+    return sum;
+}
+
+static void check_squares(problem *p, hd_pool *pool) {
+    double alone = -1, together = -1;
+    p->g.squares = &alone;
+    run(p, NULL);
+    check(p);
+    const double want = squares_of(p);
+    if (!(fabs(alone - want) <= 1e-5 * want))
+        fail_msg("m %zu n %zu k %zu: %.9g, not %.9g", p->g.m, p->g.n, p->g.k, alone, want);
+    p->g.squares = &together;
+    run(p, pool);
+    assert_memory_equal(&alone, &together, sizeof alone);
+}
+
+// Tiles that are whole and not, rounds over k and over columns, C past the caches; nothing.
+static void test_squares(void **state) {
+    (void)state;
+    static const size_t shapes[][3] = {{70, 97, 40},   {1, 1, 1},      {300, 100, 20},
+                                       {65, 65, 2100}, {530, 10, 33},  {257, 1100, 1030},
+                                       {20, 500, 70},  {1100, 960, 5}, {40, 3000, 1100},
+                                       {0, 5, 5},      {5, 0, 5},      {5, 7, 0}};
+    hd_pool *pool;
+    assert_int_equal(hd_pool_new(3, &pool), HEED_OK);
+    EACH_PATH {
+        rng = hd_rng_make(41, 0);
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+            problem p = problem_new(1, shapes[s][0], shapes[s][1], shapes[s][2]);
+            bare(&p);
+            if (s % 2) lay_across(&p);
+            if (s % 3 == 1) p.g.c_row = p.c.row = p.g.n; // (a batch of one: so it may be)
+            p.g.precision = s % 4 < 2 ? HD_PRECISE_F32 : HD_PRECISE_BF16;
+            check_squares(&p, pool);
+            problem_free(&p);
+        }
+    }
+    hd_pool_free(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_shapes),
         cmocka_unit_test(test_large_shapes),
         cmocka_unit_test(test_streamed),
         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_squares),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_rows_in_any_company),
         cmocka_unit_test(test_nan_stays_in_its_row),

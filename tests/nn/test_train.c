@@ -115,6 +115,56 @@ static void test_same_bits(void **state) {
     hd_net_free(one);
 }
 
+// ── The gradients' norm ──
+
+typedef struct norms {
+    const hd_net *net;
+    double scale;
+    size_t met;
+} norms;
+
+static bool compare_norm(void *ctx, const hd_progress *progress) {
+    norms *n = ctx;
+    double sum = 0;
+    for (size_t i = 0; i < n->net->weights.n; i++) {
+        const hd_weight *w = &n->net->weights.at[i]->weight;
+        for (size_t j = 0; w->grad && j < w->count; j++)
+            sum += (double)w->grad[j] * (double)w->grad[j];
+    }
+    const double want = sqrt(sum) * n->scale;
+    if (progress->kind == HD_PROGRESS_STEP) {
+        if (!(fabs(progress->gradient_norm - want) <= 1e-5 * want))
+            fail_msg("norm %.9g, not %.9g", progress->gradient_norm, want);
+        n->met++;
+    }
+    return true;
+}
+
+// Whoever counted the squares, and when: it's the norm of what the optimiser sees.
+static void test_norm(void **state) {
+    (void)state;
+    for (size_t accumulate = 1; accumulate <= 2; accumulate++) {
+        hd_data *data = rings(64, 1);
+        hd_net *net = net_of("- linear: {out: 300, act: relu}\n- linear: {out: 30, act: gelu}\n"
+                             "- layer_norm\n- linear: 2\n",
+                             3);
+        norms n = {.net = net, .scale = 1 / (double)accumulate};
+        assert_ok(hd_net_train(net, data,
+                               &(hd_train_opts){.optimizer = "adam: .01",
+                                                .epochs = 2,
+                                                .batch = 16,
+                                                .accumulate = accumulate,
+                                                .threads = 1,
+                                                .report_every = 1,
+                                                .progress = compare_norm,
+                                                .ctx = &n},
+                               NULL));
+        assert_int_equal(n.met, 8 / accumulate);
+        hd_net_free(net);
+        hd_data_free(data);
+    }
+}
+
 // ── Killed and resumed ──
 
 static bool kill_at(void *ctx, const hd_progress *progress) {
@@ -465,13 +515,19 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),         cmocka_unit_test(test_optimizers),
-        cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_other_training), cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_many_classes),   cmocka_unit_test(test_killed_sequences),
-        cmocka_unit_test(test_longer),         cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_groups),         cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learns),
+                                       cmocka_unit_test(test_optimizers),
+                                       cmocka_unit_test(test_same_bits),
+                                       cmocka_unit_test(test_norm),
+                                       cmocka_unit_test(test_killed),
+                                       cmocka_unit_test(test_other_training),
+                                       cmocka_unit_test(test_accumulate),
+                                       cmocka_unit_test(test_many_classes),
+                                       cmocka_unit_test(test_killed_sequences),
+                                       cmocka_unit_test(test_longer),
+                                       cmocka_unit_test(test_frozen),
+                                       cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_stops),
+                                       cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -405,6 +405,70 @@ static void test_plan_tells_types(void **state) {
     }
 }
 
+// ── Squares of gradients, counted when they are made ──
+
+typedef struct tied {
+    hd_weight table, w, b;
+    hd_graph *graph;
+    hd_tensor *index, *labels;
+} tied;
+
+// A table that is looked up and multiplied by; a linear layer between.
+static void tied_new(tied *t) {
+    enum { V = 11, WIDTH = 8, ROWS_IN = 6 };
+    make_weight(&t->table, "tt", SHAPE(V, WIDTH));
+    make_weight(&t->w, "ww", SHAPE(WIDTH, WIDTH));
+    make_weight(&t->b, "bb", SHAPE(WIDTH));
+    t->graph = new_graph();
+    t->index = hd_graph_input(t->graph, "index", HD_I32, SHAPE(ROWS_IN));
+    t->labels = hd_graph_input(t->graph, "labels", HD_I32, SHAPE(ROWS_IN));
+    hd_tensor *table = hd_graph_weight(t->graph, &t->table);
+    hd_tensor *h =
+        hd_tensor_linear(hd_tensor_embedding(table, t->index), hd_graph_weight(t->graph, &t->w),
+                         hd_graph_weight(t->graph, &t->b), NULL, HD_ACT_RELU);
+    hd_graph_grad(hd_tensor_linear_cross_entropy(h, table, NULL, t->labels, NULL));
+    ok(hd_graph_compile(t->graph, NULL));
+    memcpy(t->index->data, (int32_t[]){3, 10, 3, 0, 7, 3}, ROWS_IN * sizeof(int32_t));
+    memcpy(t->labels->data, (int32_t[]){1, 2, 3, 4, 5, 10}, ROWS_IN * sizeof(int32_t));
+}
+
+static void tied_clear(tied *t) {
+    hd_graph_free(t->graph);
+    hd_weight_clear(&t->table);
+    hd_weight_clear(&t->w);
+    hd_weight_clear(&t->b);
+}
+
+static void has_squares(const hd_weight *w) {
+    double sum = 0;
+    for (size_t i = 0; i < w->count; i++) sum += (double)w->grad[i] * (double)w->grad[i];
+    assert_true(w->has_squares);
+    assert_true(sum > 0 && fabs(w->squares - sum) <= 1e-5 * sum);
+}
+
+static void test_squares(void **state) {
+    (void)state;
+    tied t;
+    tied_new(&t);
+    ok(hd_graph_run(t.graph, 0));
+    has_squares(&t.table); // the product's, and what the rows looked up add
+    has_squares(&t.w);
+    assert_false(t.b.has_squares);
+    hd_graph_accumulate(t.graph, true); // added to: nobody counts
+    ok(hd_graph_run(t.graph, 1));
+    assert_false(t.table.has_squares || t.w.has_squares);
+    hd_graph_accumulate(t.graph, false);
+    ok(hd_graph_run(t.graph, 2));
+    has_squares(&t.table);
+    has_squares(&t.w);
+    hd_weight_zero_grad(&t.w);
+    assert_false(t.w.has_squares);
+    t.table.data[3 * 8] = NAN; // what isn't a number isn't hidden
+    ok(hd_graph_run(t.graph, 3));
+    assert_true(t.table.has_squares && isnan(t.table.squares));
+    tied_clear(&t);
+}
+
 // DEEP residual blocks: linear, norm, ReLU, linear, norm, the sum and ReLU. Returns the plan's
 // bytes; `out`: the first weight's gradient and the last running mean.
 static size_t blocks_bytes(bool keep_cheap, float out[2 * WIDE]) {
@@ -751,10 +815,10 @@ int main(void) {
         cmocka_unit_test(test_plan_tells_types), cmocka_unit_test(test_norms_made_again),
         cmocka_unit_test(test_accumulation),     cmocka_unit_test(test_forward_alone),
         cmocka_unit_test(test_frozen),           cmocka_unit_test(test_finite),
-        cmocka_unit_test(test_memory_limit),     cmocka_unit_test(test_plan_tells_times),
-        cmocka_unit_test(test_plan_is_sound),    cmocka_unit_test(test_fusion),
-        cmocka_unit_test(test_sparse_rows),      cmocka_unit_test(test_rows_stand_alone),
-        cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_squares),          cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_plan_tells_times), cmocka_unit_test(test_plan_is_sound),
+        cmocka_unit_test(test_fusion),           cmocka_unit_test(test_sparse_rows),
+        cmocka_unit_test(test_rows_stand_alone), cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -405,5 +405,28 @@ static void settle(void) {
     vf_stream_end();
 }
 
-const hd_pack_kernels HD_PATH(hd_pack_kernels) = {
-    .copy = copy, .transpose = transpose, .blocks = blocks, .finish = finish, .settle = settle};
+static float squares(size_t m, size_t n, const float *x, size_t row) {
+    enum { AT_ONCE = 4 };
+    vf sum[AT_ONCE];
+    for (size_t v = 0; v < AT_ONCE; v++) sum[v] = vf_zero();
+    for (size_t i = 0; i < m; i++, x += row) {
+        size_t v = 0;
+        for (; (v + 2) * VF <= n; v += 2) {
+            const vf a = vf_load(x + v * VF), b = vf_load(x + (v + 1) * VF);
+            sum[i % 2] = vf_fma(a, a, sum[i % 2]);
+            sum[2 + i % 2] = vf_fma(b, b, sum[2 + i % 2]);
+        }
+        for (size_t j = v * VF; j < n; j += VF) {
+            const vf a = get(x + j, least(VF, n - j));
+            sum[0] = vf_fma(a, a, sum[0]);
+        }
+    }
+    return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
+}
+
+const hd_pack_kernels HD_PATH(hd_pack_kernels) = {.copy = copy,
+                                                  .transpose = transpose,
+                                                  .blocks = blocks,
+                                                  .finish = finish,
+                                                  .settle = settle,
+                                                  .squares = squares};
