@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/gemm.h"
+#include "kernel/kernels.h"
 #include "kernel/vec.h"
 #include "tensor/loss.h"
 
@@ -72,11 +73,26 @@ static hd_gemm logits_gemm(const hd_node *node, size_t m, size_t v, size_t d) {
                      .bias = hd_in_f32(node, B),
                      .precision = node->out[0]->graph->opts.precision};
 }
+
+// Products that round the logits' gradient anyway read it as bf16, half the bytes: each row stands
+// in the first half of its place. (Not beside a bias, whose gradient sums it up.)
+static bool is_narrow(const hd_node *node) {
+    const bool rounds = node->out[0]->graph->opts.precision == HD_PRECISE_BF16;
+    return rounds && !node->out[0]->graph->opts.wide && node->out[DB]->count == 0;
+}
+static hd_dtype grad_type(const hd_node *node) {
+    return is_narrow(node) ? HD_BF16 : HD_F32;
+}
+static size_t grad_row(const hd_node *node, size_t v) {
+    return is_narrow(node) ? 2 * v : v;
+}
+
 static hd_gemm dx_gemm(const hd_node *node, size_t m, size_t v, size_t d) {
     return (hd_gemm){.m = m,
                      .n = d,
                      .k = v,
-                     .a_row = v,
+                     .a_type = grad_type(node),
+                     .a_row = grad_row(node, v),
                      .a_col = 1,
                      .b = node->in[W]->data,
                      .b_row = d,
@@ -90,8 +106,9 @@ static hd_gemm dw_gemm(const hd_node *node, size_t m, size_t v, size_t d) {
                      .m = v,
                      .n = d,
                      .k = m,
+                     .a_type = grad_type(node),
                      .a_row = 1,
-                     .a_col = v,
+                     .a_col = grad_row(node, v),
                      .b_row = d,
                      .b_col = 1,
                      .c = node->out[DW]->data,
@@ -121,6 +138,7 @@ typedef struct strip {
     void *workspace;
     const float *upstream; // NULL: only the loss
     float scale;
+    bool narrow; // the logits' gradient becomes bf16
     size_t per_chunk;
 } strip;
 
@@ -138,6 +156,17 @@ static strip strip_of(const hd_node *node, const hd_run *run) {
     return t;
 }
 
+// In its own place, from the front: what is written has been read.
+static void narrow_row(float *x, size_t n) {
+    enum { PART = 512 };
+    uint16_t part[PART];
+    for (size_t i = 0, m; i < n; i += m) {
+        m = n - i < PART ? n - i : PART;
+        hd_kernels_get()->vec->narrow(m, x + i, part);
+        memcpy((uint16_t *)(void *)x + i, part, m * sizeof *part);
+    }
+}
+
 static heed_err rows_chunk(void *ctx, size_t chunk) {
     const strip *t = ctx;
     size_t end = (chunk + 1) * t->per_chunk;
@@ -149,6 +178,7 @@ static heed_err rows_chunk(void *ctx, size_t chunk) {
         t->losses[row] = hd_loss_row(&t->loss, row, x, lse);
         if (t->upstream)
             hd_loss_row_grad(&t->loss, row, x, lse, t->scale * t->upstream[each ? row : 0], x);
+        if (t->narrow) narrow_row(x, t->s.v);
     }
     return HEED_OK;
 }
@@ -262,6 +292,7 @@ static heed_err strip_grads(const hd_node *node, const hd_run *run, const strip 
 static heed_err grad_forward(const hd_node *node, const hd_run *run) {
     strip t = strip_of(node, run);
     t.upstream = hd_in_f32(node, UPSTREAM);
+    t.narrow = is_narrow(node);
     HD_TRY(hd_loss_check(&t.loss));
     if (t.s.n == 0) { // no rows: the gradients of w and b are 0
         for (int i = DW; i <= DB; i++)
