@@ -60,6 +60,16 @@ tsan() {
     [ $status -eq 0 ] && [ -z "$(ls "$races")" ]
 }
 
+paths() { # the suites of engine and recipes on the lesser instruction sets: what a processor without AVX-512 runs
+    status=0
+    tools/build.sh build -Dtests=enabled || return 1
+    for path in avx2 ref; do
+        echo "on $path:"
+        HEED_ISA=$path tools/test.sh build --suite tensor --suite nn --suite classic --suite recipe --timeout-multiplier 4 || status=1
+    done
+    return $status
+}
+
 neon() { # the kernels of 64-bit ARM, by qemu
     tools/neon.sh
 }
@@ -81,6 +91,7 @@ step tidy tidy
 step sanitizers sanitizers
 step tsan tsan
 step faults faults
+step paths paths
 step neon neon
 step coverage coverage
 [ -z "$failed" ] || { echo "make check failed:$failed"; exit 1; }
