@@ -405,23 +405,32 @@ static void settle(void) {
     vf_stream_end();
 }
 
+HD_INLINE vf add_square(vf sum, const float *x, size_t n) {
+    const vf a = get(x, n);
+    return vf_fma(a, a, sum);
+}
+
+// Two rows of two vectors at a time, in a sum each; what is over comes to the first.
 static float squares(size_t m, size_t n, const float *x, size_t row) {
-    enum { AT_ONCE = 4 };
-    vf sum[AT_ONCE];
-    for (size_t v = 0; v < AT_ONCE; v++) sum[v] = vf_zero();
-    for (size_t i = 0; i < m; i++, x += row) {
-        size_t v = 0;
-        for (; (v + 2) * VF <= n; v += 2) {
-            const vf a = vf_load(x + v * VF), b = vf_load(x + (v + 1) * VF);
-            sum[i % 2] = vf_fma(a, a, sum[i % 2]);
-            sum[2 + i % 2] = vf_fma(b, b, sum[2 + i % 2]);
+    const size_t pairs = n / (2 * VF) * 2 * VF;
+    vf a = vf_zero(), b = a, c = a, d = a;
+    for (size_t i = 0; i < m; i += 2, x += 2 * row) {
+        const bool two = i + 1 < m;
+        size_t j = 0;
+        for (; j < pairs; j += 2 * VF) {
+            a = add_square(a, x + j, VF);
+            b = add_square(b, x + j + VF, VF);
+            if (!two) continue;
+            c = add_square(c, x + row + j, VF);
+            d = add_square(d, x + row + j + VF, VF);
         }
-        for (size_t j = v * VF; j < n; j += VF) {
-            const vf a = get(x + j, least(VF, n - j));
-            sum[0] = vf_fma(a, a, sum[0]);
+        for (size_t rest; j < n; j += rest) {
+            rest = least(VF, n - j);
+            a = add_square(a, x + j, rest);
+            if (two) c = add_square(c, x + row + j, rest);
         }
     }
-    return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
+    return vf_sum(vf_add(vf_add(a, b), vf_add(c, d)));
 }
 
 const hd_pack_kernels HD_PATH(hd_pack_kernels) = {.copy = copy,
