@@ -130,13 +130,24 @@ static void add_model_name(hd_str *out, const json_t *model) {
     hd_str_add(out, "</small>");
 }
 
-// The figures of a leaderboard: the first four that any model has, by task.
+// The figures of a leaderboard: what models are judged by, then the usual ones of the task.
 typedef struct columns {
     const hd_page_figure *at[5];
     size_t n;
     const char *baseline; // of the differences; NULL: no model has one
     const json_t *report;
 } columns;
+
+// NULL: nothing is compared.
+static const hd_page_figure *judged_by(const json_t *report) {
+    json_t *model;
+    size_t i;
+    json_array_foreach(json_object_get(report, "models"), i, model) {
+        const char *metric = text_of(json_object_get(model, "versus"), "metric");
+        if (*metric) return hd_page_figure_find(metric);
+    }
+    return NULL;
+}
 
 static columns choose_columns(const json_t *report) {
     static const char *const by_task[][6] = {
@@ -147,8 +158,11 @@ static columns choose_columns(const json_t *report) {
     const char *task = text_of(report, "task");
     size_t row = strcmp(task, "values") == 0 ? 1 : strcmp(task, "language") == 0 ? 2 : 0;
     columns c = {.report = report};
+    const hd_page_figure *judge = judged_by(report);
+    if (judge) c.at[c.n++] = judge;
     for (const char *const *name = by_task[row]; *name; name++) {
-        c.at[c.n++] = hd_page_figure_find(*name);
+        const hd_page_figure *figure = hd_page_figure_find(*name);
+        if (figure != judge) c.at[c.n++] = figure;
     }
     return c;
 }

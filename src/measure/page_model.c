@@ -22,12 +22,19 @@ static void interval(hd_str *out, const json_t *evaluation, const char *name) {
     hd_str_add(out, "</small>");
 }
 
+// Shares of a truth that is 0 (somewhere near 1 / ε, as scikit-learn counts them): the report keeps
+// the number, the page leaves it out.
+static bool says_nothing(const hd_page_figure *f, double value) {
+    const double beyond = 1e6;
+    return strcmp(f->name, "mape") == 0 && value > beyond;
+}
+
 static void figures(hd_str *out, const json_t *evaluation) {
     const hd_page_figure *f;
     hd_str_add(out, "<div class=\"tiles\">\n");
     for (size_t i = 0; (f = hd_page_figure_at(i)); i++) {
         double value = hd_page_get(evaluation, f->name);
-        if (isnan(value)) continue;
+        if (isnan(value) || says_nothing(f, value)) continue;
         hd_str_add(out, "<div class=\"tile\"><span class=\"what\">");
         hd_page_words(out, f->label);
         hd_str_add(out, "</span><b>");

@@ -290,6 +290,41 @@ static void reports_of_every_kind_are_whole(void **state) {
     }
 }
 
+// The leaderboard begins with what models are judged by.
+static void the_judge_comes_first(void **state) {
+    (void)state;
+    json_t *report = digits_report();
+    for (int i = 0; i < 2; i++) {
+        json_t *network = json_array_get(json_object_get(report, "models"), 0);
+        if (i)
+            json_object_set_new(json_object_get(network, "versus"), "metric",
+                                json_string("log_loss"));
+        hd_str page = page_of(report, NULL);
+        const char *head = strstr(page.data, "class=\"leaders\"");
+        const char *loss = strstr(head, "log loss"), *share = strstr(head, ">accuracy<");
+        assert_true(loss && share && (loss < share) == (i == 1));
+        const char *again = strstr(loss + 1, "log loss"), *end = strstr(head, "</thead>");
+        assert_true(!again || again > end); // once
+        hd_str_clear(&page);
+    }
+    json_decref(report);
+}
+
+// A share of truths that are 0 is a number and no figure.
+static void shares_of_nothing_are_left_out(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        json_t *report = parse("{\"task\": \"values\", \"models\": [{\"name\": \"n\", \"kind\": "
+                               "\"network\", \"evaluation\": {\"mse\": 1, \"mape\": 0.25}}]}");
+        json_t *model = json_array_get(json_object_get(report, "models"), 0);
+        if (i) json_object_set_new(json_object_get(model, "evaluation"), "mape", json_real(1.1e15));
+        hd_str page = page_of(report, NULL);
+        assert_int_equal(strstr(page.data, "MAPE") != NULL, i == 0);
+        hd_str_clear(&page);
+        json_decref(report);
+    }
+}
+
 // Several outputs are listed; several networks' diagnoses say whose they are; times are short.
 static void small_things_can_be_read(void **state) {
     (void)state;
@@ -509,6 +544,8 @@ int main(void) {
         cmocka_unit_test(reports_of_every_kind_are_whole),
         cmocka_unit_test(what_stands_there_can_be_read),
         cmocka_unit_test(long_curves_are_legible),
+        cmocka_unit_test(the_judge_comes_first),
+        cmocka_unit_test(shares_of_nothing_are_left_out),
         cmocka_unit_test(small_things_can_be_read),
         cmocka_unit_test(the_page_opens_in_the_reports_language),
         cmocka_unit_test(hostile_texts_are_harmless),
