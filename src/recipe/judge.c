@@ -105,6 +105,28 @@ static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_mod
     return hd_json_set(model->versus, "usual", usual);
 }
 
+// The recipe's, or a model that counts.
+static hd_run_model *language_baseline(hd_run *run) {
+    const char *const names[] = {run->recipe->baseline, "markov", "ngram"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (size_t m = 0; names[i] && m < run->n_models; m++) {
+            hd_run_model *model = &run->models[m];
+            if (strcmp(model->name, names[i]) == 0 && model->evaluation) return model;
+        }
+    }
+    return NULL;
+}
+
+static heed_err compare_languages(hd_run *run) {
+    const hd_run_model *baseline = language_baseline(run);
+    for (size_t i = 0; baseline && i < run->n_models; i++) {
+        hd_run_model *model = &run->models[i];
+        if (model == baseline || !model->evaluation || model->versus) continue;
+        HD_TRY(hd_language_compare(run, model, baseline));
+    }
+    return HEED_OK;
+}
+
 heed_err hd_run_judge(hd_run *run) {
     const hd_run_model *baseline = baseline_of(run);
     hd_evaluation_opts opts = evaluation_opts(run);
@@ -122,7 +144,7 @@ heed_err hd_run_judge(hd_run *run) {
         HD_TRY(judge_seeds(run, model));
         if (baseline && model != baseline) HD_TRY(compare(run, model, baseline));
     }
-    return HEED_OK;
+    return run->recipe->task == HD_RECIPE_LANGUAGE ? compare_languages(run) : HEED_OK;
 }
 
 // ── The choice ──

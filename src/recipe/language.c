@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "measure/paired.h"
 #include "recipe/inputs.h"
 #include "recipe/write.h"
 #include "text/ngram_lm.h"
@@ -84,27 +85,89 @@ heed_err hd_language_fit(hd_run *run, hd_run_model *model) {
 
 // ── Judging ──
 
-static heed_err judge_network(hd_run *run, hd_run_model *model) {
-    hd_data *data;
-    HD_TRY(hd_prepared_data(&run->prepared, hd_language_part(run), HD_TRUTH_LABELS, &data));
-    heed_err err = hd_net_evaluate(model->fitted.scorer.net, data, model->fitted.loss, NULL, 16,
-                                   run->opts->threads, &model->language);
-    hd_data_free(data);
+// Two models are compared stretch by stretch: about so many of the same length, where the text is
+// long some windows each, so that neighbours are hardly more alike than any two. What is left over
+// at the end is in no stretch.
+enum { STRETCHES = 200 };
+
+typedef struct cut {
+    size_t n, each, length; // stretches, windows of one, tokens of a window
+} cut;
+
+static cut cut_of(const hd_data *data) {
+    const size_t each = data->n > STRETCHES ? data->n / STRETCHES : 1;
+    const int x = hd_data_find(data, HD_ROLE_INPUT);
+    return (cut){data->n / each, each, x >= 0 ? hd_field_count(&data->fields[x]) : 0};
+}
+
+static heed_err new_stretches(hd_run_model *model, size_t n) {
+    hd_free(model->stretches);
+    model->n_stretches = 0;
+    model->stretches = hd_calloc(n + 1, sizeof *model->stretches);
+    if (!model->stretches) return HD_FAIL_MEMORY(n * sizeof *model->stretches);
+    model->n_stretches = n;
+    return HEED_OK;
+}
+
+// The mean loss over windows first … first + n − 1.
+static heed_err network_loss(const hd_run *run, const hd_run_model *model, hd_data *data,
+                             size_t first, size_t n, hd_evaluation *out) {
+    hd_data *some;
+    size_t *index = hd_calloc(n + 1, sizeof *index);
+    if (!index) return HD_FAIL_MEMORY(n * sizeof *index);
+    for (size_t i = 0; i < n; i++) index[i] = first + i;
+    heed_err err = hd_data_subset(data, index, n, &some);
+    hd_free(index);
+    HD_TRY(err);
+    err = hd_net_evaluate(model->fitted.scorer.net, some, model->fitted.loss, NULL, 16,
+                          run->opts->threads, out);
+    hd_data_free(some);
     return err;
 }
 
-static heed_err judge_counts(hd_run *run, hd_run_model *model) {
+// All of it is the stretches and what is left over.
+static heed_err judge_network(const hd_run *run, hd_run_model *model, hd_data *data) {
+    const cut c = cut_of(data);
+    double sum = 0;
+    hd_evaluation part;
+    HD_TRY(new_stretches(model, c.n));
+    for (size_t i = 0; i < c.n; i++) {
+        HD_TRY(network_loss(run, model, data, i * c.each, c.each, &part));
+        model->stretches[i] = (float)part.loss;
+        sum += part.loss * (double)c.each;
+    }
+    const size_t done = c.n * c.each;
+    if (done < data->n) {
+        HD_TRY(network_loss(run, model, data, done, data->n - done, &part));
+        sum += part.loss * (double)(data->n - done);
+    }
+    model->language.loss = data->n > 0 ? sum / (double)data->n : 0;
+    return HEED_OK;
+}
+
+static heed_err judge_counts(const hd_run *run, hd_run_model *model, const hd_data *data) {
+    const cut c = cut_of(data);
+    const size_t tokens = c.each * c.length;
     int32_t *ids;
     size_t n;
     HD_TRY(ids_of(run, hd_language_part(run), &ids, &n));
     model->language.loss = hd_ngram_lm_loss(model->lm, ids, 1, n);
+    heed_err err = new_stretches(model, c.n);
+    for (size_t i = 0; err == HEED_OK && i < c.n; i++) {
+        const size_t from = 1 + i * tokens, end = from + tokens < n ? from + tokens : n;
+        model->stretches[i] = (float)hd_ngram_lm_loss(model->lm, ids, from, end);
+    }
     hd_free(ids);
-    return HEED_OK;
+    return err;
 }
 
 heed_err hd_language_judge(hd_run *run, hd_run_model *model) {
+    hd_data *data;
     double begun = seconds();
-    HD_TRY(model->lm ? judge_counts(run, model) : judge_network(run, model));
+    HD_TRY(hd_prepared_data(&run->prepared, hd_language_part(run), HD_TRUTH_LABELS, &data));
+    heed_err err = model->lm ? judge_counts(run, model, data) : judge_network(run, model, data);
+    hd_data_free(data);
+    HD_TRY(err);
     double loss = model->language.loss;
     size_t n = run->prepared.samples[hd_language_part(run)].n;
     model->predict_seconds = seconds() - begun;
@@ -112,6 +175,22 @@ heed_err hd_language_judge(hd_run *run, hd_run_model *model) {
     return hd_json_pack(&model->evaluation, "{s:s, s:I, s:f, s:o, s:f, s:{}}", "task", "language",
                         "n", (json_int_t)n, "log_loss", loss, "perplexity", hd_json_real(exp(loss)),
                         "bits", loss / log(2), "intervals");
+}
+
+static hd_predictions stretches_of(const hd_run_model *model) {
+    return (hd_predictions){
+        .task = HD_TASK_LANGUAGE, .n = model->n_stretches, .k = 1, .scores = model->stretches};
+}
+
+heed_err hd_language_compare(const hd_run *run, hd_run_model *model, const hd_run_model *baseline) {
+    hd_paired paired;
+    hd_evaluation_opts opts = hd_evaluation_opts_default();
+    const hd_predictions one = stretches_of(model), other = stretches_of(baseline);
+    opts.seed = run->seed;
+    opts.pool = run->pool;
+    if (one.n < 2 || one.n != other.n) return HEED_OK;
+    HD_TRY(hd_paired_compare(&one, &other, "log_loss", &opts, &paired));
+    return hd_paired_json(&paired, baseline->name, "log_loss", &model->versus);
 }
 
 // ── Writing ──

@@ -615,6 +615,7 @@ static void run_clear(hd_run *run) {
         hd_fitted_clear(&model->fitted);
         hd_fitted_clear(&model->before);
         hd_ngram_lm_free(model->lm);
+        hd_free(model->stretches);
         hd_free(model->validation.at);
         hd_free(model->test.at);
         for (size_t s = 1; model->again && s < run->seeds; s++) hd_free(model->again[s - 1].at);

@@ -34,6 +34,8 @@ typedef struct hd_run_model {
     size_t n_seeds;
     hd_evaluation language; // where the task is language
     struct hd_ngram_lm *lm; // one that counts, where the task is language
+    float *stretches;       // (n_stretches) mean losses along the judging text; language alone
+    size_t n_stretches;
     json_t *evaluation, *versus, *curves, *gradients;
     hd_error why; // it failed: code ≠ 0
 } hd_run_model;

@@ -327,6 +327,23 @@ static void test_language(void **state) {
         path_of("lm"));
     assert_true(figure(report, "ngram", "log_loss") < figure(report, "markov", "log_loss"));
     assert_true(figure(report, "network", "perplexity") > 1);
+    const json_t *models = json_object_get(report, "models");
+    for (size_t i = 0; i < json_array_size(models); i++) { // each against the Markov chain
+        const json_t *model = json_array_get(models, i), *versus = json_object_get(model, "versus");
+        const char *name = json_string_value(json_object_get(model, "name"));
+        assert_int_equal(versus == NULL, strcmp(name, "markov") == 0);
+        if (!versus) continue;
+        assert_string_equal(json_string_value(json_object_get(versus, "baseline")), "markov");
+        assert_string_equal(json_string_value(json_object_get(versus, "metric")), "log_loss");
+        const double difference = json_number_value(json_object_get(versus, "difference"));
+        const double low = json_number_value(json_object_get(versus, "low"));
+        const double high = json_number_value(json_object_get(versus, "high"));
+        const double apart =
+            figure(report, name, "log_loss") - figure(report, "markov", "log_loss");
+        assert_true(low <= difference && difference <= high && low < high);
+        // (But for the tokens behind the last whole window.)
+        if (!(fabs(difference - apart) < .02)) fail_msg("%s: %g, not %g", name, difference, apart);
+    }
     assert_int_equal(json_array_size(json_object_get(report, "samples")), 3);
     hd_predictor *model = open_model(path_of("lm"));
     writes_as_in_its_report(model, json_array_get(json_object_get(report, "samples"), 0));
