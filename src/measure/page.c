@@ -302,6 +302,7 @@ static void add_leaders_head(hd_str *out, const columns *c) {
 static void add_protocol(hd_str *out, const json_t *report) {
     const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
     bool untested = rows && !(hd_page_get(rows, "test") > 0);
+    const bool language = strcmp(text_of(report, "task"), "language") == 0;
     bool several = false;
     json_t *model;
     size_t i;
@@ -309,7 +310,14 @@ static void add_protocol(hd_str *out, const json_t *report) {
         several |= hd_page_get(json_object_get(model, "versus"), "trainings") > 1;
     }
     hd_str_add(out, "<p class=\"soft\">");
-    if (untested) {
+    if (language) {
+        hd_page_words(out,
+                      WORDS("All on the same text. The difference is of the loss, paired: both "
+                            "models on the same stretches, which are drawn anew for its 95% "
+                            "interval.",
+                            "全部在同一文本上评估。差值为损失的配对差值：两个模型在相同的文本段上"
+                            "比较，95% 置信区间由对各段重抽样得到。"));
+    } else if (untested) {
         hd_page_words(out, WORDS("All on the same validation rows: there are no test rows.",
                                  "全部在同一验证集上评估：没有测试集。"));
     } else {

@@ -235,7 +235,9 @@ static heed_err add_settings(const hd_run_model *model, json_t *out) {
         if (given[i])
             HD_TRY(hd_json_set(settings, names[i], json_incref((json_t *)(uintptr_t)given[i])));
     }
-    HD_TRY(hd_json_set(settings, "epochs", json_integer((json_int_t)t->epochs)));
+    if (t->epochs > 0 || t->steps == 0)
+        HD_TRY(hd_json_set(settings, "epochs", json_integer((json_int_t)t->epochs)));
+    if (t->steps > 0) HD_TRY(hd_json_set(settings, "steps", json_integer((json_int_t)t->steps)));
     if (t->members > 1)
         HD_TRY(hd_json_set(settings, "members", json_integer((json_int_t)t->members)));
     return hd_json_set(settings, "batch", json_integer((json_int_t)t->batch));
