@@ -40,8 +40,9 @@ static heed_err parser_fail(const reader *r) {
     if (r->parser.error == YAML_MEMORY_ERROR) return HD_FAIL_MEMORY(0);
     size_t line = r->parser.problem_mark.line + 1;
     const char *problem = r->parser.problem ? r->parser.problem : "unreadable";
-    return HD_FAIL(HEED_INPUT, "%s:%zu: not valid YAML (%s): check indentation, colons and quotes",
-                   "%s:%zu：YAML 无效（%s）：请检查缩进、冒号和引号", r->name, line, problem);
+    return HD_FAIL(
+        HEED_INPUT, "%s:%zu: not valid YAML (%s): check indentation (no tabs), colons and quotes",
+        "%s:%zu：YAML 无效（%s）：请检查缩进（不能用制表符）、冒号和引号", r->name, line, problem);
 }
 
 // ── Scalars ──
