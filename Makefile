@@ -17,7 +17,7 @@ test: deps-test  ## build and run every test; the last line sums them up
 	@tools/build.sh $(BUILD) -Dtests=enabled $(MESON_FLAGS)
 	@tools/test.sh $(BUILD)
 
-check: deps-check  ## sanitizers, threads, faults, allocation failures, other instruction sets, layers, banned calls, format, analysis, docs, coverage
+check: deps-check  ## sanitizers, threads, faults, allocation failures, other instruction sets, fuzzing in short, layers, banned calls, format, analysis, docs, coverage
 	@tools/check.sh
 
 fuzz: deps-check  ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=60 each)

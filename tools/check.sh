@@ -70,6 +70,10 @@ paths() { # the suites of engine and recipes on the lesser instruction sets: wha
     return $status
 }
 
+fuzz() { # that every target is built and stands some thousand inputs; `make fuzz` looks longer
+    FUZZ_SECONDS=${FUZZ_SECONDS:-2} tools/fuzz.sh
+}
+
 neon() { # the kernels of 64-bit ARM, by qemu
     tools/neon.sh
 }
@@ -92,6 +96,7 @@ step sanitizers sanitizers
 step tsan tsan
 step faults faults
 step paths paths
+step fuzz fuzz
 step neon neon
 step coverage coverage
 [ -z "$failed" ] || { echo "make check failed:$failed"; exit 1; }

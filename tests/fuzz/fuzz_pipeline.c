@@ -19,7 +19,7 @@ static void make_table(hd_table *t) {
         hd_column *column;
         if (hd_table_add_column(t, names[i], types[i], &column) != HEED_OK) abort();
         for (size_t r = 0; r < 4; r++) { // the fifth row is missing everywhere
-            hd_slice text = {"abcd" + r, 1};
+            hd_slice text = {&"abcd"[r], 1};
             if (types[i] == HD_COLUMN_F64)
                 column->f64[r] = (double)r * 1.5 - 2;
             else if (types[i] == HD_COLUMN_TIME)

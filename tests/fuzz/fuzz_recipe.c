@@ -40,15 +40,22 @@ static void again(const hd_prepared *p) {
     json_decref(json);
 }
 
+// A page names no file of ours.
+static heed_err nowhere(void *ctx, const char *name, hd_arena *arena, const char **out) {
+    (void)ctx, (void)arena, (void)out;
+    return HD_FAIL(HEED_NOT_FOUND, "there is no '%s'", "没有“%s”", name);
+}
+
 static void use(const hd_recipe *recipe, const hd_input_parts *raw) {
     hd_prepared prepared;
     size_t parameters;
     size_t fold = recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
+    const hd_fit_env env = {.threads = 1, .find = nowhere};
     if (hd_prepared_fit(recipe, raw, fold, HD_WANT_INPUTS | HD_WANT_FEATURES, &prepared) != HEED_OK)
         return;
     again(&prepared);
     for (size_t i = 0; i < recipe->n_networks && i < 2; i++) {
-        if (hd_check_network(&prepared, &recipe->networks[i], &parameters) != HEED_OK) break;
+        if (hd_check_network(&prepared, &recipe->networks[i], &env, &parameters) != HEED_OK) break;
     }
     if (hd_prepared_apply(&prepared, HD_PART_TEST) == HEED_OK) {
         hd_data *data = NULL;
