@@ -616,6 +616,21 @@ static void add_evaluations(hd_str *out, const json_t *report) {
     }
 }
 
+// A row's place: "iris.csv:17" in both languages; "row 17" of rows that stood in no file.
+typedef struct place_words {
+    char zh[48];
+} place_words;
+
+static hd_text place_of(const char *place, place_words *words) {
+    static const char of_none[] = "row ";
+    const size_t n = sizeof of_none - 1;
+    const bool none = strncmp(place, of_none, n) == 0 && place[n] != '\0' &&
+                      place[n + strspn(place + n, "0123456789")] == '\0';
+    if (!none) return WORDS(place, place);
+    hd_snprintf(words->zh, sizeof words->zh, "第 %.20s 行", place + n);
+    return WORDS(place, words->zh);
+}
+
 // ── Forecasts ──
 
 static void add_forecast(hd_str *out, const json_t *one) {
@@ -637,10 +652,11 @@ static void add_forecast(hd_str *out, const json_t *one) {
     hd_plot_see_y(&plot, history);
     hd_plot_see_y(&plot, truth);
     hd_plot_see_y(&plot, said);
-    const char *name = text_of(one, "name");
+    place_words words;
+    const hd_text name = place_of(text_of(one, "name"), &words);
     if (hd_plot_seen(&plot)) {
         hd_str_add(out, "<div>");
-        hd_plot_begin(&plot, WORDS(name, name), WORDS("time", "时间"), WORDS("value", "数值"));
+        hd_plot_begin(&plot, name, WORDS("time", "时间"), WORDS("value", "数值"));
         hd_plot_line(&plot, NULL, history, 7, false);
         hd_plot_line(&plot, xs, truth, 0, false);
         hd_plot_line(&plot, xs, said, 1, true);
@@ -742,8 +758,12 @@ static void add_worst_one(hd_str *out, const json_t *one) {
         hd_page_number(out, score);
         hd_str_add(out, row ? " · " : "");
     }
+    place_words words;
     if (json_is_number(row)) hd_page_words(out, WORDS("row ", "行号 "));
-    if (row) add_value(out, row);
+    if (json_is_string(row))
+        hd_page_words(out, place_of(json_string_value(row), &words));
+    else if (row)
+        add_value(out, row);
     hd_str_add(out, "</small>");
     if (json_is_string(json_object_get(one, "text"))) {
         hd_str_add(out, "<div class=\"text\">");

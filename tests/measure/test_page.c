@@ -325,6 +325,23 @@ static void shares_of_nothing_are_left_out(void **state) {
     }
 }
 
+// Rows that stood in no file are counted in the reader's language; a file is a file.
+static void places_are_said(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"row 17", "第 17 行"}, {"row 17.csv:3", "row 17.csv:3"}, {"a<b.csv:3", "a&lt;b.csv:3"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        json_t *report = json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "task", "classes", "worst", "row",
+                                   rows[i][0], "truth", "a", "predicted", "b");
+        hd_str page = page_of(report, NULL);
+        assert_non_null(strstr(page.data, rows[i][1]));
+        assert_int_equal(strstr(page.data, "第") != NULL && strstr(page.data, " 行<") != NULL,
+                         i == 0);
+        hd_str_clear(&page);
+        json_decref(report);
+    }
+}
+
 // Several outputs are listed; several networks' diagnoses say whose they are; times are short.
 static void small_things_can_be_read(void **state) {
     (void)state;
@@ -544,6 +561,7 @@ int main(void) {
         cmocka_unit_test(reports_of_every_kind_are_whole),
         cmocka_unit_test(what_stands_there_can_be_read),
         cmocka_unit_test(long_curves_are_legible),
+        cmocka_unit_test(places_are_said),
         cmocka_unit_test(the_judge_comes_first),
         cmocka_unit_test(shares_of_nothing_are_left_out),
         cmocka_unit_test(small_things_can_be_read),
