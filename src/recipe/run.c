@@ -22,12 +22,12 @@
 // ── Files ──
 
 static heed_err find_in(const hd_run *run, const char *name, hd_arena *arena, const char **out) {
-    const char *folders[] = {run->recipe->folder, run->opts->data};
+    const char *folders[] = {run->recipe->folder, run->opts->data, "."};
     if (name[0] == '/') {
         *out = name;
         return HEED_OK;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         if (!folders[i]) continue;
         *out = hd_fs_join(arena, folders[i], name);
         if (!*out) return HD_FAIL_MEMORY(0);
@@ -35,12 +35,13 @@ static heed_err find_in(const hd_run *run, const char *name, hd_arena *arena, co
     }
     const char *here = folders[0] ? folders[0] : "";
     const char *there = folders[1] ? folders[1] : "";
-    return HD_FAIL(HEED_NOT_FOUND,
-                   "there is no '%s', neither beside the recipe (%s) nor in the data folder (%s); "
-                   "name that folder with --data",
-                   "找不到“%s”：配方所在文件夹（%s）和数据文件夹（%s）中都没有；请用 --data "
-                   "指明数据文件夹",
-                   name, here, there[0] ? there : "–");
+    return HD_FAIL(
+        HEED_NOT_FOUND,
+        "there is no '%s', neither beside the recipe (%s) nor in the data folder (%s) nor "
+        "here; name its folder with --data",
+        "找不到“%s”：配方所在文件夹（%s）、数据文件夹（%s）和当前文件夹中都没有；请用 "
+        "--data 指明其文件夹",
+        name, here, there[0] ? there : "–");
 }
 
 static heed_err find_input(const hd_input_env *env, const char *name, const char **out) {
