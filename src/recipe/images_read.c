@@ -18,8 +18,8 @@ bool hd_images_named(hd_slice name) {
     static const char *const ends[] = {".png", ".jpg", ".jpeg"};
     for (size_t i = 0; name.p && i < sizeof ends / sizeof ends[0]; i++) {
         const size_t n = strlen(ends[i]);
-        const hd_slice end = {name.p + name.n - n, n};
-        if (name.n > n && hd_slice_eq_nocase(end, ends[i])) return true;
+        if (name.n <= n) continue;
+        if (hd_slice_eq_nocase((hd_slice){name.p + name.n - n, n}, ends[i])) return true;
     }
     return false;
 }

@@ -66,14 +66,22 @@ static heed_err judge_seeds(hd_run *run, hd_run_model *model) {
     return HEED_OK;
 }
 
-// The recipe's, or the first of these that it compares with.
+// The recipe's, or the first of these that it compares with (of language once they are judged).
 static hd_run_model *baseline_of(hd_run *run) {
-    const char *const names[] = {run->recipe->baseline, "logistic", "linear", "svm",
-                                 "naive_bayes",         "majority", "mean"};
+    const char *const names[] = {run->recipe->baseline,
+                                 "logistic",
+                                 "linear",
+                                 "svm",
+                                 "naive_bayes",
+                                 "majority",
+                                 "mean",
+                                 "markov",
+                                 "ngram"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         for (size_t m = 0; names[i] && m < run->n_models; m++) {
             hd_run_model *model = &run->models[m];
-            if (strcmp(model->name, names[i]) == 0 && model->test.n > 0) return model;
+            const bool judged = model->test.n > 0 || model->n_stretches > 0;
+            if (strcmp(model->name, names[i]) == 0 && judged) return model;
         }
     }
     return NULL;
@@ -105,20 +113,8 @@ static heed_err compare(const hd_run *run, hd_run_model *model, const hd_run_mod
     return hd_json_set(model->versus, "usual", usual);
 }
 
-// The recipe's, or a model that counts.
-static hd_run_model *language_baseline(hd_run *run) {
-    const char *const names[] = {run->recipe->baseline, "markov", "ngram"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        for (size_t m = 0; names[i] && m < run->n_models; m++) {
-            hd_run_model *model = &run->models[m];
-            if (strcmp(model->name, names[i]) == 0 && model->evaluation) return model;
-        }
-    }
-    return NULL;
-}
-
 static heed_err compare_languages(hd_run *run) {
-    const hd_run_model *baseline = language_baseline(run);
+    const hd_run_model *baseline = baseline_of(run);
     for (size_t i = 0; baseline && i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         if (model == baseline || !model->evaluation || model->versus) continue;

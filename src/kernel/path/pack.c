@@ -410,7 +410,7 @@ HD_INLINE vf add_square(vf sum, const float *x, size_t n) {
     return vf_fma(a, a, sum);
 }
 
-// Two rows of two vectors at a time, in a sum each; what is over comes to the first.
+// Two rows of two vectors at a time, in a sum each; what is over in a row or a column joins them.
 static float squares(size_t m, size_t n, const float *x, size_t row) {
     const size_t pairs = n / (2 * VF) * 2 * VF;
     vf a = vf_zero(), b = a, c = a, d = a;
