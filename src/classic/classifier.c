@@ -229,18 +229,32 @@ out:
     return err;
 }
 
-static double fold_score(const fold_data *f, size_t k) {
+static double row_error(const float *row, const float *targets, size_t k) {
+    double sum = 0;
+    for (size_t j = 0; j < k; j++) {
+        double miss = (double)row[j] - (double)targets[j];
+        sum += miss * miss;
+    }
+    return sum;
+}
+
+static bool row_right(const float *row, size_t label, size_t k) {
+    size_t best = 0;
+    for (size_t j = 1; j < k; j++) best = row[j] > row[best] ? j : best;
+    return best == label;
+}
+
+static double fold_score(const fold_data *f, size_t k, bool by_loss) {
+    static const double LEAST = 1e-15; // of a probability, so that a loss stays finite
     double sum = 0;
     for (size_t i = 0; i < f->held.n; i++) {
         const float *row = f->scores + i * k;
-        size_t best = 0;
-        for (size_t j = 0; j < k; j++) {
-            if (row[j] > row[best]) best = j;
-            if (f->held_labels) continue;
-            double miss = (double)row[j] - (double)f->held_targets[i * k + j];
-            sum -= miss * miss;
+        if (!f->held_labels) {
+            sum -= row_error(row, f->held_targets + i * k, k);
+            continue;
         }
-        if (f->held_labels) sum += (size_t)f->held_labels[i] == best;
+        size_t label = (size_t)f->held_labels[i];
+        sum += by_loss ? log(fmax((double)row[label], LEAST)) : row_right(row, label, k);
     }
     return sum;
 }
@@ -258,7 +272,7 @@ static heed_err fold_try(const hd_classic_trial *t, const hd_classic_data *data,
         heed_err err = predict(t->kind, model, &shape, &f->held, data->pool, f->scores);
         t->kind->free(model);
         if (err != HEED_OK) return err;
-        score[s] += fold_score(f, data->k);
+        score[s] += fold_score(f, data->k, data->by_loss);
     }
     return HEED_OK;
 }

@@ -26,6 +26,7 @@ typedef struct hd_classic_data {
     size_t k;
     uint64_t seed;
     hd_pool *pool; // borrowed, may be NULL
+    bool by_loss;  // settings of models of classes are chosen by log loss rather than accuracy
 } hd_classic_data;
 
 extern const hd_spec_kinds hd_classic_kinds;

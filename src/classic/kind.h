@@ -37,8 +37,9 @@ extern const hd_classic_kind hd_classic_majority, hd_classic_mean, hd_classic_lo
 // HEED_MEMORY when so much couldn't be had now: for libraries that don't ask.
 heed_err hd_classic_reserve(size_t bytes) HEED_CHECK;
 
-// The best of some settings by cross-validation: the mean over folds of the accuracy, or of minus
-// the squared error. `try` fits with setting i on some rows and predicts others. Ties: the first.
+// The best of some settings by cross-validation: the mean over folds of the accuracy (with
+// data->by_loss: of minus the log loss), or of minus the squared error. `fit` fits with setting i
+// on some rows; others are predicted. Ties: the first.
 typedef struct hd_classic_trial {
     size_t n_settings, folds;
     heed_err (*fit)(const void *options, size_t setting, const hd_classic_data *data, void **model);

@@ -349,7 +349,7 @@ out:
     return HEED_OK;
 }
 
-static const double grid[] = {.01, .03, .1, .3, 1, 3, 10, 30};
+static const double grid[] = {.001, .003, .01, .03, .1, .3, 1, 3, 10, 30, 100, 300, 1000};
 
 typedef struct solved {
     int solver;

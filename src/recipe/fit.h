@@ -32,6 +32,7 @@ typedef struct hd_fit_env {
     // A file as the recipe names it (a network to begin from), in the arena.
     heed_err (*find)(void *ctx, const char *name, hd_arena *arena, const char **out);
     void *find_ctx;
+    const char *figure; // what the recipe judges by; NULL: the task's usual one
     uint64_t steps; // a network ends after so many and keeps no best: it was chosen; 0: as it says
 } hd_fit_env;
 

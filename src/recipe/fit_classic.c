@@ -23,6 +23,12 @@ static heed_err check_task(const hd_choice *choice, const hd_target *target) {
                    classes ? "classes" : "values", classes ? "类别" : "数值");
 }
 
+// Settings that a model chooses by itself are chosen by what the recipe judges by, or what is
+// nearest to it: the area under the curve needs probabilities in order, which their loss sees.
+static bool by_probability(const char *figure) {
+    return figure && (strcmp(figure, "log_loss") == 0 || strcmp(figure, "auc") == 0);
+}
+
 static heed_err fit(const hd_prepared *p, const hd_choice *choice, const hd_fit_env *env,
                     hd_pool *pool, hd_fitted *out) {
     const hd_samples *train = &p->samples[HD_PART_TRAIN];
@@ -31,7 +37,8 @@ static heed_err fit(const hd_prepared *p, const hd_choice *choice, const hd_fit_
                                   .targets = p->values[HD_PART_TRAIN],
                                   .k = p->target.k,
                                   .seed = env->seed,
-                                  .pool = pool};
+                                  .pool = pool,
+                                  .by_loss = by_probability(env->figure)};
     double begun = seconds();
     HD_TRY(check_task(choice, &p->target));
     HD_TRY(hd_classic_fit(choice, &data, &out->scorer.classic));
