@@ -51,7 +51,7 @@ static heed_err answer(hd_call *call, const hd_asked *a, hd_rows *rows, size_t t
                        json_t **result) {
     hd_answer said;
     json_t *predictions = NULL;
-    hd_predictor_empty(a->model, rows);
+    HD_TRY(hd_predictor_ready(a->model, rows));
     HD_TRY(hd_predictor_run(a->model, rows, threads, &said));
     heed_err err =
         hd_answer_json(a->model, &said, (size_t)hd_call_int(call, "top", 0), &predictions);
@@ -114,28 +114,33 @@ static void add_value(hd_str *out, const json_t *value) {
     }
 }
 
-static bool any_named(const json_t *predictions) {
+// What the answers are about, where they say it: a key of theirs; NULL: they don't.
+static const char *subject_of(const json_t *predictions) {
+    static const char *const subjects[] = {"image", "series"};
     size_t i;
     json_t *item;
     json_array_foreach(predictions, i, item) {
-        if (json_object_get(item, "image")) return true;
+        for (size_t s = 0; s < sizeof subjects / sizeof subjects[0]; s++) {
+            if (json_object_get(item, subjects[s])) return subjects[s];
+        }
     }
-    return false;
+    return NULL;
 }
 
 // The keys of a prediction whose values stand in a line.
-static bool is_shown(const char *key, const json_t *value) {
-    return !json_is_object(value) && strcmp(key, "row") != 0 && strcmp(key, "image") != 0;
+static bool is_shown(const char *key, const json_t *value, const char *subject) {
+    return !json_is_object(value) && strcmp(key, "row") != 0 &&
+           !(subject && strcmp(key, subject) == 0);
 }
 
-static void add_line(const json_t *item, bool named, bool head, hd_str *out) {
-    const char *key, *sep = named ? "," : "";
+static void add_line(const json_t *item, const char *subject, bool head, hd_str *out) {
+    const char *key, *sep = subject ? "," : "";
     json_t *value;
     const json_t *many = json_object_get(item, "values"), *from = many ? many : item;
-    if (named && head) hd_str_add(out, "image");
-    if (named && !head) add_value(out, json_object_get(item, "image"));
+    if (subject && head) hd_str_add(out, subject);
+    if (subject && !head) add_value(out, json_object_get(item, subject));
     json_object_foreach((json_t *)(uintptr_t)from, key, value) {
-        if (!is_shown(key, value)) continue;
+        if (!is_shown(key, value, subject)) continue;
         hd_str_add(out, sep);
         if (head)
             add_cell(out, key);
@@ -146,13 +151,14 @@ static void add_line(const json_t *item, bool named, bool head, hd_str *out) {
     hd_str_addc(out, '\n');
 }
 
-// A line a row, under the names: the image's file, the class and its probability, or the values.
+// A line a row, under the names: the image's file or the series, the class and its probability, or
+// the values.
 static heed_err csv_text(const json_t *predictions, hd_str *out) {
     size_t i;
     json_t *item;
-    const bool named = any_named(predictions);
-    add_line(json_array_get(predictions, 0), named, true, out);
-    json_array_foreach(predictions, i, item) add_line(item, named, false, out);
+    const char *subject = subject_of(predictions);
+    add_line(json_array_get(predictions, 0), subject, true, out);
+    json_array_foreach(predictions, i, item) add_line(item, subject, false, out);
     return hd_str_check(out);
 }
 

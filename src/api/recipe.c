@@ -165,6 +165,16 @@ static heed_err check_run(hd_call *call, json_t **result) {
     return err;
 }
 
+// Where samples aren't rows: windows of a series, stretches of a text.
+static void add_samples(hd_grid *grid, const json_t *samples, heed_lang lang) {
+    if (json_object_size(samples) == 0) return;
+    const char *train = hd_show_int(&grid->arena, hd_json_int(samples, "train"));
+    const char *validation = hd_show_int(&grid->arena, hd_json_int(samples, "validation"));
+    grid->failed |= !train || !validation;
+    if (train) hd_grid_row(grid, hd_say(lang, "training samples", "训练样本数"), train);
+    if (validation) hd_grid_row(grid, hd_say(lang, "validation samples", "验证样本数"), validation);
+}
+
 static heed_err check_text(const json_t *result, heed_lang lang, size_t width, hd_str *out) {
     const json_t *rows = json_object_get(result, "rows");
     size_t i;
@@ -179,6 +189,7 @@ static heed_err check_text(const json_t *result, heed_lang lang, size_t width, h
     hd_grid_row(&grid, hd_say(lang, "training rows", "训练行数"), train);
     hd_grid_row(&grid, hd_say(lang, "validation rows", "验证行数"), validation);
     hd_grid_row(&grid, hd_say(lang, "test rows", "测试行数"), test);
+    add_samples(&grid, json_object_get(result, "samples"), lang);
     hd_grid_row(&grid, hd_say(lang, "features", "特征数"),
                 hd_show_int(&grid.arena, hd_json_int(result, "features")));
     json_array_foreach(json_object_get(result, "networks"), i, network) {

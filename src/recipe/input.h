@@ -104,6 +104,20 @@ typedef struct hd_samples {
 } hd_samples;
 void hd_input_samples_clear(hd_samples *samples);
 
+// Samples whose targets are the next values of what they saw.
+typedef struct hd_input_forecast {
+    // The series that a sample is of; NULL: of all at once.
+    const char *(*name)(const void *fitted, size_t sample);
+    // Values of a sample's targets, (k): from the scale that models learn on back to the file's.
+    void (*restore)(const void *fitted, size_t sample, float *values, size_t k);
+    // What came before a sample's targets, which begin at row: adds "history", and "times", the
+    // first and last moment of history and targets, where the rows have such a column.
+    heed_err (*before)(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
+                       json_t *out);
+    // What errors are measured in: {en, zh}; two NULLs: in what the file has.
+    hd_text (*unit)(const void *fitted);
+} hd_input_forecast;
+
 typedef struct hd_input_kind {
     hd_spec_kind kind;
     // A row is a moment: parts are cut in order, and see the rows before them as history.
@@ -117,6 +131,9 @@ typedef struct hd_input_kind {
     // Reads raw rows. NULL: hd_input_read.
     heed_err (*open)(const void *options, const hd_input_env *env, hd_input_parts *out);
     heed_err (*fit)(const hd_input_fit *in, void **out);
+    // Rows that are asked about, as they were read: brought to the form that `open` gives. NULL:
+    // they have it.
+    heed_err (*arrange)(const void *fitted, hd_rows *rows);
     // fitted is immutable: many threads may apply it. What a cell can't be turned into names its
     // place (hd_rows_place).
     heed_err (*apply)(const void *fitted, const hd_rows *rows, unsigned wanted, hd_samples *out);
@@ -124,8 +141,12 @@ typedef struct hd_input_kind {
     // Checks what it loads: HEED_CORRUPT. name: stands in messages.
     heed_err (*from_json)(const json_t *json, const char *name, void **out);
     void (*free)(void *fitted);
-    // A row for a reader's eyes: {"text": …}, {"fields": {…}} or {"image": "data:image/png;…"}.
-    heed_err (*show)(const void *fitted, const hd_rows *rows, size_t row, json_t **out);
+    // A sample for a reader's eyes, and the row that it stands for: {"text": …}, {"fields": {…}} or
+    // {"image": "data:image/png;…"}.
+    heed_err (*show)(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
+                     json_t **out);
+    // What follows is of kinds that forecast what the input itself will be; NULL for all others.
+    const struct hd_input_forecast *forecast;
     // Wraps training data with the recipe's `augment:` list; takes `data`, also when it fails.
     // env: finds files that the list names.
     // NULL: the kind knows none.

@@ -267,7 +267,9 @@ static heed_err characters_from_json(const json_t *json, const char *name, void 
     return err;
 }
 
-static heed_err characters_show(const void *fitted, const hd_rows *from, size_t row, json_t **out) {
+static heed_err characters_show(const void *fitted, const hd_rows *from, size_t sample, size_t row,
+                                json_t **out) {
+    (void)sample;
     const characters *t = fitted;
     hd_rows_column *column;
     *out = NULL;

@@ -357,7 +357,9 @@ static heed_err data_uri(const hd_image *image, json_t **out) {
     return err;
 }
 
-static heed_err images_show(const void *fitted, const hd_rows *from, size_t row, json_t **out) {
+static heed_err images_show(const void *fitted, const hd_rows *from, size_t sample, size_t row,
+                            json_t **out) {
+    (void)sample;
     const images *t = fitted;
     hd_rows_column *column;
     hd_image image = {0}, small;

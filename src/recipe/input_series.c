@@ -11,7 +11,8 @@
 //   one series       the same with one column; `units: own` leaves targets and features unscaled.
 //
 // Files may also have a series to a row (`across: [Province, Country]` names those columns; all
-// others are moments): they are turned around while reading. `difference` makes daily numbers of a
+// others are moments): they are turned around while reading, and moments become a column of that
+// name. `difference` makes daily numbers of a
 // running total, `smooth: 7` means of seven; both look back only. `log` comes after them. A missing
 // value is the last one that was there.
 #include <math.h>
@@ -117,6 +118,10 @@ typedef struct series_column {
 typedef struct series {
     size_t window, horizon, stride, smooth;
     bool each, difference, log, own_units;
+    int scale;
+    const char *time;                        // the column that names a moment; NULL: none
+    const char *const *across, *const *skip; // of a file that is turned around
+    size_t n_across, n_skip;
     series_column *columns; // (n)
     size_t n;
     hd_arena arena;
@@ -130,6 +135,8 @@ static void series_free(void *fitted) {
 }
 
 // ── Turning a file around ──
+
+static const char MOMENTS[] = "moment"; // the column that names moments, of files turned around
 
 static bool named(const char *const *names, size_t n, const char *name) {
     for (size_t i = 0; i < n; i++) {
@@ -153,7 +160,32 @@ static heed_err name_row(const hd_rows *rows, const char *const *names, size_t n
     return hd_str_check(out);
 }
 
-// A moment to a row of `out`, a series to a column; cells are borrowed from what was read.
+// The moments' names as a column behind the series, unless one of these has its name.
+static heed_err add_moments(const hd_rows *rows, const char *const *names, size_t n,
+                            const char *const *skip, size_t n_skip, hd_rows *out) {
+    hd_rows_column *to;
+    size_t at = 0;
+    if (hd_rows_find(out, MOMENTS)) return HEED_OK;
+    HD_TRY(hd_rows_add_column(out, MOMENTS, HD_ROWS_TEXT, &to));
+    for (size_t c = 0; c < rows->n_columns; c++) {
+        const char *moment = rows->columns[c].name;
+        if (named(names, n, moment) || named(skip, n_skip, moment)) continue;
+        const char *copy = hd_arena_strdup(&out->arena, moment);
+        if (!copy) return HD_FAIL_MEMORY(0);
+        to->cells[at++] = hd_slice_of(copy);
+    }
+    return HEED_OK;
+}
+
+static heed_err copy_cell(hd_rows *out, hd_slice cell, hd_slice *to) {
+    *to = cell;
+    if (!cell.p) return HEED_OK;
+    to->p = hd_arena_strndup(&out->arena, cell.p, cell.n);
+    return to->p ? HEED_OK : HD_FAIL_MEMORY(cell.n);
+}
+
+// A moment to a row of `out`, a series to a column. Cells are copied: they stand in files' buffers
+// or in the arena of the rows that a request came as.
 static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
                      const char *const *skip, size_t n_skip, hd_rows *out) {
     heed_err err = HEED_OK;
@@ -173,11 +205,23 @@ static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
         for (size_t c = 0; c < rows->n_columns; c++) {
             const char *moment = rows->columns[c].name;
             if (named(names, n, moment) || named(skip, n_skip, moment)) continue;
-            to->cells[at++] = rows->columns[c].cells[i];
+            HD_TRY_OUT(copy_cell(out, rows->columns[c].cells[i], &to->cells[at++]));
         }
     }
+    if (rows->n > 0) HD_TRY_OUT(add_moments(rows, names, n, skip, n_skip, out));
 out:
     hd_str_clear(&name);
+    return err;
+}
+
+// In place.
+static heed_err turn_around(hd_rows *rows, const char *const *names, size_t n,
+                            const char *const *skip, size_t n_skip) {
+    hd_rows turned;
+    hd_rows_init(&turned);
+    heed_err err = turn(rows, names, n, skip, n_skip, &turned);
+    hd_rows_clear(rows);
+    *rows = turned;
     return err;
 }
 
@@ -191,20 +235,17 @@ static heed_err series_open(const void *options, const hd_input_env *env, hd_inp
     where = hd_where_key(&env->where, "skip");
     HD_TRY(hd_input_texts(o->skip, &where, env->arena, &skip, &n_skip));
     for (int part = 0; part < HD_PARTS && n > 0; part++) {
-        hd_rows *rows = &out->rows[part], turned;
-        if (rows->n == 0) continue;
-        hd_rows_init(&turned);
-        heed_err err = turn(rows, names, n, skip, n_skip, &turned);
-        // The buffers that cells point to go along.
-        for (size_t i = 0; err == HEED_OK && i < rows->n_buffers; i++) {
-            err = hd_rows_keep(&turned, rows->buffers[i]);
-            rows->buffers[i] = NULL;
-        }
-        hd_rows_clear(rows);
-        *rows = turned;
-        HD_TRY(err);
+        if (out->rows[part].n > 0) HD_TRY(turn_around(&out->rows[part], names, n, skip, n_skip));
     }
     return HEED_OK;
+}
+
+// A request in the form of the training's file; rows that are moments already stay as they are.
+static heed_err series_arrange(const void *fitted, hd_rows *rows) {
+    const series *s = fitted;
+    bool across = s->n_across > 0 && rows->n > 0;
+    for (size_t i = 0; i < s->n_across; i++) across &= hd_rows_find(rows, s->across[i]) != NULL;
+    return across ? turn_around(rows, s->across, s->n_across, s->skip, s->n_skip) : HEED_OK;
 }
 
 // ── Values of a column ──
@@ -267,9 +308,18 @@ static heed_err add_name(series *s, const char *name) {
     return s->columns[s->n++].name ? HEED_OK : HD_FAIL_MEMORY(0);
 }
 
+// The column that names moments: the one that the recipe says, or of a file turned around.
+static heed_err choose_time(const hd_input_fit *in, const series_options *o, series *s) {
+    const char *name = o->time ? o->time : o->across ? MOMENTS : NULL;
+    if (!name || !hd_rows_find(in->rows, name)) return HEED_OK;
+    s->time = hd_arena_strdup(&s->arena, name);
+    return s->time ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
 static heed_err choose_columns(const hd_input_fit *in, const series_options *o, series *s) {
     const char *const *names;
     size_t n;
+    HD_TRY(choose_time(in, o, s));
     hd_where where = {.spec = in->prepare_where.spec, .path = "data.series.columns"};
     HD_TRY(hd_input_texts(o->columns, &where, &s->arena, &names, &n));
     s->columns = hd_arena_calloc(&s->arena, in->rows->n_columns + n + 1, sizeof *s->columns);
@@ -281,7 +331,7 @@ static heed_err choose_columns(const hd_input_fit *in, const series_options *o, 
     }
     for (size_t c = 0; c < in->rows->n_columns && n == 0; c++) {
         const hd_rows_column *column = &in->rows->columns[c];
-        bool time = o->time && strcmp(o->time, column->name) == 0;
+        bool time = s->time && strcmp(s->time, column->name) == 0;
         if (time || named(in->hidden, in->n_hidden, column->name)) continue;
         if (all_numbers(in->rows, column)) HD_TRY(add_name(s, column->name));
     }
@@ -315,6 +365,21 @@ static heed_err fit_scales(const hd_rows *rows, int scale, series *s) {
     return err;
 }
 
+// Names as the recipe or a saved preparation has them: one, a list, or none.
+static heed_err copy_texts(series *s, const json_t *value, const char *const **out, size_t *n) {
+    const size_t many = json_is_string(value) ? 1 : json_array_size(value);
+    const char **texts = hd_arena_calloc(&s->arena, many + 1, sizeof *texts);
+    if (!texts) return HD_FAIL_MEMORY(many * sizeof *texts);
+    for (size_t i = 0; i < many; i++) {
+        const json_t *one = json_is_string(value) ? value : json_array_get(value, i);
+        const char *text = json_string_value(one);
+        if (!(texts[i] = hd_arena_strdup(&s->arena, text ? text : ""))) return HD_FAIL_MEMORY(0);
+    }
+    *out = texts;
+    *n = many;
+    return HEED_OK;
+}
+
 static heed_err series_fit(const hd_input_fit *in, void **out) {
     const series_options *o = in->options;
     series *s = hd_calloc(1, sizeof *s);
@@ -326,9 +391,12 @@ static heed_err series_fit(const hd_input_fit *in, void **out) {
                   .each = o->each,
                   .difference = o->difference,
                   .log = o->log,
+                  .scale = o->scale,
                   .own_units = o->units == UNITS_OWN};
     hd_arena_init(&s->arena);
     heed_err err = choose_columns(in, o, s);
+    if (err == HEED_OK) err = copy_texts(s, o->across, &s->across, &s->n_across);
+    if (err == HEED_OK) err = copy_texts(s, o->skip, &s->skip, &s->n_skip);
     if (err == HEED_OK) err = fit_scales(in->rows, o->scale, s);
     if (err != HEED_OK) {
         series_free(s);
@@ -467,14 +535,24 @@ out:
 
 // ── To and from JSON ──
 
+static heed_err add_texts(json_t *out, const char *key, const char *const *texts, size_t n) {
+    if (n == 0) return HEED_OK;
+    HD_TRY(hd_json_set(out, key, json_array()));
+    for (size_t i = 0; i < n; i++)
+        HD_TRY(hd_json_append(json_object_get(out, key), json_string(texts[i])));
+    return HEED_OK;
+}
+
 static heed_err series_to_json(const void *fitted, json_t **out) {
     const series *s = fitted;
     heed_err err = HEED_OK;
-    HD_TRY(hd_json_pack(out, "{s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:[]}", "window",
+    HD_TRY(hd_json_pack(out, "{s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:s?, s:[]}", "window",
                         (json_int_t)s->window, "horizon", (json_int_t)s->horizon, "stride",
                         (json_int_t)s->stride, "smooth", (json_int_t)s->smooth, "each", s->each,
                         "difference", s->difference, "log", s->log, "own_units", s->own_units,
-                        "columns"));
+                        "scale", scales[s->scale], "time", s->time, "columns"));
+    HD_TRY_OUT(add_texts(*out, "across", s->across, s->n_across));
+    HD_TRY_OUT(add_texts(*out, "skip", s->skip, s->n_skip));
     for (size_t c = 0; c < s->n; c++) {
         json_t *one;
         HD_TRY_OUT(hd_json_pack(&one, "{s:s, s:f, s:f}", "name", s->columns[c].name, "shift",
@@ -512,12 +590,25 @@ static heed_err read_columns(const json_t *list, series *s, bool *sane) {
     return HEED_OK;
 }
 
+// Models that were saved before these were kept have neither.
+static heed_err read_words(const json_t *json, series *s) {
+    const char *scale = json_string_value(json_object_get(json, "scale"));
+    const char *time = json_string_value(json_object_get(json, "time"));
+    for (int i = 0; scale && scales[i]; i++) {
+        if (strcmp(scales[i], scale) == 0) s->scale = i;
+    }
+    if (time && !(s->time = hd_arena_strdup(&s->arena, time))) return HD_FAIL_MEMORY(0);
+    HD_TRY(copy_texts(s, json_object_get(json, "across"), &s->across, &s->n_across));
+    return copy_texts(s, json_object_get(json, "skip"), &s->skip, &s->n_skip);
+}
+
 static heed_err series_from_json(const json_t *json, const char *name, void **out) {
     series *s = hd_calloc(1, sizeof *s);
     if (!s) return HD_FAIL_MEMORY(sizeof *s);
     hd_arena_init(&s->arena);
     bool columns = false;
     heed_err err = read_columns(json_object_get(json, "columns"), s, &columns);
+    if (err == HEED_OK) err = read_words(json, s);
     bool sane = read_size(json, "window", &s->window) && read_size(json, "horizon", &s->horizon) &&
                 read_size(json, "stride", &s->stride) && read_size(json, "smooth", &s->smooth);
     s->each = json_is_true(json_object_get(json, "each"));
@@ -536,10 +627,98 @@ static heed_err series_from_json(const json_t *json, const char *name, void **ou
     return HEED_OK;
 }
 
-static heed_err series_show(const void *fitted, const hd_rows *rows, size_t row, json_t **out) {
+// ── For readers ──
+
+static size_t column_of(const series *s, size_t sample) {
+    return s->each ? sample % s->n : 0;
+}
+
+static const char *series_name(const void *fitted, size_t sample) {
+    const series *s = fitted;
+    return s->each || s->n == 1 ? s->columns[column_of(s, sample)].name : NULL;
+}
+
+static void series_restore(const void *fitted, size_t sample, float *values, size_t k) {
+    const series *s = fitted;
+    const size_t width = s->each ? 1 : s->n, from = column_of(s, sample);
+    for (size_t i = 0; i < k; i++) {
+        const series_column *c = &s->columns[from + i % width];
+        double value = (double)values[i];
+        if (!s->own_units) value = value * c->scale + c->shift;
+        values[i] = (float)(s->log ? expm1(value) : value);
+    }
+}
+
+static hd_text series_unit(const void *fitted) {
+    const series *s = fitted;
+    static const hd_text texts[][2] = {
+        [SCALE_STANDARD] = {HD_TEXT("standard deviations of each series' training values",
+                                    "各序列训练值的标准差"),
+                            HD_TEXT("standard deviations of the logarithms, ln(1 + x), of each "
+                                    "series' training values",
+                                    "各序列训练值取对数 ln(1 + x) 后的标准差")},
+        [SCALE_MINMAX] = {HD_TEXT("shares of the range of each series' training values",
+                                  "各序列训练值范围的比例"),
+                          HD_TEXT("shares of the range of the logarithms, ln(1 + x), of each "
+                                  "series' training values",
+                                  "各序列训练值取对数 ln(1 + x) 后范围的比例")},
+        [SCALE_NONE] = {HD_TEXT(NULL, NULL), HD_TEXT("logarithms, ln(1 + x)", "对数 ln(1 + x)")}};
+    return texts[s->own_units ? SCALE_NONE : s->scale][s->log];
+}
+
+static heed_err cell_json(const hd_rows *rows, const char *column, size_t row, json_t *out) {
+    hd_rows_column *found;
+    HD_TRY(hd_rows_need(rows, column, &found));
+    const hd_slice cell = found->cells[row];
+    return hd_json_append(out, json_stringn(cell.p ? cell.p : "", cell.n));
+}
+
+// Of the sample's first series: as much as twice what is forecast, if the window has it.
+static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
+                              json_t *out) {
+    const series *s = fitted;
+    const size_t shown = s->window < 2 * s->horizon ? s->window : 2 * s->horizon;
+    const size_t from = row - (shown < row ? shown : row);
+    const size_t last = row + s->horizon - 1 < rows->n ? row + s->horizon - 1 : rows->n - 1;
+    json_t *history = json_array(), *times = json_array();
+    double *values = hd_calloc(rows->n + 1, sizeof *values);
+    heed_err err = hd_json_set(out, "history", history);
+    heed_err other = hd_json_set(out, "times", times);
+    if (err == HEED_OK) err = other;
+    if (err == HEED_OK && !values) err = HD_FAIL_MEMORY(rows->n * sizeof *values);
+    if (err == HEED_OK) err = column_values(s, rows, s->columns[column_of(s, sample)].name, values);
+    for (size_t i = from; err == HEED_OK && i < row; i++) {
+        double value = s->log ? expm1(values[i]) : values[i];
+        err = hd_json_append(history, hd_json_real(hd_json_decimal((float)value)));
+    }
+    if (err == HEED_OK && s->time && hd_rows_find(rows, s->time)) {
+        err = cell_json(rows, s->time, from, times);
+        if (err == HEED_OK) err = cell_json(rows, s->time, last, times);
+    }
+    hd_free(values);
+    return err;
+}
+
+static const hd_input_forecast series_forecast = {
+    .name = series_name,
+    .restore = series_restore,
+    .before = series_before,
+    .unit = series_unit,
+};
+
+static heed_err add_field(const hd_rows *rows, const char *name, size_t row, json_t *fields) {
+    hd_rows_column *column;
+    HD_TRY(hd_rows_need(rows, name, &column));
+    const hd_slice cell = column->cells[row];
+    return hd_json_set(fields, name, json_stringn(cell.p ? cell.p : "", cell.n));
+}
+
+static heed_err series_show(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
+                            json_t **out) {
     const series *s = fitted;
     enum { MOST = 12 };
     heed_err err = HEED_OK;
+    const size_t from = column_of(s, sample), width = s->each ? 1 : s->n;
     json_t *fields = json_object();
     *out = json_object();
     if (!*out) {
@@ -547,12 +726,9 @@ static heed_err series_show(const void *fitted, const hd_rows *rows, size_t row,
         return HD_FAIL_MEMORY(0);
     }
     HD_TRY_OUT(hd_json_set(*out, "fields", fields));
-    for (size_t c = 0; c < s->n && c < MOST; c++) {
-        hd_rows_column *column;
-        HD_TRY_OUT(hd_rows_need(rows, s->columns[c].name, &column));
-        hd_slice cell = column->cells[row];
-        HD_TRY_OUT(hd_json_set(fields, column->name, json_stringn(cell.p ? cell.p : "", cell.n)));
-    }
+    if (s->time && hd_rows_find(rows, s->time)) HD_TRY_OUT(add_field(rows, s->time, row, fields));
+    for (size_t c = from; c < from + width && c < from + MOST; c++)
+        HD_TRY_OUT(add_field(rows, s->columns[c].name, row, fields));
 out:
     if (err != HEED_OK) hd_json_drop(out);
     return err;
@@ -575,10 +751,12 @@ const hd_input_kind hd_input_series = {
     .own_targets = true,
     .open = series_open,
     .fit = series_fit,
+    .arrange = series_arrange,
     .apply = series_apply,
     .to_json = series_to_json,
     .from_json = series_from_json,
     .free = series_free,
     .show = series_show,
+    .forecast = &series_forecast,
     .augment = series_augment,
 };

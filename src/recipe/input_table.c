@@ -495,7 +495,9 @@ static heed_err table_from_json(const json_t *json, const char *name, void **out
 
 // ── For a reader's eyes ──
 
-static heed_err table_show(const void *fitted, const hd_rows *from, size_t row, json_t **out) {
+static heed_err table_show(const void *fitted, const hd_rows *from, size_t sample, size_t row,
+                           json_t **out) {
+    (void)sample;
     const table *t = fitted;
     json_t *fields = json_object();
     heed_err err = fields ? HEED_OK : HD_FAIL_MEMORY(0);

@@ -314,7 +314,9 @@ static heed_err text_from_json(const json_t *json, const char *name, void **out)
 
 // ── For a reader's eyes; random changes ──
 
-static heed_err text_show(const void *fitted, const hd_rows *from, size_t row, json_t **out) {
+static heed_err text_show(const void *fitted, const hd_rows *from, size_t sample, size_t row,
+                          json_t **out) {
+    (void)sample;
     const texts *t = fitted;
     hd_str text;
     hd_str_init(&text);

@@ -123,6 +123,21 @@ static heed_err compare_languages(hd_run *run) {
     return HEED_OK;
 }
 
+// Shares of a value mean nothing where values are shifted and scaled first.
+static void drop_shares(const hd_run *run, json_t *evaluation) {
+    static const char *const names[] = {"mape", "smape"};
+    const hd_input_forecast *forecast = run->prepared.kind->forecast;
+    json_t *output;
+    size_t i;
+    if (!forecast || !forecast->unit(run->prepared.fitted).en) return;
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+        json_object_del(evaluation, names[n]);
+        json_object_del(json_object_get(evaluation, "intervals"), names[n]);
+        json_array_foreach(json_object_get(evaluation, "outputs"), i, output)
+            json_object_del(output, names[n]);
+    }
+}
+
 heed_err hd_run_judge(hd_run *run) {
     const hd_run_model *baseline = baseline_of(run);
     hd_evaluation_opts opts = evaluation_opts(run);
@@ -137,6 +152,7 @@ heed_err hd_run_judge(hd_run *run) {
         hd_predictions p = hd_run_predictions(run, HD_PART_TEST, &model->test);
         heed_err err = hd_evaluation_json(&p, &opts, &model->evaluation);
         if (err != HEED_OK) return hd_error_prefix(err, "%s", "%s", model->name);
+        drop_shares(run, model->evaluation);
         HD_TRY(judge_seeds(run, model));
         if (baseline && model != baseline) HD_TRY(compare(run, model, baseline));
     }
@@ -301,7 +317,24 @@ static heed_err values_json(const float *values, size_t k, json_t **out) {
     return HEED_OK;
 }
 
-static heed_err add_answer(const hd_predictions *p, size_t i, json_t *json) {
+// Of a forecast, in what the file has.
+static heed_err own_values(const hd_run *run, size_t sample, const float *values, size_t k,
+                           json_t **out) {
+    const hd_input_forecast *forecast = run->prepared.kind->forecast;
+    if (!forecast) return values_json(values, k, out);
+    float *own = hd_calloc(k, sizeof *own);
+    *out = NULL;
+    if (!own) return HD_FAIL_MEMORY(k * sizeof *own);
+    memcpy(own, values, k * sizeof *own);
+    forecast->restore(run->prepared.fitted, sample, own, k);
+    heed_err err = values_json(own, k, out);
+    hd_free(own);
+    return err;
+}
+
+// sample: among the test rows at hand; i: among all.
+static heed_err add_answer(const hd_run *run, const hd_predictions *p, size_t sample, size_t i,
+                           json_t *json) {
     json_t *truth = NULL, *said = NULL;
     const float *scores = p->scores + i * p->k;
     if (p->task == HD_TASK_CLASSES) {
@@ -310,10 +343,10 @@ static heed_err add_answer(const hd_predictions *p, size_t i, json_t *json) {
         HD_TRY(hd_json_set(json, "predicted", json_string(p->classes[best])));
         return hd_json_set(json, "score", hd_json_real(hd_json_decimal(scores[best])));
     }
-    heed_err err = values_json(p->targets + i * p->k, p->k, &truth);
+    heed_err err = own_values(run, sample, p->targets + i * p->k, p->k, &truth);
     HD_TRY(hd_json_set(json, "truth", truth));
     HD_TRY(err);
-    err = values_json(scores, p->k, &said);
+    err = own_values(run, sample, scores, p->k, &said);
     HD_TRY(hd_json_set(json, "predicted", said));
     HD_TRY(err);
     return hd_json_set(json, "score", hd_json_real(miss_of(p, i)));
@@ -325,14 +358,33 @@ static heed_err add_mistake(hd_run *run, const hd_predictions *p, size_t before,
     const hd_samples *samples = &prepared->samples[HD_PART_TEST];
     size_t row = samples->row ? samples->row[at] : rows->first + at;
     json_t *json = NULL;
-    HD_TRY(prepared->kind->show(prepared->fitted, rows, row, &json));
+    HD_TRY(prepared->kind->show(prepared->fitted, rows, at, row, &json));
     heed_err err = hd_json_set(json, "row", json_string(run->places[before + at]));
-    if (err == HEED_OK) err = add_answer(p, before + at, json);
+    if (err == HEED_OK) err = add_answer(run, p, at, before + at, json);
     if (err != HEED_OK) {
         json_decref(json);
         return err;
     }
     return hd_json_append(run->worst, json);
+}
+
+// Of all folds' so far: the worst first.
+static heed_err keep_worst(json_t *list) {
+    for (size_t i = 1; i < json_array_size(list); i++) { // insertion: folds come sorted
+        json_t *one = json_incref(json_array_get(list, i));
+        const double score = json_number_value(json_object_get(one, "score"));
+        size_t to = i;
+        while (to > 0 &&
+               json_number_value(json_object_get(json_array_get(list, to - 1), "score")) < score)
+            to--;
+        int failed = to < i ? json_array_remove(list, i) : 0;
+        if (to < i && failed == 0) failed = json_array_insert(list, to, one);
+        json_decref(one);
+        if (failed != 0) return HD_FAIL_MEMORY(0);
+    }
+    while (json_array_size(list) > HD_RUN_WORST)
+        (void)!json_array_remove(list, json_array_size(list) - 1);
+    return HEED_OK;
 }
 
 heed_err hd_run_worst(hd_run *run, const hd_run_model *model, size_t n) {
@@ -348,11 +400,9 @@ heed_err hd_run_worst(hd_run *run, const hd_run_model *model, size_t n) {
     }
     qsort(all, found, sizeof *all, by_miss);
     heed_err err = HEED_OK;
-    size_t folds = run->recipe->split.folds > 0 ? (size_t)run->recipe->split.folds : 1;
-    size_t most = (HD_RUN_WORST + folds - 1) / folds;
-    for (size_t i = 0; err == HEED_OK && i < found && i < most; i++) {
+    for (size_t i = 0; err == HEED_OK && i < found && i < HD_RUN_WORST; i++) {
         err = add_mistake(run, &p, before, all[i].at);
     }
     hd_free(all);
-    return err;
+    return err == HEED_OK ? keep_worst(run->worst) : err;
 }

@@ -156,14 +156,24 @@ static bool says_nothing(const json_t *missing, hd_slice cell) {
     return one && hd_slice_eq(cell, one);
 }
 
-void hd_predictor_empty(const hd_predictor *m, hd_rows *rows) {
-    if (!m->missing) return;
+static void empty_cells(const hd_predictor *m, hd_rows *rows) {
     for (size_t c = 0; c < rows->n_columns; c++) {
         hd_slice *cells = rows->columns[c].cells;
         for (size_t i = 0; rows->columns[c].kind == HD_ROWS_TEXT && i < rows->n; i++) {
             if (cells[i].p && says_nothing(m->missing, cells[i])) cells[i] = (hd_slice){NULL, 0};
         }
     }
+}
+
+heed_err hd_predictor_ready(const hd_predictor *m, hd_rows *rows) {
+    if (m->missing) empty_cells(m, rows);
+    return m->kind->arrange ? m->kind->arrange(m->fitted, rows) : HEED_OK;
+}
+
+// Forecasts are answered in what the file has, whatever scale the models learned on.
+static void in_own_units(const hd_predictor *m, hd_answer *answer) {
+    for (size_t i = 0; m->kind->forecast && i < answer->n; i++)
+        m->kind->forecast->restore(m->fitted, i, answer->scores + i * answer->k, answer->k);
 }
 
 heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t threads,
@@ -183,6 +193,7 @@ heed_err hd_predictor_run(const hd_predictor *m, const hd_rows *rows, size_t thr
         out->n = samples.n;
         out->row = samples.row;
         samples.row = NULL;
+        in_own_units(m, out);
     }
     hd_input_samples_clear(&samples);
     return err;
@@ -244,6 +255,12 @@ static heed_err add_classes(const hd_predictor *m, const float *scores, size_t m
     return HEED_OK;
 }
 
+static heed_err add_series(const hd_predictor *m, size_t sample, json_t *out) {
+    const hd_input_forecast *forecast = m->kind->forecast;
+    const char *name = forecast ? forecast->name(m->fitted, sample) : NULL;
+    return name ? hd_json_set(out, "series", json_string(name)) : HEED_OK;
+}
+
 static heed_err add_values(const hd_predictor *m, const float *scores, json_t *out) {
     if (m->target.k == 1) return hd_json_set(out, "value", number(scores[0]));
     json_t *all = json_object();
@@ -262,6 +279,7 @@ heed_err hd_answer_json(const hd_predictor *m, const hd_answer *answer, size_t m
         json_t *item = json_object();
         const float *scores = answer->scores + i * answer->k;
         err = hd_json_append(list, item);
+        if (err == HEED_OK) err = add_series(m, i, item);
         if (err == HEED_OK)
             err = m->target.task == HD_RECIPE_CLASSES ? add_classes(m, scores, most, work, item)
                                                       : add_values(m, scores, item);

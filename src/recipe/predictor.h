@@ -34,9 +34,9 @@ void hd_predictor_close(hd_predictor *model); // NULL is fine
 // has the file as its place, and no line.
 heed_err hd_predictor_read(const hd_predictor *model, const char *path, hd_rows *rows) HEED_CHECK;
 
-// Empties the cells that said nothing in the training files ("?", "NA"): before rows are asked
-// about.
-void hd_predictor_empty(const hd_predictor *model, hd_rows *rows);
+// Before rows are asked about: empties the cells that said nothing in the training files ("?",
+// "NA"), and turns around what was turned around there (a series to a row).
+heed_err hd_predictor_ready(const hd_predictor *model, hd_rows *rows) HEED_CHECK;
 
 typedef struct hd_answer {
     size_t n, k;

@@ -136,6 +136,18 @@ static heed_err add_notes(const hd_run *run, json_t *notes) {
     return HEED_OK;
 }
 
+// What errors are measured in, where it isn't what the file has; and what intervals draw together.
+static heed_err add_measure(const hd_run *run, json_t *data) {
+    const hd_input_forecast *forecast = run->prepared.kind->forecast;
+    const size_t block = run->prepared.samples[HD_PART_TEST].block;
+    json_t *both = NULL;
+    if (!forecast) return HEED_OK;
+    const hd_text unit = forecast->unit(run->prepared.fitted);
+    if (unit.en) HD_TRY(hd_both_languages(unit, &both));
+    if (both) HD_TRY(hd_json_set(data, "unit", both));
+    return hd_json_set(data, "block", json_integer((json_int_t)block));
+}
+
 static heed_err fill_data(const hd_run *run, json_t *data) {
     const hd_target *target = &run->prepared.target;
     json_t *files = json_array(), *rows = json_object(), *classes = json_array();
@@ -155,6 +167,7 @@ static heed_err fill_data(const hd_run *run, json_t *data) {
         HD_TRY(hd_json_append(classes, json_string(target->names[c])));
     HD_TRY(add_counts(run, counts));
     HD_TRY(hd_json_set(data, "features", json_integer((json_int_t)run->features)));
+    HD_TRY(add_measure(run, data));
     return add_notes(run, notes);
 }
 
@@ -184,6 +197,23 @@ static heed_err seeds_json(const hd_run *run, const hd_run_model *model, json_t 
     return HEED_OK;
 }
 
+// "svm" of "svm" and of {svm: {C: 1}}.
+static const char *kind_name(const hd_recipe_classic *classic) {
+    const json_t *value = classic->value;
+    const char *name = json_is_object(value)
+                           ? json_object_iter_key(json_object_iter((json_t *)(uintptr_t)value))
+                           : json_string_value(value);
+    return name ? name : classic->name;
+}
+
+static bool label_of_kind(const hd_recipe_classic *classic, hd_text *out) {
+    const hd_spec_kind *kind = hd_spec_find(&hd_classic_kinds, kind_name(classic));
+    const hd_spec_kind *counts = hd_spec_find(&hd_language_kinds, kind_name(classic));
+    if (kind) *out = hd_classic_label(kind);
+    if (!kind && counts) *out = counts->doc;
+    return kind || counts;
+}
+
 static heed_err add_label(const hd_run_model *model, json_t *out) {
     json_t *both = NULL;
     if (model->label) return set_words(out, "label", model->label, model->name);
@@ -197,10 +227,16 @@ static heed_err add_label(const hd_run_model *model, json_t *out) {
         HD_TRY(hd_both_languages((hd_text)HD_TEXT("blend", "混合"), &both));
         return hd_json_set(out, "label", both);
     }
-    const hd_spec_kind *kind = hd_spec_find(&hd_classic_kinds, model->name);
-    const hd_spec_kind *counts = hd_spec_find(&hd_language_kinds, model->name);
-    if (!kind && !counts) return HEED_OK;
-    HD_TRY(hd_both_languages(kind ? hd_classic_label(kind) : counts->doc, &both));
+    hd_text label;
+    if (!label_of_kind(model->classic, &label)) return HEED_OK;
+    if (strcmp(model->name, kind_name(model->classic)) == 0) {
+        HD_TRY(hd_both_languages(label, &both));
+        return hd_json_set(out, "label", both);
+    }
+    char en[160], zh[160]; // of a name of its own: both
+    hd_snprintf(en, sizeof en, "%s (%s)", label.en, model->name);
+    hd_snprintf(zh, sizeof zh, "%s（%s）", label.zh, model->name);
+    HD_TRY(hd_both_languages((hd_text){en, zh}, &both));
     return hd_json_set(out, "label", both);
 }
 
@@ -214,6 +250,16 @@ static heed_err add_cost(const hd_run_model *model, json_t *out) {
     return hd_json_set(out, "predict_ms_per_1000", hd_json_real(each));
 }
 
+// As the recipe says, and what it left to cross-validation: of folds, in the last one.
+static heed_err classic_settings(const hd_run_model *model, json_t *settings) {
+    const hd_classic *fitted = model->fitted.scorer.classic;
+    HD_TRY(hd_json_set(settings, "model", json_incref((json_t *)(uintptr_t)model->classic->value)));
+    if (!fitted) return HEED_OK;
+    const hd_classic_facts facts = hd_classic_describe(fitted);
+    if (!facts.chosen[0]) return HEED_OK;
+    return hd_json_set(settings, "chosen", json_string(facts.chosen));
+}
+
 static heed_err add_settings(const hd_run_model *model, json_t *out) {
     json_t *settings = json_object();
     HD_TRY(hd_json_set(out, "settings", settings));
@@ -222,10 +268,7 @@ static heed_err add_settings(const hd_run_model *model, json_t *out) {
         HD_TRY(hd_blended_json(model->fitted.scorer.blended, &blend));
         return hd_json_set(settings, "blend", blend);
     }
-    if (!model->network) {
-        return hd_json_set(settings, "model",
-                           json_incref((json_t *)(uintptr_t)model->classic->value));
-    }
+    if (!model->network) return classic_settings(model, settings);
     const hd_recipe_train *t = &model->network->train;
     const json_t *given[] = {t->loss, t->optimizer, t->schedule, t->batch_schedule};
     const char *const names[] = {"loss", "optimizer", "schedule", "batch_schedule"};
@@ -351,7 +394,7 @@ static heed_err read_curves(const hd_run *run, hd_run_model *model) {
 }
 
 // Of the registered model, or of the first network: {layer: [norm, …]}.
-static heed_err add_gradients(const hd_run *run, json_t *out) {
+static heed_err add_gradients(const hd_run *run, json_t *report, json_t *out) {
     const hd_run_model *shown = run->main->network ? run->main : NULL;
     size_t i;
     json_t *layer;
@@ -359,6 +402,7 @@ static heed_err add_gradients(const hd_run *run, json_t *out) {
         if (run->models[i].fitted.gradients) shown = &run->models[i];
     }
     if (!shown) return HEED_OK;
+    HD_TRY(hd_json_set(report, "gradients_of", json_string(shown->name)));
     json_array_foreach(json_object_get(shown->fitted.gradients, "layers"), i, layer) {
         const char *name = json_string_value(json_object_get(layer, "name"));
         HD_TRY(hd_json_set(out, name, json_incref(json_object_get(layer, "gradient"))));
@@ -366,14 +410,14 @@ static heed_err add_gradients(const hd_run *run, json_t *out) {
     return HEED_OK;
 }
 
-static heed_err fill_curves(hd_run *run, json_t *curves, json_t *gradients) {
+static heed_err fill_curves(hd_run *run, json_t *report, json_t *curves, json_t *gradients) {
     for (size_t i = 0; i < run->n_models; i++) {
         hd_run_model *model = &run->models[i];
         if (!model->network || model->why.code != HEED_OK) continue;
         HD_TRY(read_curves(run, model));
         if (model->curves) HD_TRY(hd_json_set(curves, model->name, json_incref(model->curves)));
     }
-    return add_gradients(run, gradients);
+    return add_gradients(run, report, gradients);
 }
 
 // ── Forecasts ──
@@ -387,17 +431,34 @@ static heed_err values_json(const float *values, size_t k, json_t **out) {
     return HEED_OK;
 }
 
+// Sample i's values as the file has them: of its first series, where it is of several.
+static heed_err own_values(const hd_run *run, size_t i, const float *values, const char *key,
+                           json_t *out) {
+    const hd_prepared *p = &run->prepared;
+    const size_t k = p->target.k;
+    json_t *list = NULL;
+    float *own = hd_calloc(k, sizeof *own);
+    if (!own) return HD_FAIL_MEMORY(k * sizeof *own);
+    memcpy(own, values + i * k, k * sizeof *own);
+    p->kind->forecast->restore(p->fitted, i, own, k);
+    heed_err err = values_json(own, k, &list);
+    heed_err other = hd_json_set(out, key, list);
+    hd_free(own);
+    return err == HEED_OK ? other : err;
+}
+
 static heed_err add_forecast(const hd_run *run, size_t i, json_t *list) {
-    const size_t k = run->prepared.target.k;
-    json_t *one = json_object(), *truth = NULL, *said = NULL;
+    const hd_prepared *p = &run->prepared;
+    const hd_input_forecast *forecast = p->kind->forecast;
+    const char *name = forecast->name(p->fitted, i);
+    json_t *one = json_object();
     HD_TRY(hd_json_append(list, one));
-    HD_TRY(hd_json_set(one, "name", json_string(run->places[i])));
-    heed_err err = values_json(run->values[HD_PART_TEST] + i * k, k, &truth);
-    HD_TRY(hd_json_set(one, "truth", truth));
-    HD_TRY(err);
-    err = values_json(run->main->test.at + i * k, k, &said);
-    HD_TRY(hd_json_set(one, "predicted", said));
-    return err;
+    HD_TRY(hd_json_set(one, "name", json_string(name ? name : run->places[i])));
+    HD_TRY(own_values(run, i, run->values[HD_PART_TEST], "truth", one));
+    HD_TRY(own_values(run, i, run->main->test.at, "predicted", one));
+    if (!name) return HEED_OK;
+    return forecast->before(p->fitted, &p->parts.rows[HD_PART_TEST], i,
+                            p->samples[HD_PART_TEST].row[i], one);
 }
 
 // Of series that are forecast some steps ahead: a few windows from first to last, as they were
@@ -405,8 +466,8 @@ static heed_err add_forecast(const hd_run *run, size_t i, json_t *list) {
 static heed_err add_forecasts(const hd_run *run, json_t *out) {
     enum { SHOWN = 4 };
     size_t n = run->main->test.n, k = run->prepared.target.k;
-    if (!run->prepared.kind->own_targets || run->recipe->task != HD_RECIPE_VALUES || k < 2 ||
-        n < SHOWN || n != run->n[HD_PART_TEST])
+    if (!run->prepared.kind->forecast || run->recipe->task != HD_RECIPE_VALUES || k < 2 ||
+        n < SHOWN || n != run->n[HD_PART_TEST] || n != run->prepared.samples[HD_PART_TEST].n)
         return HEED_OK;
     json_t *list = json_array();
     HD_TRY(hd_json_set(out, "forecast", list));
@@ -445,7 +506,7 @@ static heed_err fill(hd_run *run, json_t *out) {
         HD_TRY(hd_json_append(models, model));
         HD_TRY(model_json(run, &run->models[i], model));
     }
-    HD_TRY(fill_curves(run, curves, gradients));
+    HD_TRY(fill_curves(run, out, curves, gradients));
     for (size_t i = 0; i < run->n_models; i++) {
         const hd_run_model *model = &run->models[i];
         if (!model->curves) continue;

@@ -176,7 +176,8 @@ static heed_err fit_env(hd_run *run, const hd_run_model *model, uint64_t seed, b
                         .ctx = run,
                         .stop = run->opts->stop,
                         .find = find_network,
-                        .find_ctx = run};
+                        .find_ctx = run,
+                        .figure = run->recipe->figure};
     if (!curves || !run->folder || !model->network) return HEED_OK;
     out->run = hd_arena_printf(&run->arena, "%s/runs/%s", run->folder, model->name);
     return out->run ? HEED_OK : HD_FAIL_MEMORY(0);
@@ -710,13 +711,16 @@ static heed_err add_models(const hd_run *run, json_t *out) {
 static heed_err describe(hd_run *run, json_t **out) {
     const hd_prepared *p = &run->prepared;
     static const char *const names[] = {"train", "validation", "test"};
-    json_t *rows = json_object(), *classes = json_array();
-    heed_err err = hd_json_pack(out, "{s:s, s:o, s:o, s:I}", "name", run->recipe->name, "rows",
-                                rows, "classes", classes, "features", (json_int_t)run->features);
+    json_t *rows = json_object(), *samples = json_object(), *classes = json_array();
+    heed_err err =
+        hd_json_pack(out, "{s:s, s:o, s:o, s:o, s:I}", "name", run->recipe->name, "rows", rows,
+                     "samples", samples, "classes", classes, "features", (json_int_t)run->features);
     if (err != HEED_OK) return err;
     for (int part = 0; err == HEED_OK && part < HD_PARTS; part++) {
         const hd_rows *of = &p->parts.rows[part];
         err = hd_json_set(rows, names[part], json_integer((json_int_t)(of->n - of->first)));
+        if (err == HEED_OK && part != HD_PART_TEST && p->kind->own_targets)
+            err = hd_json_set(samples, names[part], json_integer((json_int_t)p->samples[part].n));
     }
     for (size_t c = 0; err == HEED_OK && c < p->target.k && c < 1000; c++) {
         err = hd_json_append(classes, json_string(p->target.names[c]));

@@ -283,7 +283,7 @@ static void test_text(void **state) {
     assert_int_equal(lengths[3], 5);
     assert_int_equal(s.features.n, 4);
     assert_null(s.features.dense);
-    assert_int_equal(f.kind->show(f.fitted, &f.parts.rows[HD_PART_TRAIN], 1, &shown), HEED_OK);
+    assert_int_equal(f.kind->show(f.fitted, &f.parts.rows[HD_PART_TRAIN], 1, 1, &shown), HEED_OK);
     assert_string_equal(json_string_value(json_object_get(shown, "text")), "bad service");
     json_decref(shown);
     hd_input_samples_clear(&s);
@@ -330,7 +330,7 @@ static void test_folder(void **state) {
     const unsigned char *bytes = s.inputs[0].data;
     assert_int_equal(bytes[2 * 48 + 1], 120);
     assert_int_equal(bytes[2 * 48], 255); // 4 × 4 already: its corner is as it was
-    assert_int_equal(f.kind->show(f.fitted, rows, 0, &shown), HEED_OK);
+    assert_int_equal(f.kind->show(f.fitted, rows, 0, 0, &shown), HEED_OK);
     assert_memory_equal(json_string_value(json_object_get(shown, "image")),
                         "data:image/png;base64,iVBOR", 27);
     // What is shown is what a request may send.

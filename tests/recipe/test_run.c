@@ -83,7 +83,7 @@ static json_t *ask(const hd_predictor *model, const char *rows_text) {
     json_t *said, *asked = json_loads(rows_text, 0, NULL);
     assert_non_null(asked);
     must(hd_rows_json(asked, "rows", &rows));
-    hd_predictor_empty(model, &rows);
+    must(hd_predictor_ready(model, &rows));
     must(hd_predictor_run(model, &rows, 1, &answer));
     must(hd_answer_json(model, &answer, 0, &said));
     hd_answer_clear(&answer);
@@ -123,8 +123,20 @@ static void test_forecasts(void **state) {
         const json_t *one = json_array_get(list, i), *truth = json_object_get(one, "truth");
         assert_int_equal(json_array_size(truth), 3);
         assert_true(json_equal(truth, json_object_get(one, "predicted"))); // it comes every six
-        assert_non_null(strstr(json_string_value(json_object_get(one, "name")), "load.csv:"));
+        // In what the file has, as it was before, too.
+        assert_string_equal(json_string_value(json_object_get(one, "name")), "load");
+        assert_int_equal(json_array_size(json_object_get(one, "history")), 6);
+        const double value = json_number_value(json_array_get(truth, 0));
+        assert_true(fabs(value - floor(value) - .5) < 1e-5);
     }
+    const json_t *data = json_object_get(report, "data");
+    assert_int_equal(json_integer_value(json_object_get(data, "block")), 3);
+    assert_true(json_is_object(json_object_get(data, "unit"))); // deviations
+    const json_t *evaluation = json_object_get(report_model(report, "network"), "evaluation");
+    assert_non_null(json_object_get(evaluation, "mae"));
+    assert_null(json_object_get(evaluation, "mape")); // a share of a shifted value says nothing
+    assert_null(
+        json_object_get(json_array_get(json_object_get(evaluation, "outputs"), 0), "smape"));
     json_decref(report);
 }
 
@@ -199,11 +211,23 @@ static void test_folds(void **state) {
     json_t *report = run_text("name: churn\ntask: classes\n" CUSTOMERS "  split: {folds: 3}\n"
                               "network:\n  - linear: {out: 16, act: relu}\n  - linear: 1\n"
                               "train: {epochs: 30, optimizer: {adam: {rate: .01}}}\n"
-                              "compare: [majority, tree, logistic]\nmain: best\n"
-                              "calibrate: platt\n",
+                              "compare: [majority, tree, {logistic: {C: 0}}, {mine: {svm: {C: 1}}}]"
+                              "\nmain: best\ncalibrate: platt\n",
                               out);
     const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
     assert_int_equal(json_integer_value(json_object_get(rows, "test")), 300);
+    // Of all folds' mistakes the worst, the worst first.
+    const json_t *worst = json_object_get(report, "worst");
+    assert_in_range(json_array_size(worst), 1, 24);
+    for (size_t i = 1; i < json_array_size(worst); i++)
+        assert_true(json_number_value(json_object_get(json_array_get(worst, i - 1), "score")) >=
+                    json_number_value(json_object_get(json_array_get(worst, i), "score")));
+    // What was left to cross-validation is told; a model under a name of its own says what it is.
+    const json_t *settings = json_object_get(report_model(report, "logistic"), "settings");
+    assert_memory_equal(json_string_value(json_object_get(settings, "chosen")), "C ", 2);
+    const json_t *label = json_object_get(report_model(report, "mine"), "label");
+    assert_string_equal(json_string_value(json_object_get(label, "en")), "linear SVM (mine)");
+    assert_string_equal(json_string_value(json_object_get(label, "zh")), "线性支持向量机（mine）");
     assert_true(figure(report, "tree", "accuracy") > .8);
     assert_true(json_array_size(json_object_get(report, "worst")) > 0);
     const char *main = json_string_value(json_object_get(report, "main"));

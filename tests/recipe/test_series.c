@@ -113,6 +113,54 @@ static void scales_are_of_each_series_and_units_may_be_own(void **state) {
     teardown(&f);
 }
 
+// Answers go back to what the file has; a reader sees what came before, and when.
+static void forecasts_are_told_as_the_file_has_them(void **state) {
+    (void)state;
+    static const char *const options[] = {"{window: 2, horizon: 2, time: t}",
+                                          "{window: 2, horizon: 2, time: t, log: true}",
+                                          "{window: 2, horizon: 2, time: t, scale: minmax}",
+                                          "{window: 2, horizon: 2, time: t, units: own}",
+                                          "{window: 2, horizon: 2, time: t, each: false}"};
+    for (size_t o = 0; o < sizeof options / sizeof options[0]; o++) {
+        fixture f;
+        hd_samples s;
+        setup(&f, options[o], hours);
+        assert_int_equal(fit(&f), HEED_OK);
+        const hd_input_forecast *forecast = hd_input_series.forecast;
+        assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, ALL, &s), HEED_OK);
+        for (size_t i = 0; i < s.n; i++) {
+            const double a = (double)s.row[i] + 1;
+            float *t = s.targets + i * s.k;
+            forecast->restore(f.fitted, i, t, s.k);
+            const char *name = forecast->name(f.fitted, i);
+            if (!name) { // both series in one: a, b, a, b
+                assert_true(fabs((double)t[0] - a) < 1e-4 && fabs((double)t[1] - 10 * a) < 1e-3);
+                continue;
+            }
+            const double times = strcmp(name, "a") == 0 ? 1 : 10;
+            for (size_t h = 0; h < 2; h++)
+                assert_true(fabs((double)t[h] - times * (a + (double)h)) < 1e-3);
+            json_t *drawn = json_object();
+            assert_int_equal(forecast->before(f.fitted, &f.rows, i, s.row[i], drawn), HEED_OK);
+            const json_t *history = json_object_get(drawn, "history");
+            const json_t *moments = json_object_get(drawn, "times");
+            assert_int_equal(json_array_size(history), 2);
+            assert_true(fabs(json_number_value(json_array_get(history, 1)) - times * (a - 1)) <
+                        1e-3);
+            assert_int_equal(json_array_size(moments), 2);
+            assert_int_equal(atoi(json_string_value(json_array_get(moments, 0))),
+                             (int)s.row[i] - 2);
+            assert_int_equal(atoi(json_string_value(json_array_get(moments, 1))),
+                             (int)s.row[i] + 1);
+            json_decref(drawn);
+        }
+        const bool plain = strstr(options[o], "own") != NULL;
+        assert_int_equal(forecast->unit(f.fitted).en == NULL, plain);
+        hd_input_samples_clear(&s);
+        teardown(&f);
+    }
+}
+
 // What stands behind a window must not change it: not by scaling, smoothing or filling.
 static void nothing_of_the_future_is_in_a_window(void **state) {
     (void)state;
@@ -181,13 +229,41 @@ static void a_series_a_row_is_turned_around(void **state) {
     assert_int_equal(hd_input_series.open(f.choice.options, &env, &parts), HEED_OK);
     const hd_rows *rows = &parts.rows[HD_PART_TRAIN];
     assert_int_equal(rows->n, 3);
-    assert_int_equal(rows->n_columns, 2);
+    assert_int_equal(rows->n_columns, 3); // two places, and which moments they are
+    assert_string_equal(rows->columns[2].name, "moment");
     assert_string_equal(rows->columns[0].name, "Ontario Canada");
     assert_string_equal(rows->columns[1].name, "Malta");
     assert_true(hd_slice_eq(rows->columns[0].cells[2], "9"));
     assert_true(hd_slice_eq(rows->columns[1].cells[0], "1"));
     hd_input_parts_clear(&parts);
     f.fitted = NULL;
+    teardown(&f);
+}
+
+// A request may come as the training's file did.
+static void a_request_is_turned_around_too(void **state) {
+    (void)state;
+    static const char *const asked[] = {
+        "[{\"province\": \"\", \"country\": \"Malta\", \"lat\": \"4\", \"1/1\": \"5\", \"1/2\": "
+        "\"6\"}]",
+        "[{\"Malta\": \"5\"}, {\"Malta\": \"6\"}]"};
+    fixture f;
+    setup(&f, "{window: 2, across: [province, country], skip: lat}",
+          "moment,Malta\n1/1,1\n1/2,2\n");
+    assert_int_equal(fit(&f), HEED_OK);
+    for (size_t i = 0; i < 2; i++) {
+        hd_rows rows;
+        json_t *list = json_loads(asked[i], 0, NULL);
+        assert_non_null(list);
+        assert_int_equal(hd_rows_json(list, "rows", &rows), HEED_OK);
+        assert_int_equal(hd_input_series.arrange(f.fitted, &rows), HEED_OK);
+        const hd_rows_column *malta = hd_rows_find(&rows, "Malta");
+        assert_int_equal(rows.n, 2);
+        assert_non_null(malta);
+        assert_true(hd_slice_eq(malta->cells[0], "5") && hd_slice_eq(malta->cells[1], "6"));
+        hd_rows_clear(&rows);
+        json_decref(list);
+    }
     teardown(&f);
 }
 
@@ -204,6 +280,10 @@ static void what_is_saved_makes_the_same_samples(void **state) {
     json_decref(json);
     json = json_loads(text, 0, NULL);
     assert_int_equal(hd_input_series.from_json(json, "p.json", &again), HEED_OK);
+    json_t *same = NULL;
+    assert_int_equal(hd_input_series.to_json(again, &same), HEED_OK);
+    assert_true(json_equal(json, same));
+    json_decref(same);
     assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, ALL, &one), HEED_OK);
     assert_int_equal(hd_input_series.apply(again, &f.rows, ALL, &other), HEED_OK);
     assert_memory_equal(x_of(&one), x_of(&other), one.n * 3 * sizeof(float));
@@ -235,7 +315,7 @@ static void bad_input_is_told(void **state) {
     assert_int_equal(fit(&f), HEED_OK);
     assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, ALL, &s), HEED_INPUT);
     assert_non_null(strstr(heed_error_message(HEED_EN), "6 moments are too few"));
-    assert_int_equal(hd_input_series.show(f.fitted, &f.rows, 1, &shown), HEED_OK);
+    assert_int_equal(hd_input_series.show(f.fitted, &f.rows, 1, 1, &shown), HEED_OK);
     assert_string_equal(json_string_value(json_object_get(json_object_get(shown, "fields"), "b")),
                         "20");
     json_decref(shown);
@@ -285,10 +365,12 @@ int main(void) {
         cmocka_unit_test(each_series_is_a_sample_of_its_own),
         cmocka_unit_test(all_series_may_be_one_sample),
         cmocka_unit_test(scales_are_of_each_series_and_units_may_be_own),
+        cmocka_unit_test(forecasts_are_told_as_the_file_has_them),
         cmocka_unit_test(nothing_of_the_future_is_in_a_window),
         cmocka_unit_test(history_is_looked_at_and_not_stood_for),
         cmocka_unit_test(gaps_are_what_was_last),
         cmocka_unit_test(a_series_a_row_is_turned_around),
+        cmocka_unit_test(a_request_is_turned_around_too),
         cmocka_unit_test(what_is_saved_makes_the_same_samples),
         cmocka_unit_test(bad_input_is_told),
     };
