@@ -16,10 +16,9 @@ typedef struct series {
 } series;
 
 typedef struct case_file {
-    const char *model;
+    const hd_training *training;
     series train, validation, norm, rate;
     const json_t *layers; // of the watch; NULL: none
-    double train_figure;  // of no use: NaN
     json_t *out;
 } case_file;
 
@@ -40,8 +39,8 @@ static heed_err add(const case_file *c, const finding *f) {
     if (err == HEED_OK) err = both(f->why, &why);
     if (err == HEED_OK) err = both(f->attempt, &attempt);
     if (err == HEED_OK)
-        err = hd_json_pack(&item, "{s:s, s:s, s:O, s:O, s:O}", "level", f->level, "model", c->model,
-                           "what", what, "why", why, "try", attempt);
+        err = hd_json_pack(&item, "{s:s, s:s, s:O, s:O, s:O}", "level", f->level, "model",
+                           c->training->model, "what", what, "why", why, "try", attempt);
     json_decref(what);
     json_decref(why);
     json_decref(attempt);
@@ -116,15 +115,92 @@ static heed_err overfitting(const case_file *c, bool *found) {
                 "验证损失在第 %zu 次验证（共 %zu 次）时最低（%.3g），最后升至 %.3g，而训练损失降到 "
                 "%.3g",
                 best + 1, v->n, low, last, late_mean(&c->train));
-    return add(c,
-               &(finding){"warn",
-                          HD_TEXT("it overfits: it learns the training rows by heart",
-                                  "过拟合：网络记住了训练数据"),
-                          {en, zh},
-                          HD_TEXT("end earlier (train.patience with restore_best), add dropout or "
-                                  "weight_decay, augment, take a smaller network, or more rows",
-                                  "提前停止（train.patience 与 restore_best）、加 dropout 或 "
-                                  "weight_decay、做增广、缩小网络，或增加数据")});
+    static const finding ends_late = {
+        .level = "warn",
+        .what = HD_TEXT("it overfits: it learns the training rows by heart",
+                        "过拟合：网络记住了训练数据"),
+        .attempt = HD_TEXT("end earlier (train.patience with restore_best), add dropout or "
+                           "weight_decay, augment, take a smaller network, or more rows",
+                           "提前停止（train.patience 与 restore_best）、加 dropout 或 "
+                           "weight_decay、做增广、缩小网络，或增加数据")};
+    static const finding taken_back = {
+        .level = "note",
+        .what = HD_TEXT("it overfits from there on; the weights of its best validation were kept",
+                        "此后开始过拟合；已取验证损失最低时的权重"),
+        .attempt = HD_TEXT("dropout or weight_decay, augmentation, a smaller network, or more rows",
+                           "加 dropout 或 weight_decay、做增广、缩小网络，或增加数据")};
+    finding f = c->training->best_kept ? taken_back : ends_late;
+    f.why = (hd_text){en, zh};
+    return add(c, &f);
+}
+
+// Nothing carries over: the training loss fell, and no validation was better than the first.
+static heed_err not_following(const case_file *c, bool *found) {
+    const series *v = &c->validation;
+    const double early = early_mean(&c->train), late = late_mean(&c->train);
+    if (v->n < 2 || !(late < .9 * early)) return HEED_OK;
+    *found = lowest(v) == 0;
+    if (!*found) return HEED_OK;
+    char en[300], zh[300];
+    hd_snprintf(en, sizeof en,
+                "the training loss fell from %.3g to %.3g, the validation loss went from %.3g to "
+                "%.3g",
+                early, late, v->at[0], v->at[v->n - 1]);
+    hd_snprintf(zh, sizeof zh, "训练损失从 %.3g 降到 %.3g，而验证损失从 %.3g 变到 %.3g", early,
+                late, v->at[0], v->at[v->n - 1]);
+    return add(c, &(finding){"warn",
+                             HD_TEXT("what it learns doesn't carry over to the validation rows",
+                                     "所学的内容没有推广到验证数据"),
+                             {en, zh},
+                             HD_TEXT("more rows, a smaller network, dropout or weight_decay, a "
+                                     "lower rate; check that validation rows are like the "
+                                     "training rows",
+                                     "增加数据、缩小网络、加 dropout 或 weight_decay、降低学习率；"
+                                     "并检查验证数据与训练数据是否相似")});
+}
+
+// No better than a guess: of classes, as rarely right as the most frequent class is (and its
+// classes not found better than evenly), of values no explained variance.
+static heed_err guessing(const case_file *c, bool *found) {
+    const json_t *e = c->training->evaluation;
+    const json_t *classes = json_object_get(e, "per_class"), *r2 = json_object_get(e, "r2");
+    const double k = (double)json_array_size(classes);
+    double most = 0, rows = 0;
+    char en[200], zh[200];
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        const json_t *one = json_array_get(classes, i);
+        const double support = json_number_value(json_object_get(one, "support"));
+        most = fmax(most, support);
+        rows += support;
+    }
+    if (rows > 0) {
+        const double right = json_number_value(json_object_get(e, "accuracy"));
+        const double even = json_number_value(json_object_get(e, "balanced_accuracy"));
+        *found = right <= most / rows && even < 1 / k + .02;
+        hd_snprintf(en, sizeof en,
+                    "it is right on %.3g of the rows, the most frequent class on %.3g", right,
+                    most / rows);
+        hd_snprintf(zh, sizeof zh, "它的准确率为 %.3g，而总答最常见的类别可得 %.3g", right,
+                    most / rows);
+    } else if (json_is_number(r2)) {
+        *found = json_number_value(r2) <= 0;
+        hd_snprintf(en, sizeof en, "R² is %.3g; the mean has 0", json_number_value(r2));
+        hd_snprintf(zh, sizeof zh, "R² 为 %.3g，而取均值为 0", json_number_value(r2));
+    }
+    if (!*found) return HEED_OK;
+    return add(c, &(finding){"warn",
+                             HD_TEXT("it is no better than a guess", "不比猜测更好"),
+                             {en, zh},
+                             HD_TEXT("a higher rate, more epochs, scaled inputs (scale_zscore); "
+                                     "check that the target can be told from the columns at all",
+                                     "提高学习率、增加轮数、缩放输入（scale_zscore）；"
+                                     "并确认这些列确实能预测目标")});
+}
+
+static hd_text more_of_it(const case_file *c) {
+    static const hd_text epochs = HD_TEXT("more epochs", "增加训练轮数");
+    static const hd_text steps = HD_TEXT("more steps", "增加训练步数");
+    return c->training->by_steps ? steps : epochs;
 }
 
 // Underfitting: the training loss fell by less than a tenth of where it began.
@@ -170,7 +246,7 @@ static heed_err unfinished(const case_file *c, bool *found) {
     return add(c, &(finding){"note",
                              HD_TEXT("it was still learning when it ended", "训练结束时仍在进步"),
                              {en, zh},
-                             HD_TEXT("more epochs", "增加训练轮数")});
+                             more_of_it(c)});
 }
 
 // Too high a rate: neighbouring points of the training loss differ by more than a half of its
@@ -297,7 +373,7 @@ static heed_err too_short(const case_file *c) {
     return add(c, &(finding){"note",
                              HD_TEXT("the training was too short to judge", "训练太短，难以判断"),
                              {en, zh},
-                             HD_TEXT("more epochs", "增加训练轮数")});
+                             more_of_it(c)});
 }
 
 static heed_err all_well(const case_file *c) {
@@ -318,21 +394,24 @@ static heed_err all_well(const case_file *c) {
 
 static heed_err judge(const case_file *c) {
     bool over = false, under = false, high = false, gone = false, burst = false, dead = false;
-    bool more = false;
+    bool more = false, guess = false, alone = false;
     HD_TRY(overfitting(c, &over));
+    if (!over) HD_TRY(not_following(c, &alone));
     HD_TRY(rate_high(c, &high));
     if (!high) HD_TRY(underfitting(c, &under));
+    if (!under) HD_TRY(guessing(c, &guess));
     HD_TRY(vanishing(c, &gone));
     HD_TRY(exploding(c, &burst));
     HD_TRY(dead_units(c, &dead));
-    if (!over && !under && !high) HD_TRY(unfinished(c, &more));
-    bool warned = over || under || high || gone || burst || dead;
+    if (!over && !alone && !under && !high) HD_TRY(unfinished(c, &more));
+    bool warned = over || alone || under || guess || high || gone || burst || dead;
     return warned || more || c->train.n < 2 ? HEED_OK : all_well(c);
 }
 
-heed_err hd_diagnose(const char *model, const json_t *curves, const json_t *gradients,
-                     json_t *out) {
-    case_file c = {.model = model, .layers = json_object_get(gradients, "layers"), .out = out};
+heed_err hd_diagnose(const hd_training *training, json_t *out) {
+    const json_t *curves = training->curves;
+    case_file c = {
+        .training = training, .layers = json_object_get(training->gradients, "layers"), .out = out};
     heed_err err = read_series(json_object_get(curves, "train_loss"), &c.train);
     if (err == HEED_OK)
         err = read_series(json_object_get(curves, "validation_loss"), &c.validation);

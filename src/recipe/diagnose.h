@@ -6,10 +6,17 @@
 
 #include "base/json.h"
 
+typedef struct hd_training {
+    const char *model;
+    const json_t *curves;     // {train_loss[], validation_loss[], gradient_norm[], rate[]}
+    const json_t *gradients;  // as nn/watch.h says; NULL: none
+    const json_t *evaluation; // as measure/evaluation.h says, of rows it didn't see; NULL: none
+    bool by_steps;            // its length is told in steps, not in epochs
+    bool best_kept;           // the weights of its best validation were taken
+} hd_training;
+
 // Appends findings to `out`: [{level: ok | note | warn, model, what{en, zh}, why{en, zh},
-// try{en, zh}}]. curves: {train_loss[], validation_loss[], gradient_norm[]}; gradients: as
-// nn/watch.h says, or NULL.
-heed_err hd_diagnose(const char *model, const json_t *curves, const json_t *gradients,
-                     json_t *out) HEED_CHECK;
+// try{en, zh}}].
+heed_err hd_diagnose(const hd_training *training, json_t *out) HEED_CHECK;
 
 #endif

@@ -492,6 +492,17 @@ static heed_err fill_head(const hd_run *run, json_t *out) {
     return hd_json_set(out, "main_figure", json_string(hd_run_figure(run)));
 }
 
+static heed_err diagnose(const hd_run_model *model, json_t *diagnosis) {
+    const hd_recipe_train *train = &model->network->train;
+    const hd_training training = {.model = model->name,
+                                  .curves = model->curves,
+                                  .gradients = model->fitted.gradients,
+                                  .evaluation = model->evaluation,
+                                  .by_steps = train->steps > 0,
+                                  .best_kept = train->restore_best};
+    return hd_diagnose(&training, diagnosis);
+}
+
 static heed_err fill(hd_run *run, json_t *out) {
     HD_TRY(fill_head(run, out));
     json_t *data = json_object(), *models = json_array(), *curves = json_object();
@@ -510,7 +521,7 @@ static heed_err fill(hd_run *run, json_t *out) {
     for (size_t i = 0; i < run->n_models; i++) {
         const hd_run_model *model = &run->models[i];
         if (!model->curves) continue;
-        HD_TRY(hd_diagnose(model->name, model->curves, model->fitted.gradients, diagnosis));
+        HD_TRY(diagnose(model, diagnosis));
     }
     HD_TRY(add_forecasts(run, out));
     if (run->samples) HD_TRY(hd_json_set(out, "samples", json_incref(run->samples)));

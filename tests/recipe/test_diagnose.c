@@ -31,7 +31,8 @@ static json_t *judged(curve_fn train, curve_fn validation, curve_fn norm, const 
         json_pack("{s:o, s:o, s:o}", "train_loss", series(train, 100), "validation_loss",
                   series(validation, 20), "gradient_norm", series(norm, 100));
     json_t *out = json_array();
-    assert_int_equal(hd_diagnose("net", curves, gradients, out), HEED_OK);
+    assert_int_equal(hd_diagnose(&(hd_training){"net", curves, gradients, NULL, false, false}, out),
+                     HEED_OK);
     json_decref(curves);
     return out;
 }
@@ -85,7 +86,7 @@ static void test_annealed(void **state) {
     json_t *curves =
         json_pack("{s:o, s:o, s:o}", "train_loss", series(falling_slowly, 100), "validation_loss",
                   series(falling_slowly, 20), "rate", series(led_down, 100));
-    assert_int_equal(hd_diagnose("net", curves, NULL, out), HEED_OK);
+    assert_int_equal(hd_diagnose(&(hd_training){.model = "net", .curves = curves}, out), HEED_OK);
     assert_false(says(out, "still learning"));
     assert_true(says(out, "sound"));
     json_decref(curves);
@@ -117,6 +118,93 @@ static void test_curves(void **state) {
     json_t *nothing = judged(NULL, NULL, NULL, NULL);
     assert_int_equal(json_array_size(nothing), 0);
     json_decref(nothing);
+}
+
+static double rising(double t) {
+    return .7 + .2 * t;
+}
+
+static void test_what_does_not_carry_over(void **state) {
+    (void)state;
+    json_t *out = json_array();
+    json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling, 100), "validation_loss",
+                               series(rising, 2));
+    assert_int_equal(hd_diagnose(&(hd_training){.model = "net", .curves = curves}, out), HEED_OK);
+    assert_true(says(out, "doesn't carry over"));
+    assert_false(says(out, "sound"));
+    json_decref(curves);
+    json_decref(out);
+}
+
+// What was kept is told, and advice that was followed isn't given again.
+static void test_the_best_was_kept(void **state) {
+    (void)state;
+    json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling, 100), "validation_loss",
+                               series(turning, 20));
+    for (int kept = 0; kept < 2; kept++) {
+        json_t *out = json_array();
+        const hd_training training = {.model = "net", .curves = curves, .best_kept = kept};
+        assert_int_equal(hd_diagnose(&training, out), HEED_OK);
+        assert_true(says(out, kept ? "were kept" : "by heart"));
+        const json_t *found = json_array_get(out, 0);
+        const char *attempt =
+            json_string_value(json_object_get(json_object_get(found, "try"), "en"));
+        assert_int_equal(strstr(attempt, "restore_best") != NULL, !kept);
+        json_decref(out);
+    }
+    json_decref(curves);
+}
+
+// Steps are told as steps.
+static void test_its_length_is_named(void **state) {
+    (void)state;
+    json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling_slowly, 100),
+                               "validation_loss", series(falling_slowly, 20));
+    for (int steps = 0; steps < 2; steps++) {
+        json_t *out = json_array();
+        const hd_training training = {.model = "net", .curves = curves, .by_steps = steps};
+        assert_int_equal(hd_diagnose(&training, out), HEED_OK);
+        const json_t *attempt = json_object_get(json_array_get(out, 0), "try");
+        assert_string_equal(json_string_value(json_object_get(attempt, "en")),
+                            steps ? "more steps" : "more epochs");
+        json_decref(out);
+    }
+    json_decref(curves);
+}
+
+// A loss that falls isn't all: what is no better than a guess isn't sound.
+static void test_a_guess_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *evaluation;
+        bool guess;
+    } cases[] = {
+        {"{\"accuracy\": 0.6, \"balanced_accuracy\": 0.5, \"per_class\": [{\"support\": 60}, "
+         "{\"support\": 40}]}",
+         true},
+        {"{\"accuracy\": 0.6, \"balanced_accuracy\": 0.6, \"per_class\": [{\"support\": 60}, "
+         "{\"support\": 40}]}", // rare classes are found
+         false},
+        {"{\"accuracy\": 0.7, \"balanced_accuracy\": 0.5, \"per_class\": [{\"support\": 60}, "
+         "{\"support\": 40}]}",
+         false},
+        {"{\"r2\": -0.1}", true},
+        {"{\"r2\": 0.2}", false},
+        {"{}", false},
+    };
+    json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling, 100), "validation_loss",
+                               series(falling, 20));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *out = json_array(), *evaluation = json_loads(cases[i].evaluation, 0, NULL);
+        assert_non_null(evaluation);
+        const hd_training training = {.model = "net", .curves = curves, .evaluation = evaluation};
+        assert_int_equal(hd_diagnose(&training, out), HEED_OK);
+        assert_int_equal(says(out, "no better than a guess"), cases[i].guess);
+        assert_int_equal(says(out, "sound"), !cases[i].guess);
+        json_decref(evaluation);
+        json_decref(out);
+    }
+    json_decref(curves);
 }
 
 // ── Trained for real ──
@@ -205,7 +293,7 @@ static json_t *judged_short(double from, double to, double valid_from, double va
     json_t *curves = json_pack("{s:[f, f], s:[f, f]}", "train_loss", from, to, "validation_loss",
                                valid_from, valid_to);
     json_t *out = json_array();
-    assert_int_equal(hd_diagnose("net", curves, NULL, out), HEED_OK);
+    assert_int_equal(hd_diagnose(&(hd_training){.model = "net", .curves = curves}, out), HEED_OK);
     json_decref(curves);
     return out;
 }
@@ -222,8 +310,9 @@ static void test_short_trainings(void **state) {
            *both = judged_short(1, .5, 1, .9);
     assert_true(says(up, "too short"));
     assert_string_equal(first_why(up), "the training loss went from 1 to 1.2 in 2 points");
-    assert_true(says(down, "sound"));
-    assert_string_equal(first_why(down), "the training loss fell from 1 to 0.5");
+    assert_true(says(down, "doesn't carry over"));
+    assert_string_equal(first_why(down), "the training loss fell from 1 to 0.5, the validation "
+                                         "loss went from 1 to 1.1");
     assert_string_equal(first_why(both),
                         "the training loss fell from 1 to 0.5, and the validation loss with it");
     json_decref(up);
@@ -238,7 +327,7 @@ static void test_memory(void **state) {
                                    "validation_loss", series(turning, 20));
         json_t *out = json_array();
         hd_mem_fail_at(n, true);
-        heed_err err = hd_diagnose("net", curves, NULL, out);
+        heed_err err = hd_diagnose(&(hd_training){.model = "net", .curves = curves}, out);
         hd_mem_fail_at(0, false);
         json_decref(curves);
         json_decref(out);
@@ -255,9 +344,16 @@ static int adopt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_annealed),       cmocka_unit_test(test_curves),
-        cmocka_unit_test(test_dead_units),     cmocka_unit_test(test_vanishing),
-        cmocka_unit_test(test_watch_is_quiet), cmocka_unit_test(test_short_trainings),
+        cmocka_unit_test(test_annealed),
+        cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_what_does_not_carry_over),
+        cmocka_unit_test(test_the_best_was_kept),
+        cmocka_unit_test(test_its_length_is_named),
+        cmocka_unit_test(test_a_guess_is_told),
+        cmocka_unit_test(test_dead_units),
+        cmocka_unit_test(test_vanishing),
+        cmocka_unit_test(test_watch_is_quiet),
+        cmocka_unit_test(test_short_trainings),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, adopt, NULL);
