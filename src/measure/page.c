@@ -215,7 +215,8 @@ static void add_difference(hd_str *out, const json_t *versus) {
     hd_str_add(out, " … ");
     add_signed(out, hd_page_get(versus, "high"));
     double chance = hd_page_get(versus, "p");
-    hd_snprintf(p, sizeof p, chance < 1e-12 ? " · p &lt; 1e-12" : " · p %.2g", chance);
+    hd_snprintf(p, sizeof p, chance < 1e-12 ? "p &lt; 1e-12" : "p %.2g", chance);
+    hd_str_add(out, "</small><small>"); // a line of its own, or the table gets too wide
     hd_str_add(out, p);
     double trainings = hd_page_get(versus, "trainings");
     if (trainings > 1) hd_str_addf(out, " (n = %.0f)", trainings);
@@ -299,6 +300,32 @@ static void add_leaders_head(hd_str *out, const columns *c) {
 }
 
 // What the figures were counted on.
+// On test rows; of forecasts, rows whose windows overlap are drawn together.
+static void add_judged(hd_str *out, const json_t *report) {
+    const double block = hd_page_get(json_object_get(report, "data"), "block");
+    char en[80] = "bootstrap over rows", zh[80] = "按行自助抽样";
+    if (block > 1) {
+        hd_snprintf(en, sizeof en, "bootstrap over runs of %.0f forecasts, which overlap", block);
+        hd_snprintf(zh, sizeof zh, "按 %.0f 个相互重叠的预测为一段自助抽样", block);
+    }
+    hd_page_words(out, WORDS("All on the same test rows, which were read once, at the end. Below a "
+                             "figure: its 95% interval (",
+                             "全部在同一测试集上评估，测试集只在最后读取一次。指标下方为 95% "
+                             "置信区间（"));
+    hd_page_words(out, WORDS(en, zh));
+    hd_page_words(out, WORDS("). The difference is paired: both models on the same rows.",
+                             "）。差值为配对差值：两个模型在相同的行上比较。"));
+}
+
+static void add_unit(hd_str *out, const json_t *report) {
+    const json_t *unit = json_object_get(json_object_get(report, "data"), "unit");
+    if (!unit) return;
+    hd_page_words(out, WORDS(" Errors are in ", "误差的单位为"));
+    hd_page_both(out, unit);
+    hd_page_words(out, WORDS("; forecasts below are in the data's own units.",
+                             "；下文的预测曲线为数据自身的单位。"));
+}
+
 static void add_protocol(hd_str *out, const json_t *report) {
     const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
     bool untested = rows && !(hd_page_get(rows, "test") > 0);
@@ -321,13 +348,9 @@ static void add_protocol(hd_str *out, const json_t *report) {
         hd_page_words(out, WORDS("All on the same validation rows: there are no test rows.",
                                  "全部在同一验证集上评估：没有测试集。"));
     } else {
-        hd_page_words(
-            out, WORDS("All on the same test rows, which were read once, at the end. Below a "
-                       "figure: its 95% interval (bootstrap over rows). The difference is "
-                       "paired: both models on the same rows.",
-                       "全部在同一测试集上评估，测试集只在最后读取一次。指标下方为 95% "
-                       "置信区间（按行自助抽样）。差值为配对差值：两个模型在相同的行上比较。"));
+        add_judged(out, report);
     }
+    add_unit(out, report);
     if (several) {
         hd_page_words(
             out, WORDS(" n: trainings from so many seeds; the first is shown, the difference is of "
@@ -361,7 +384,9 @@ static void add_leaderboard(hd_str *out, const json_t *report) {
 
 static void add_diagnosis(hd_str *out, const json_t *report) {
     const json_t *list = json_object_get(report, "diagnosis");
-    bool several = json_object_size(json_object_get(report, "curves")) > 1;
+    const bool one_network = json_object_size(json_object_get(report, "curves")) == 1;
+    const bool several = !one_network || !json_object_get(json_object_get(report, "curves"),
+                                                          text_of(report, "main"));
     if (json_array_size(list) == 0) return;
     hd_page_heading(out, 2, WORDS("Diagnosis of the training", "训练诊断"));
     for (size_t i = 0; i < json_array_size(list) && i < MOST_NOTES; i++) {
@@ -477,17 +502,12 @@ static void add_losses(hd_str *out, const json_t *xs, const json_t *curves) {
     json_decref(means);
 }
 
-static void add_curve_set(hd_str *out, const json_t *report, const char *name,
-                          const json_t *curves) {
+static void add_curve_plots(hd_str *out, const json_t *curves) {
     const json_t *xs = json_object_get(curves, "steps");
     const series rate = {json_object_get(curves, "rate"), WORDS("rate", "学习率")};
-    hd_str_add(out, "<h3>");
-    add_label(out, report, name);
-    hd_str_add(out, "</h3>\n<div class=\"plots\">\n");
     add_losses(out, xs, curves);
     add_metrics(out, xs, json_object_get(curves, "metrics"));
     add_series(out, xs, &rate, 1, WORDS("Learning rate", "学习率"), WORDS("rate", "学习率"), true);
-    hd_str_add(out, "</div>\n");
 }
 
 static void add_gradients(hd_str *out, const json_t *gradients) {
@@ -504,7 +524,7 @@ static void add_gradients(hd_str *out, const json_t *gradients) {
     plot.high_x = (double)longest - 1;
     if (!hd_plot_seen(&plot)) return;
     plot.by_log = true;
-    hd_str_add(out, "<div class=\"plots\"><div>");
+    hd_str_add(out, "<div>");
     hd_plot_begin(&plot, WORDS("Gradient norms by layer", "各层梯度范数"),
                   WORDS("measurement", "测量次序"), WORDS("norm", "范数"));
     json_object_foreach((json_t *)(uintptr_t)gradients, name, ys) {
@@ -519,21 +539,36 @@ static void add_gradients(hd_str *out, const json_t *gradients) {
         drawn++;
     }
     hd_legend_end(out);
-    hd_str_add(out, "</div></div>\n");
+    hd_str_add(out, "</div>\n");
+}
+
+// Of one training; NULL: has none.
+static void add_curve_set(hd_str *out, const json_t *report, const char *name, const json_t *curves,
+                          const json_t *gradients) {
+    hd_str_add(out, "<h3>");
+    add_label(out, report, name);
+    hd_str_add(out, "</h3>\n<div class=\"plots\">\n");
+    add_curve_plots(out, curves);
+    add_gradients(out, gradients);
+    hd_str_add(out, "</div>\n");
 }
 
 static void add_curves(hd_str *out, const json_t *report) {
     const json_t *curves = json_object_get(report, "curves");
     const json_t *gradients = json_object_get(report, "gradients");
-    const char *name;
+    const char *name, *said = text_of(report, "gradients_of");
+    const char *of = said[0] ? said : text_of(report, "main"); // older reports don't say
     json_t *one;
     size_t shown = 0;
     if (json_object_size(curves) == 0 && json_object_size(gradients) == 0) return;
     hd_page_heading(out, 2, WORDS("Training", "训练过程"));
     json_object_foreach((json_t *)(uintptr_t)curves, name, one) {
-        if (shown++ < MOST_CURVE_MODELS) add_curve_set(out, report, name, one);
+        const bool its = strcmp(name, of) == 0;
+        if (shown++ < MOST_CURVE_MODELS || its)
+            add_curve_set(out, report, name, one, its ? gradients : NULL);
     }
-    add_gradients(out, gradients);
+    if (json_object_size(gradients) > 0 && !json_object_get(curves, of))
+        add_curve_set(out, report, of, NULL, gradients);
 }
 
 // ── Evaluations ──

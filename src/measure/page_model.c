@@ -285,18 +285,22 @@ static void outputs(hd_str *out, const json_t *evaluation) {
     static const char *const keys[] = {"mse", "rmse", "mae", "median_ae", "r2", "smape"};
     enum { KEYS = sizeof keys / sizeof *keys };
     const json_t *list = json_object_get(evaluation, "outputs");
+    const char *shown[KEYS];
     hd_text names[KEYS + 1] = {WORDS("output", "输出")};
+    size_t n = 0;
     if (json_array_size(list) < 2) return;
-    for (size_t i = 0; i < KEYS; i++) names[i + 1] = hd_page_figure_find(keys[i])->label;
-    head(out, names, KEYS + 1);
+    for (size_t i = 0; i < KEYS; i++) {
+        if (!json_object_get(json_array_get(list, 0), keys[i])) continue;
+        shown[n++] = keys[i];
+        names[n] = hd_page_figure_find(keys[i])->label;
+    }
+    head(out, names, n + 1);
     for (size_t i = 0; i < json_array_size(list) && i < MOST_OUTPUT_ROWS; i++) {
         const json_t *row = json_array_get(list, i);
         hd_str_add(out, "<tr><td>");
         hd_page_escape(out, json_string_value(json_object_get(row, "name")));
         hd_str_add(out, "</td>");
-        for (size_t j = 0; j < KEYS; j++) {
-            cell(out, hd_page_get(row, keys[j]), hd_page_number);
-        }
+        for (size_t j = 0; j < n; j++) cell(out, hd_page_get(row, shown[j]), hd_page_number);
         hd_str_add(out, "</tr>\n");
     }
     hd_str_add(out, "</tbody></table></div>\n");

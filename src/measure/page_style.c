@@ -32,7 +32,7 @@ const char *const hd_page_style[] = {
     "text-align:left;border-bottom:1px solid var(--edge);vertical-align:top}th{color:var(--soft);"
     "font-weight:600}th.n{text-align:right}td.n{text-align:right;font-variant-numeric:"
     "tabular-nums;white-space:nowrap}tr.main td{font-weight:650;background:var(--card)}"
-    "tr.sum td{color:var(--soft)}.scroll{overflow-x:auto}.leaders td,.leaders th{padding:4px 7px}.leaders td:first-child{min-width:110px}\n"
+    "tr.sum td{color:var(--soft)}.scroll{overflow-x:auto}.leaders{font-size:13px}.leaders td,.leaders th{padding:4px 5px}.leaders td:first-child{min-width:104px}.leaders small{font-size:11.5px}\n"
     ".tiles{display:flex;flex-wrap:wrap;gap:8px;margin:10px 0}.tile{background:var(--card);"
     "border:1px solid var(--edge);border-radius:6px;padding:7px 12px;min-width:128px}.tile b{"
     "display:block;font-size:19px;font-variant-numeric:tabular-nums;line-height:1.3}.tile .what{"
@@ -61,7 +61,8 @@ const char *const hd_page_style[] = {
     "font-size:13px;overflow-wrap:anywhere}.worst img{width:112px;max-width:100%;"
     "image-rendering:pixelated;display:block;margin-bottom:5px;border:1px solid var(--edge)}"
     ".worst .text{max-height:8em;overflow:auto;margin-top:4px;white-space:pre-wrap}"
-    ".worst table{font-size:12px;margin:4px 0}.worst td{padding:1px 6px 1px 0}\n"
+    ".worst table{font-size:12px;margin:4px 0}.worst td{padding:1px 6px 1px 0}.worst td:first-child{"
+    "overflow-wrap:normal}\n"
     "pre{background:var(--card);border:1px solid var(--edge);border-radius:4px;padding:10px 12px;"
     "white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px}\n"
     "details{margin:10px 0}summary{cursor:pointer;font-weight:600}code{font-size:12.5px;"
@@ -73,7 +74,8 @@ const char *const hd_page_style[] = {
     "@page{size:A4;margin:14mm}body{font-size:10pt}nav{display:none}main{max-width:none;padding:0}"
     "h1{margin-right:0}h2,h3,h4{break-after:avoid}figure,.tile,.card,.worst>div,tr{"
     "break-inside:avoid}.plots{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{"
-    "font-size:8.5pt}th,td{padding:2px 5px}th{white-space:normal}.worst{grid-template-columns:"
+    "font-size:8.5pt}.leaders{font-size:7.5pt}.leaders small{font-size:6.5pt}th,td,.leaders td,"
+    ".leaders th{padding:2px 3px}.leaders td:first-child{min-width:0}th{white-space:normal}.worst{grid-template-columns:"
     "repeat(3,1fr)}.worst .text{max-height:none}*{-webkit-print-color-adjust:exact;"
     "print-color-adjust:exact}}\n",
     NULL,

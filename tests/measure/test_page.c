@@ -310,6 +310,44 @@ static void the_judge_comes_first(void **state) {
     json_decref(report);
 }
 
+// Gradients stand under the network that they are of, whichever was drawn last.
+static void gradients_stand_under_their_network(void **state) {
+    (void)state;
+    static const char *const names[] = {"first", "second"};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *report = parse(
+            "{\"curves\": {\"first\": {\"steps\": [1, 2], \"train_loss\": [2, 1]}, \"second\": "
+            "{\"steps\": [1, 2], \"train_loss\": [2, 1]}}, \"gradients\": {\"0.linear\": [1, 2]}}");
+        json_object_set_new(report, "gradients_of", json_string(names[i]));
+        hd_str page = page_of(report, NULL);
+        const char *second = strstr(page.data, "<h3>second"),
+                   *drawn = strstr(page.data, "by layer");
+        assert_true(second && drawn && (drawn > second) == (i == 1));
+        assert_null(strstr(drawn + 1, "Gradient norms by layer"));
+        hd_str_clear(&page);
+        json_decref(report);
+    }
+}
+
+// What errors are measured in, and what is drawn together for an interval.
+static void forecasts_say_their_measure(void **state) {
+    (void)state;
+    json_t *report = series_report();
+    json_t *data = json_object_get(report, "data");
+    hd_str page = page_of(report, NULL);
+    assert_non_null(strstr(page.data, "bootstrap over rows"));
+    assert_null(strstr(page.data, "Errors are in"));
+    hd_str_clear(&page);
+    json_object_set_new(data, "block", json_integer(96));
+    json_object_set_new(data, "unit", parse("{\"en\": \"shares of the range\", \"zh\": \"范围\"}"));
+    page = page_of(report, NULL);
+    assert_non_null(strstr(page.data, "bootstrap over runs of 96 forecasts"));
+    assert_null(strstr(page.data, "bootstrap over rows"));
+    assert_non_null(strstr(page.data, "shares of the range"));
+    hd_str_clear(&page);
+    json_decref(report);
+}
+
 // A share of truths that are 0 is a number and no figure.
 static void shares_of_nothing_are_left_out(void **state) {
     (void)state;
@@ -563,6 +601,8 @@ int main(void) {
         cmocka_unit_test(long_curves_are_legible),
         cmocka_unit_test(places_are_said),
         cmocka_unit_test(the_judge_comes_first),
+        cmocka_unit_test(gradients_stand_under_their_network),
+        cmocka_unit_test(forecasts_say_their_measure),
         cmocka_unit_test(shares_of_nothing_are_left_out),
         cmocka_unit_test(small_things_can_be_read),
         cmocka_unit_test(the_page_opens_in_the_reports_language),
