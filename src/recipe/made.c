@@ -26,7 +26,9 @@ static heed_err set_number(hd_rows *rows, size_t row, size_t column, double valu
 
 // ── Flowers: three kinds that four lengths tell apart, two of them not quite ──
 // Means and deviations of Fisher's irises ("The use of multiple measurements in taxonomic
-// problems", 1936), drawn with a common size behind the four lengths of a flower.
+// problems", 1936), drawn with a common size behind the four lengths of a flower. Unlike his, every
+// other virginica is of a dwarf form, smaller than versicolor: so versicolor stands between two
+// forms of one kind, and no plane parts the kinds.
 
 static heed_err flowers_columns(hd_rows *rows) {
     static const char *const names[] = {"sepal_length", "sepal_width", "petal_length",
@@ -36,15 +38,19 @@ static heed_err flowers_columns(hd_rows *rows) {
 
 static heed_err flowers_fill(hd_rows *rows, size_t row, double noise, hd_rng *rng) {
     static const char *const species[] = {"setosa", "versicolor", "virginica"};
-    static const double mean[3][4] = {
-        {5.006, 3.428, 1.462, .246}, {5.936, 2.770, 4.260, 1.326}, {6.588, 2.974, 5.552, 2.026}};
-    static const double deviation[3][4] = {
-        {.352, .379, .174, .105}, {.516, .314, .470, .198}, {.636, .322, .552, .275}};
-    size_t kind = row % 3;
+    static const double mean[4][4] = {{5.006, 3.428, 1.462, .246},
+                                      {5.936, 2.770, 4.260, 1.326},
+                                      {6.588, 2.974, 5.552, 2.026},
+                                      {5.200, 2.500, 2.800, .700}}; // the dwarf form
+    static const double deviation[4][4] = {{.352, .379, .174, .105},
+                                           {.516, .314, .470, .198},
+                                           {.636, .322, .552, .275},
+                                           {.400, .300, .350, .150}};
+    size_t kind = row % 3, form = kind == 2 && row / 3 % 2 ? 3 : kind;
     double size = hd_rng_normal(rng);
     for (size_t c = 0; c < 4; c++) {
         double draw = .7 * size + sqrt(1 - .49) * hd_rng_normal(rng);
-        double value = mean[kind][c] + deviation[kind][c] * draw * (1 + noise);
+        double value = mean[form][c] + deviation[form][c] * draw * (1 + noise);
         HD_TRY(set_number(rows, row, c, fmax(value, .1), 1));
     }
     return set_text(rows, row, 4, species[kind]);
@@ -98,9 +104,10 @@ static heed_err purchases_columns(hd_rows *rows) {
 static heed_err purchases_fill(hd_rows *rows, size_t row, double noise, hd_rng *rng) {
     double minutes = 2 + 9 * hd_rng_exponential(rng);
     double pages = 1 + floor(minutes * (.3 + hd_rng_uniform(rng)));
-    // Buyers look long or at much; who only clicks through fast doesn't buy.
-    double pace = pages / minutes;
-    double wish = .35 * (minutes - 9) + 4 * (.75 - pace) * (.75 - pace) - 1.2 * (pace > 1);
+    // Who looks long buys; so does who knows what to get and is done after a few minutes and pages.
+    // Who only clicks through fast doesn't.
+    double pace = pages / minutes, brief = exp(-pow(minutes / 4, 4) - pow(pages / 3, 4));
+    double wish = .35 * (minutes - 9) + 6 * brief - 1.2 * (pace > 1);
     double p = 1 / (1 + exp(-2.5 * wish / (1 + noise)));
     HD_TRY(set_number(rows, row, 0, minutes, 1));
     HD_TRY(set_number(rows, row, 1, pages, 0));
