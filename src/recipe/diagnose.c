@@ -197,6 +197,28 @@ static heed_err guessing(const case_file *c, bool *found) {
                                      "并确认这些列确实能预测目标")});
 }
 
+// A simpler model is better beyond doubt: what held this one back?
+static heed_err behind(const case_file *c, bool *found) {
+    const json_t *versus = c->training->behind;
+    const char *other = json_string_value(json_object_get(versus, "baseline"));
+    char en[300], zh[300];
+    *found = other != NULL;
+    if (!*found) return HEED_OK;
+    const double difference = json_number_value(json_object_get(versus, "difference"));
+    const double low = json_number_value(json_object_get(versus, "low"));
+    const double high = json_number_value(json_object_get(versus, "high"));
+    hd_snprintf(en, sizeof en, "it differs from '%s' by %+.3g (%+.3g … %+.3g)", other, difference,
+                low, high);
+    hd_snprintf(zh, sizeof zh, "它与“%s”相差 %+.3g（%+.3g … %+.3g）", other, difference, low, high);
+    return add(c, &(finding){"warn",
+                             HD_TEXT("a simpler model is better", "更简单的模型更好"),
+                             {en, zh},
+                             HD_TEXT("less to hold it back (l2, weight_decay, dropout), more "
+                                     "epochs, another rate or network; or take the simpler model",
+                                     "减少约束（l2、weight_decay、dropout）、增加轮数、"
+                                     "换学习率或网络；或直接采用更简单的模型")});
+}
+
 static hd_text more_of_it(const case_file *c) {
     static const hd_text epochs = HD_TEXT("more epochs", "增加训练轮数");
     static const hd_text steps = HD_TEXT("more steps", "增加训练步数");
@@ -323,11 +345,18 @@ static heed_err exploding(const case_file *c, bool *found) {
     hd_snprintf(en, sizeof en, "the norm of all gradients reaches %.3g, at a median of %.3g", most,
                 median);
     hd_snprintf(zh, sizeof zh, "全部梯度的范数达到 %.3g，而中位数为 %.3g", most, median);
-    return add(c, &(finding){"warn",
-                             HD_TEXT("gradients explode now and then", "梯度时有爆炸"),
-                             {en, zh},
-                             HD_TEXT("clip_norm: 1, a lower rate, warm-up",
-                                     "设 clip_norm: 1、降低学习率、加预热")});
+    static const finding free_ones = {
+        .level = "warn",
+        .what = HD_TEXT("gradients explode now and then", "梯度时有爆炸"),
+        .attempt =
+            HD_TEXT("clip_norm: 1, a lower rate, warm-up", "设 clip_norm: 1、降低学习率、加预热")};
+    static const finding clipped = {
+        .level = "note",
+        .what = HD_TEXT("gradients burst now and then, and were clipped", "梯度时有爆发，已被裁剪"),
+        .attempt = HD_TEXT("a lower rate, warm-up", "降低学习率、加预热")};
+    finding f = c->training->clipped ? clipped : free_ones;
+    f.why = (hd_text){en, zh};
+    return add(c, &f);
 }
 
 // Dead units: more than a fifth of a layer had no gradient in the whole second half.
@@ -394,17 +423,18 @@ static heed_err all_well(const case_file *c) {
 
 static heed_err judge(const case_file *c) {
     bool over = false, under = false, high = false, gone = false, burst = false, dead = false;
-    bool more = false, guess = false, alone = false;
+    bool more = false, guess = false, alone = false, lost = false;
     HD_TRY(overfitting(c, &over));
     if (!over) HD_TRY(not_following(c, &alone));
     HD_TRY(rate_high(c, &high));
     if (!high) HD_TRY(underfitting(c, &under));
     if (!under) HD_TRY(guessing(c, &guess));
+    if (!under && !guess) HD_TRY(behind(c, &lost));
     HD_TRY(vanishing(c, &gone));
     HD_TRY(exploding(c, &burst));
     HD_TRY(dead_units(c, &dead));
     if (!over && !alone && !under && !high) HD_TRY(unfinished(c, &more));
-    bool warned = over || alone || under || guess || high || gone || burst || dead;
+    bool warned = over || alone || under || guess || lost || high || gone || burst || dead;
     return warned || more || c->train.n < 2 ? HEED_OK : all_well(c);
 }
 

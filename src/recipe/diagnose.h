@@ -11,8 +11,10 @@ typedef struct hd_training {
     const json_t *curves;     // {train_loss[], validation_loss[], gradient_norm[], rate[]}
     const json_t *gradients;  // as nn/watch.h says; NULL: none
     const json_t *evaluation; // as measure/evaluation.h says, of rows it didn't see; NULL: none
+    const json_t *behind;     // a comparison that it lost, as measure/paired.h says; NULL: none
     bool by_steps;            // its length is told in steps, not in epochs
     bool best_kept;           // the weights of its best validation were taken
+    bool clipped;             // its gradients' norm was held below a bound
 } hd_training;
 
 // Appends findings to `out`: [{level: ok | note | warn, model, what{en, zh}, why{en, zh},

@@ -492,14 +492,29 @@ static heed_err fill_head(const hd_run *run, json_t *out) {
     return hd_json_set(out, "main_figure", json_string(hd_run_figure(run)));
 }
 
-static heed_err diagnose(const hd_run_model *model, json_t *diagnosis) {
+// Whether the baseline is better, beyond the comparison's interval.
+static bool is_behind(const hd_run *run, const hd_run_model *model) {
+    const char *figure = json_string_value(json_object_get(model->versus, "metric"));
+    bool higher;
+    if (!figure || run->recipe->task == HD_RECIPE_LANGUAGE ||
+        hd_evaluation_higher(run->recipe->task == HD_RECIPE_CLASSES ? HD_TASK_CLASSES
+                                                                    : HD_TASK_VALUES,
+                             figure, &higher) != HEED_OK)
+        return false;
+    return higher ? json_number_value(json_object_get(model->versus, "high")) < 0
+                  : json_number_value(json_object_get(model->versus, "low")) > 0;
+}
+
+static heed_err diagnose(const hd_run *run, const hd_run_model *model, json_t *diagnosis) {
     const hd_recipe_train *train = &model->network->train;
     const hd_training training = {.model = model->name,
                                   .curves = model->curves,
                                   .gradients = model->fitted.gradients,
                                   .evaluation = model->evaluation,
+                                  .behind = is_behind(run, model) ? model->versus : NULL,
                                   .by_steps = train->steps > 0,
-                                  .best_kept = train->restore_best};
+                                  .best_kept = train->restore_best,
+                                  .clipped = train->clip_norm > 0 || train->clip_value > 0};
     return hd_diagnose(&training, diagnosis);
 }
 
@@ -521,7 +536,7 @@ static heed_err fill(hd_run *run, json_t *out) {
     for (size_t i = 0; i < run->n_models; i++) {
         const hd_run_model *model = &run->models[i];
         if (!model->curves) continue;
-        HD_TRY(diagnose(model, diagnosis));
+        HD_TRY(diagnose(run, model, diagnosis));
     }
     HD_TRY(add_forecasts(run, out));
     if (run->samples) HD_TRY(hd_json_set(out, "samples", json_incref(run->samples)));

@@ -31,8 +31,9 @@ static json_t *judged(curve_fn train, curve_fn validation, curve_fn norm, const 
         json_pack("{s:o, s:o, s:o}", "train_loss", series(train, 100), "validation_loss",
                   series(validation, 20), "gradient_norm", series(norm, 100));
     json_t *out = json_array();
-    assert_int_equal(hd_diagnose(&(hd_training){"net", curves, gradients, NULL, false, false}, out),
-                     HEED_OK);
+    assert_int_equal(
+        hd_diagnose(&(hd_training){.model = "net", .curves = curves, .gradients = gradients}, out),
+        HEED_OK);
     json_decref(curves);
     return out;
 }
@@ -207,6 +208,43 @@ static void test_a_guess_is_told(void **state) {
     json_decref(curves);
 }
 
+static void test_a_simpler_model_is_named(void **state) {
+    (void)state;
+    json_t *curves = json_pack("{s:o, s:o}", "train_loss", series(falling, 100), "validation_loss",
+                               series(falling, 20));
+    json_t *versus = json_pack("{s:s, s:f, s:f, s:f}", "baseline", "logistic", "difference", -.02,
+                               "low", -.03, "high", -.01);
+    for (int lost = 0; lost < 2; lost++) {
+        json_t *out = json_array();
+        const hd_training training = {
+            .model = "net", .curves = curves, .behind = lost ? versus : NULL};
+        assert_int_equal(hd_diagnose(&training, out), HEED_OK);
+        assert_int_equal(says(out, "a simpler model is better"), lost);
+        assert_int_equal(says(out, "sound"), !lost);
+        json_decref(out);
+    }
+    json_decref(versus);
+    json_decref(curves);
+}
+
+static void test_clipped_gradients_are_not_clipped_again(void **state) {
+    (void)state;
+    json_t *curves =
+        json_pack("{s:o, s:o, s:o}", "train_loss", series(falling, 100), "validation_loss",
+                  series(falling, 20), "gradient_norm", series(bursting, 100));
+    for (int clipped = 0; clipped < 2; clipped++) {
+        json_t *out = json_array();
+        const hd_training training = {.model = "net", .curves = curves, .clipped = clipped};
+        assert_int_equal(hd_diagnose(&training, out), HEED_OK);
+        assert_true(says(out, clipped ? "were clipped" : "explode"));
+        const json_t *attempt = json_object_get(json_array_get(out, 0), "try");
+        const char *text = json_string_value(json_object_get(attempt, "en"));
+        assert_int_equal(strstr(text, "clip_norm") != NULL, !clipped);
+        json_decref(out);
+    }
+    json_decref(curves);
+}
+
 // ── Trained for real ──
 
 enum { N = 64, D = 6 };
@@ -350,6 +388,8 @@ int main(void) {
         cmocka_unit_test(test_the_best_was_kept),
         cmocka_unit_test(test_its_length_is_named),
         cmocka_unit_test(test_a_guess_is_told),
+        cmocka_unit_test(test_a_simpler_model_is_named),
+        cmocka_unit_test(test_clipped_gradients_are_not_clipped_again),
         cmocka_unit_test(test_dead_units),
         cmocka_unit_test(test_vanishing),
         cmocka_unit_test(test_watch_is_quiet),
