@@ -471,7 +471,15 @@ static heed_err add_forecasts(const hd_run *run, json_t *out) {
         return HEED_OK;
     json_t *list = json_array();
     HD_TRY(hd_json_set(out, "forecast", list));
-    for (size_t i = 0; i < SHOWN; i++) HD_TRY(add_forecast(run, i * (n - 1) / (SHOWN - 1), list));
+    // Several series stand side by side at each moment: another one in each drawing.
+    const size_t *row = run->prepared.samples[HD_PART_TEST].row;
+    size_t beside = 1;
+    while (beside < n && row[beside] == row[0]) beside++;
+    const size_t moments = n / beside;
+    for (size_t i = 0; i < SHOWN; i++) {
+        const size_t moment = i * (moments - 1) / (SHOWN - 1);
+        HD_TRY(add_forecast(run, moment * beside + i * (beside - 1) / (SHOWN - 1), list));
+    }
     return HEED_OK;
 }
 
