@@ -108,10 +108,14 @@ void hd_input_samples_clear(hd_samples *samples);
 typedef struct hd_input_forecast {
     // The series that a sample is of; NULL: of all at once.
     const char *(*name)(const void *fitted, size_t sample);
+    // What target i is called.
+    void (*step)(const void *fitted, size_t i, char out[128]);
     // Values of a sample's targets, (k): from the scale that models learn on back to the file's.
     void (*restore)(const void *fitted, size_t sample, float *values, size_t k);
-    // What came before a sample's targets, which begin at row: adds "history", and "times", the
-    // first and last moment of history and targets, where the rows have such a column.
+    size_t (*width)(const void *fitted); // series in a sample, whose targets take turns
+    // What came before a sample's targets, which begin at row, of its first series: adds its
+    // "name", "history", and "times", the first and last moment of history and targets, where the
+    // rows have such a column.
     heed_err (*before)(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
                        json_t *out);
     // What errors are measured in: {en, zh}; two NULLs: in what the file has.

@@ -260,9 +260,13 @@ static heed_err not_a_number(const hd_rows *rows, size_t row, const char *column
 
 // What was read, gaps filled by the last value (the first one, before it).
 static heed_err read_column(const hd_rows *rows, const char *name, double *out) {
-    hd_rows_column *column;
+    const hd_rows_column *column = hd_rows_find(rows, name);
     bool seen = false;
-    HD_TRY(hd_rows_need(rows, name, &column));
+    if (!column) {
+        const hd_rows_words place = hd_rows_place(rows, rows->first);
+        return HD_FAIL(HEED_INPUT, "%s: column '%s' is missing: the training rows had it",
+                       "%s：缺少列“%s”：训练数据中有此列", place.text, name);
+    }
     for (size_t i = 0; i < rows->n; i++) {
         hd_slice cell = column->cells[i];
         double value = i > 0 ? out[i - 1] : 0;
@@ -420,9 +424,12 @@ static heed_err find_spans(const series *s, const hd_rows *rows, unsigned wanted
     if (!truth) least = last; // of a request: what comes next
     if (rows->n < s->window || last < least) {
         if (!truth) {
+            const hd_rows_words end = hd_rows_place(rows, rows->n > 0 ? rows->n - 1 : 0);
             return HD_FAIL(
-                HEED_INPUT, "%zu moments are too few for a window of %zu: give as many as that",
-                "%zu 个时刻不足以构成长度为 %zu 的窗口：请至少提供这么多", rows->n, s->window);
+                HEED_INPUT,
+                "%s: ends after %zu moments, too few for a window of %zu: give as many as that",
+                "%s：至此只有 %zu 个时刻，不足以构成长度为 %zu 的窗口：请至少提供这么多", end.text,
+                rows->n, s->window);
         }
         return HD_FAIL(HEED_INPUT,
                        "%zu moments are too few for a window of %zu and a horizon of %zu: give "
@@ -638,9 +645,24 @@ static const char *series_name(const void *fitted, size_t sample) {
     return s->each || s->n == 1 ? s->columns[column_of(s, sample)].name : NULL;
 }
 
+static size_t series_width(const void *fitted) {
+    const series *s = fitted;
+    return s->each ? 1 : s->n;
+}
+
+// "1", "2" steps ahead; with all series in one sample "load 1", "oil 1", "load 2".
+static void series_step(const void *fitted, size_t i, char out[128]) {
+    const series *s = fitted;
+    const size_t width = series_width(s);
+    if (width == 1)
+        hd_snprintf(out, 128, "%zu", i + 1);
+    else
+        hd_snprintf(out, 128, "%.100s %zu", s->columns[i % width].name, i / width + 1);
+}
+
 static void series_restore(const void *fitted, size_t sample, float *values, size_t k) {
     const series *s = fitted;
-    const size_t width = s->each ? 1 : s->n, from = column_of(s, sample);
+    const size_t width = series_width(s), from = column_of(s, sample);
     for (size_t i = 0; i < k; i++) {
         const series_column *c = &s->columns[from + i % width];
         double value = (double)values[i];
@@ -677,6 +699,7 @@ static heed_err cell_json(const hd_rows *rows, const char *column, size_t row, j
 static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
                               json_t *out) {
     const series *s = fitted;
+    const char *column = s->columns[column_of(s, sample)].name;
     const size_t shown = s->window < 2 * s->horizon ? s->window : 2 * s->horizon;
     const size_t from = row - (shown < row ? shown : row);
     const size_t last = row + s->horizon - 1 < rows->n ? row + s->horizon - 1 : rows->n - 1;
@@ -686,7 +709,8 @@ static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sa
     heed_err other = hd_json_set(out, "times", times);
     if (err == HEED_OK) err = other;
     if (err == HEED_OK && !values) err = HD_FAIL_MEMORY(rows->n * sizeof *values);
-    if (err == HEED_OK) err = column_values(s, rows, s->columns[column_of(s, sample)].name, values);
+    if (err == HEED_OK) err = hd_json_set(out, "name", json_string(column));
+    if (err == HEED_OK) err = column_values(s, rows, column, values);
     for (size_t i = from; err == HEED_OK && i < row; i++) {
         double value = s->log ? expm1(values[i]) : values[i];
         err = hd_json_append(history, hd_json_real(hd_json_decimal((float)value)));
@@ -701,6 +725,8 @@ static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sa
 
 static const hd_input_forecast series_forecast = {
     .name = series_name,
+    .step = series_step,
+    .width = series_width,
     .restore = series_restore,
     .before = series_before,
     .unit = series_unit,
@@ -718,7 +744,7 @@ static heed_err series_show(const void *fitted, const hd_rows *rows, size_t samp
     const series *s = fitted;
     enum { MOST = 12 };
     heed_err err = HEED_OK;
-    const size_t from = column_of(s, sample), width = s->each ? 1 : s->n;
+    const size_t from = column_of(s, sample), width = series_width(s);
     json_t *fields = json_object();
     *out = json_object();
     if (!*out) {

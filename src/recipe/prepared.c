@@ -53,7 +53,9 @@ heed_err hd_prepared_apply(hd_prepared *p, hd_part part) {
                       (part != HD_PART_TRAIN ? HD_WANT_APART : 0);
     HD_TRY(p->kind->apply(p->fitted, rows, wanted, &p->samples[part]));
     if (part == HD_PART_TRAIN && p->kind->own_targets)
-        HD_TRY(hd_target_fit_own(p->recipe, p->samples[part].k, &p->target));
+        HD_TRY(hd_target_fit_own(p->recipe, p->samples[part].k,
+                                 p->kind->forecast ? p->kind->forecast->step : NULL, p->fitted,
+                                 &p->target));
     return add_truth(p, part);
 }
 

@@ -431,17 +431,19 @@ static heed_err values_json(const float *values, size_t k, json_t **out) {
     return HEED_OK;
 }
 
-// Sample i's values as the file has them: of its first series, where it is of several.
+// Sample i's values as the file has them: of its first series, where it is of several, which take
+// turns.
 static heed_err own_values(const hd_run *run, size_t i, const float *values, const char *key,
                            json_t *out) {
     const hd_prepared *p = &run->prepared;
-    const size_t k = p->target.k;
+    const size_t k = p->target.k, width = p->kind->forecast->width(p->fitted);
     json_t *list = NULL;
     float *own = hd_calloc(k, sizeof *own);
     if (!own) return HD_FAIL_MEMORY(k * sizeof *own);
     memcpy(own, values + i * k, k * sizeof *own);
     p->kind->forecast->restore(p->fitted, i, own, k);
-    heed_err err = values_json(own, k, &list);
+    for (size_t j = 1; j < k / width; j++) own[j] = own[j * width];
+    heed_err err = values_json(own, k / width, &list);
     heed_err other = hd_json_set(out, key, list);
     hd_free(own);
     return err == HEED_OK ? other : err;
@@ -450,13 +452,10 @@ static heed_err own_values(const hd_run *run, size_t i, const float *values, con
 static heed_err add_forecast(const hd_run *run, size_t i, json_t *list) {
     const hd_prepared *p = &run->prepared;
     const hd_input_forecast *forecast = p->kind->forecast;
-    const char *name = forecast->name(p->fitted, i);
     json_t *one = json_object();
     HD_TRY(hd_json_append(list, one));
-    HD_TRY(hd_json_set(one, "name", json_string(name ? name : run->places[i])));
     HD_TRY(own_values(run, i, run->values[HD_PART_TEST], "truth", one));
     HD_TRY(own_values(run, i, run->main->test.at, "predicted", one));
-    if (!name) return HEED_OK;
     return forecast->before(p->fitted, &p->parts.rows[HD_PART_TEST], i,
                             p->samples[HD_PART_TEST].row[i], one);
 }

@@ -279,13 +279,18 @@ heed_err hd_target_fit(const hd_recipe *recipe, const hd_rows *rows, hd_target *
     return out->scaled ? fit_scale(out, rows) : HEED_OK;
 }
 
-heed_err hd_target_fit_own(const hd_recipe *recipe, size_t k, hd_target *out) {
+heed_err hd_target_fit_own(const hd_recipe *recipe, size_t k,
+                           void (*name)(const void *fitted, size_t i, char out[128]),
+                           const void *fitted, hd_target *out) {
     out->task = recipe->task;
     out->k = k;
     out->names = hd_arena_calloc(&out->arena, k + 1, sizeof *out->names);
     if (!out->names) return HD_FAIL_MEMORY(0);
     for (size_t i = 0; i < k; i++) {
-        out->names[i] = hd_arena_printf(&out->arena, "%zu", i + 1);
+        char text[128];
+        hd_snprintf(text, sizeof text, "%zu", i + 1);
+        if (name) name(fitted, i, text);
+        out->names[i] = hd_arena_strdup(&out->arena, text);
         if (!out->names[i]) return HD_FAIL_MEMORY(0);
     }
     return HEED_OK;

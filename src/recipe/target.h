@@ -25,8 +25,11 @@ void hd_target_init(hd_target *target);
 void hd_target_clear(hd_target *target);
 // HEED_INPUT: the column isn't there, a cell is missing or no number, there is one class only.
 heed_err hd_target_fit(const hd_recipe *recipe, const hd_rows *rows, hd_target *out) HEED_CHECK;
-// For inputs that make their targets: k numbers without names.
-heed_err hd_target_fit_own(const hd_recipe *recipe, size_t k, hd_target *out) HEED_CHECK;
+// For inputs that make their targets: k numbers that are called so; fitted goes to `name`. NULL: by
+// their numbers, from 1.
+heed_err hd_target_fit_own(const hd_recipe *recipe, size_t k,
+                           void (*name)(const void *fitted, size_t i, char out[128]),
+                           const void *fitted, hd_target *out) HEED_CHECK;
 
 // The truth of rows first … n − 1: labels (n) of classes, or values (n, k), in the target's own
 // units. *out: for hd_free.

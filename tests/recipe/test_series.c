@@ -134,6 +134,7 @@ static void forecasts_are_told_as_the_file_has_them(void **state) {
             forecast->restore(f.fitted, i, t, s.k);
             const char *name = forecast->name(f.fitted, i);
             if (!name) { // both series in one: a, b, a, b
+                assert_int_equal(forecast->width(f.fitted), 2);
                 assert_true(fabs((double)t[0] - a) < 1e-4 && fabs((double)t[1] - 10 * a) < 1e-3);
                 continue;
             }
@@ -142,6 +143,7 @@ static void forecasts_are_told_as_the_file_has_them(void **state) {
                 assert_true(fabs((double)t[h] - times * (a + (double)h)) < 1e-3);
             json_t *drawn = json_object();
             assert_int_equal(forecast->before(f.fitted, &f.rows, i, s.row[i], drawn), HEED_OK);
+            assert_string_equal(json_string_value(json_object_get(drawn, "name")), name);
             const json_t *history = json_object_get(drawn, "history");
             const json_t *moments = json_object_get(drawn, "times");
             assert_int_equal(json_array_size(history), 2);
@@ -241,6 +243,23 @@ static void a_series_a_row_is_turned_around(void **state) {
 }
 
 // A request may come as the training's file did.
+static void outputs_have_names(void **state) {
+    (void)state;
+    static const char *const said[][3] = {{"1", "2", "3"}, {"a 1", "b 1", "a 2"}};
+    for (size_t o = 0; o < 2; o++) {
+        fixture f;
+        char name[128];
+        setup(&f, o ? "{window: 2, horizon: 2, time: t, each: false}" : "{window: 2, time: t}",
+              hours);
+        assert_int_equal(fit(&f), HEED_OK);
+        for (size_t i = 0; i < 3; i++) {
+            hd_input_series.forecast->step(f.fitted, i, name);
+            assert_string_equal(name, said[o][i]);
+        }
+        teardown(&f);
+    }
+}
+
 static void a_request_is_turned_around_too(void **state) {
     (void)state;
     static const char *const asked[] = {
@@ -315,6 +334,8 @@ static void bad_input_is_told(void **state) {
     assert_int_equal(fit(&f), HEED_OK);
     assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, ALL, &s), HEED_INPUT);
     assert_non_null(strstr(heed_error_message(HEED_EN), "6 moments are too few"));
+    assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, HD_WANT_INPUTS, &s), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN), "ends after 6 moments, too few"));
     assert_int_equal(hd_input_series.show(f.fitted, &f.rows, 1, 1, &shown), HEED_OK);
     assert_string_equal(json_string_value(json_object_get(json_object_get(shown, "fields"), "b")),
                         "20");
@@ -371,6 +392,7 @@ int main(void) {
         cmocka_unit_test(gaps_are_what_was_last),
         cmocka_unit_test(a_series_a_row_is_turned_around),
         cmocka_unit_test(a_request_is_turned_around_too),
+        cmocka_unit_test(outputs_have_names),
         cmocka_unit_test(what_is_saved_makes_the_same_samples),
         cmocka_unit_test(bad_input_is_told),
     };
