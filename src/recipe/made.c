@@ -180,6 +180,7 @@ heed_err hd_made_rows(const hd_made_kind *kind, size_t n, double noise, uint64_t
     HD_TRY(hd_rows_add(out, n));
     for (size_t i = 0; i < n; i++) {
         hd_rng rng = hd_rng_make(seed, i);
+        out->place[i] = hd_rows_at(0, i + 1);
         HD_TRY(kind->fill(out, i, noise, &rng));
     }
     return HEED_OK;

@@ -135,8 +135,9 @@ hd_rows_words hd_rows_place(const hd_rows *rows, size_t row) {
         size_t line = (size_t)(uint32_t)place;
         hd_snprintf(words.text, sizeof words.text, line > 0 ? "%s:%zu" : "%s", rows->files[file],
                     line);
-    } else {
-        hd_snprintf(words.text, sizeof words.text, "row %zu", row + 1);
+    } else { // of no file: rows that were made know which they are, among others too
+        const size_t number = rows->n_files == 0 && place != 0 ? (uint32_t)place : row + 1;
+        hd_snprintf(words.text, sizeof words.text, "row %zu", number);
     }
     return words;
 }

@@ -410,6 +410,11 @@ static void test_many_askers(void **state) {
         json_decref(run(RECIPES "/iris_mlp.yaml", changes, 3, path_of("asked")));
         hd_rows_init(&rows);
         must(hd_made_rows(hd_made_find("flowers"), 30, 0, 9, &rows));
+        hd_rows some; // a made row is the same one among others
+        must(hd_rows_select(&rows, (size_t[]){7, 3}, 2, 0, &some));
+        assert_string_equal(hd_rows_place(&some, 0).text, "row 8");
+        assert_string_equal(hd_rows_place(&some, 1).text, "row 4");
+        hd_rows_clear(&some);
         asking a = {.model = open_model(path_of("asked")), .rows = &rows};
         must(hd_pool_new(ASKERS, &pool));
         must(hd_pool_run(pool, ASKERS, ask_often, &a));
