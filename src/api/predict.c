@@ -235,13 +235,15 @@ const hd_op hd_op_model_predict = {
     .chapter = HD_CHAPTER_RECIPES,
     .only = HD_ONLY_CLI,
     .doc = HD_TEXT("ask a recipe's model about rows or images", "用配方训练的模型预测数据行或图像"),
-    .detail =
-        HD_TEXT("Each row is prepared exactly as the training rows were. Answers are CSV, a "
-                "line a row; --json has every class's probability. Images are named as files, "
-                "or in a column of the rows, beside their list.",
-                "每一行都按训练时完全相同的方式处理。结果为 CSV，每行一条；--json "
-                "给出每个类别的概率。图像可直接以文件给出，也可在数据行的列中写文件名（"
-                "相对于该列表所在的文件夹）。"),
+    .detail = HD_TEXT(
+        "Each row is prepared exactly as the training rows were. Answers are CSV, a "
+        "line a row; --json has every class's probability. Images are named as files, "
+        "or in a column of the rows, beside their list. Of series the rows are moments: "
+        "a line a series, with what comes after the last one, in the file's own units.",
+        "每一行都按训练时完全相同的方式处理。结果为 CSV，每行一条；--json "
+        "给出每个类别的概率。图像可直接以文件给出，也可在数据行的列中写文件名（"
+        "相对于该列表所在的文件夹）。序列模型的行是时刻：每条序列一行，给出最后时刻之后的值，"
+        "单位与文件相同。"),
     .examples = (const char *const[]){"heed model predict iris_mlp rows.csv",
                                       "heed model predict iris_mlp.model rows.jsonl --json", NULL},
     .scope = HD_SCOPE_READ,

@@ -81,6 +81,13 @@ static heed_err list_text(const json_t *result, heed_lang lang, size_t width, hd
     hd_grid grid;
     size_t i;
     json_t *recipe;
+    if (json_array_size(json_object_get(result, "recipes")) == 0) {
+        hd_str_add(out, hd_say(lang,
+                               "no recipes: none stand beside this program; name their folder by "
+                               "the setting recipe.folder\n",
+                               "没有配方：此程序旁没有配方文件夹；请用设置 recipe.folder 指明\n"));
+        return hd_str_check(out);
+    }
     hd_grid_init(&grid, "lll");
     hd_grid_head(&grid, hd_say(lang, "recipe", "配方"), hd_say(lang, "task", "任务"),
                  hd_say(lang, "what it makes", "内容"));

@@ -165,9 +165,12 @@ static heed_err fill_column(const hd_rows *from, const hd_rows_column *column, h
             HD_TRY(hd_column_set_category(to, row, cell));
         } else if (!hd_slice_f64(cell, &to->f64[row])) {
             hd_rows_words place = hd_rows_place(from, i);
-            return HD_FAIL(HEED_INPUT, "%1$s: column '%2$s': '%4$.*3$s' is not a number",
-                           "%1$s：列“%2$s”：“%4$.*3$s”不是数值", place.text, column->name,
-                           (int)(cell.n < 60 ? cell.n : 60), cell.p);
+            return HD_FAIL(
+                HEED_INPUT,
+                "%1$s: column '%2$s': '%4$.*3$s' is not a number; if it stands for "
+                "nothing, name it under 'missing' or leave the cell empty",
+                "%1$s：列“%2$s”：“%4$.*3$s”不是数值；若表示缺失，请在“missing”中列出或留空",
+                place.text, column->name, (int)(cell.n < 60 ? cell.n : 60), cell.p);
         }
     }
     return HEED_OK;

@@ -161,14 +161,16 @@ heed_err hd_prepared_whole(const hd_recipe *recipe, const hd_input_parts *raw, s
     return fit(recipe, raw, fold, true, wanted, out);
 }
 
+void hd_prepared_forget(hd_prepared *p, hd_part part) {
+    hd_input_samples_clear(&p->samples[part]);
+    hd_free(p->labels[part]);
+    hd_free(p->values[part]);
+    p->labels[part] = NULL;
+    p->values[part] = NULL;
+}
+
 void hd_prepared_clear(hd_prepared *p) {
-    for (int part = 0; part < HD_PARTS; part++) {
-        hd_input_samples_clear(&p->samples[part]);
-        hd_free(p->labels[part]);
-        hd_free(p->values[part]);
-        p->labels[part] = NULL;
-        p->values[part] = NULL;
-    }
+    for (int part = 0; part < HD_PARTS; part++) hd_prepared_forget(p, (hd_part)part);
     hd_input_samples_clear(&p->taught);
     hd_free(p->taught_labels);
     p->taught_labels = NULL;

@@ -42,6 +42,8 @@ heed_err hd_prepared_fit(const hd_recipe *recipe, const hd_input_parts *raw, siz
 heed_err hd_prepared_whole(const hd_recipe *recipe, const hd_input_parts *raw, size_t fold,
                            unsigned wanted, hd_prepared *out) HEED_CHECK;
 heed_err hd_prepared_apply(hd_prepared *prepared, hd_part part) HEED_CHECK;
+// Samples and truth of a part, as if they had never been made.
+void hd_prepared_forget(hd_prepared *prepared, hd_part part);
 void hd_prepared_clear(hd_prepared *prepared);
 
 // ── Self-training ──

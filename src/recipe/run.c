@@ -640,12 +640,21 @@ static void run_clear(hd_run *run) {
     hd_arena_clear(&run->arena);
 }
 
+// A test row that can't be read is told now, and not when all models are trained. Nothing is kept.
+static heed_err check_test_rows(hd_run *run) {
+    if (is_language(run)) return HEED_OK;
+    heed_err err = hd_prepared_apply(&run->prepared, HD_PART_TEST);
+    hd_prepared_forget(&run->prepared, HD_PART_TEST);
+    return err;
+}
+
 // Reads, and sees whether everything fits, before anything takes long.
 static heed_err begin(hd_run *run) {
     size_t fold = run->recipe->split.folds > 0 ? 0 : HD_NO_FOLD;
     HD_TRY(hd_pool_new(run->opts->threads, &run->pool));
     heed_err err = read_rows(run);
     if (err == HEED_OK) err = prepare(run, fold, false);
+    if (err == HEED_OK) err = check_test_rows(run);
     if (err == HEED_MEMORY) {
         hd_where_words place = hd_where_text(&run->recipe->input.where);
         err = hd_error_prefix(err, "%s", "%s", place.text);

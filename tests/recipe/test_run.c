@@ -519,6 +519,21 @@ static void test_bad(void **state) {
         assert_false(hd_fs_exists(path_of("bad"))); // complete or absent
         assert_false(hd_fs_exists(path_of("bad.tmp")));
     }
+    // Test rows that can't be read are told before anything is trained.
+    static const char *const late[][2] = {
+        {TABLE("train: two.csv, test: new.csv, target: y") NET, "new.csv:3: column 'a'"},
+        {TABLE("train: two.csv, test: late.csv, target: y") NET, "late.csv:4: class 'q'"}};
+    for (size_t i = 0; i < 2; i++) {
+        hd_recipe *r;
+        json_t *said = NULL;
+        must(hd_recipe_read(late[i][0], strlen(late[i][0]), "t.yaml", NULL, 0, &r));
+        r->folder = folder;
+        const hd_recipe_opts opts = {.out = path_of("bad"), .seed = -1, .threads = 1};
+        assert_int_equal(hd_recipe_check(r, &opts, &said), HEED_INPUT);
+        assert_non_null(strstr(heed_error_message(HEED_EN), late[i][1]));
+        assert_null(said);
+        hd_recipe_free(r);
+    }
 }
 
 static void test_not_ours(void **state) {
