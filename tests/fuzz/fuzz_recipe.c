@@ -21,6 +21,24 @@ static heed_err read_rows(const char *text, size_t n, bool json, hd_rows *rows) 
     return hd_rows_parse(rows, copy, n, "rows.csv", json, &format);
 }
 
+// What a report and an answer ask of a forecast, of the first sample and the last.
+static void tell(const hd_input_kind *kind, const void *fitted, const hd_rows *rows,
+                 const hd_samples *samples) {
+    const size_t ends[] = {0, samples->n - 1};
+    char name[128];
+    for (size_t i = 0; kind->forecast && samples->row && samples->n > 0 && i < 2; i++) {
+        json_t *drawn = json_object();
+        float values[4] = {0, 1, -1, 1e30F};
+        kind->forecast->restore(fitted, ends[i], values, 4);
+        kind->forecast->step(fitted, ends[i], name);
+        (void)kind->forecast->name(fitted, ends[i]);
+        (void)kind->forecast->unit(fitted);
+        if (drawn)
+            (void)!kind->forecast->before(fitted, rows, ends[i], samples->row[ends[i]], drawn);
+        json_decref(drawn);
+    }
+}
+
 // What was learned must load again, and make the same of the same rows.
 static void again(const hd_prepared *p) {
     json_t *json = NULL;
@@ -33,6 +51,7 @@ static void again(const hd_prepared *p) {
         unsigned wanted = p->wanted | (p->kind->own_targets ? HD_WANT_TARGETS : 0);
         if (p->kind->apply(loaded, rows, wanted, &samples) == HEED_OK) {
             if (samples.n != p->samples[HD_PART_TRAIN].n) abort();
+            tell(p->kind, loaded, rows, &samples);
             hd_input_samples_clear(&samples);
         }
         p->kind->free(loaded);
@@ -96,8 +115,11 @@ static void preparation(const char *text, size_t size) {
     if (hd_target_from_json(json_object_get(json, "target"), "p", &target) == HEED_OK && kind &&
         kind->from_json(json_object_get(json, "fitted"), "p", &fitted) == HEED_OK) {
         if (end && read_rows(end + 1, size - n - 1, true, &rows) == HEED_OK && rows.n > 0 &&
-            kind->apply(fitted, &rows, HD_WANT_INPUTS | HD_WANT_FEATURES, &samples) == HEED_OK)
+            (!kind->arrange || kind->arrange(fitted, &rows) == HEED_OK) &&
+            kind->apply(fitted, &rows, HD_WANT_INPUTS | HD_WANT_FEATURES, &samples) == HEED_OK) {
+            tell(kind, fitted, &rows, &samples);
             hd_input_samples_clear(&samples);
+        }
         kind->free(fitted);
     }
     hd_target_clear(&target);
