@@ -36,6 +36,7 @@ sanitizers() { # every test under ASan and UBSan; the faults and the allocations
 }
 
 faults() {
+    tools/build.sh build -Dtests=enabled || return 1
     HEED_FAULTS=${HEED_FAULTS:-100} HEED_ALLOCATIONS=${HEED_ALLOCATIONS:-300} tools/test.sh build --suite faults --timeout-multiplier 20
 }
 
