@@ -210,7 +210,7 @@ static heed_err behind(const case_file *c, bool *found) {
     hd_snprintf(en, sizeof en, "it differs from '%s' by %+.3g (%+.3g … %+.3g)", other, difference,
                 low, high);
     hd_snprintf(zh, sizeof zh, "它与“%s”相差 %+.3g（%+.3g … %+.3g）", other, difference, low, high);
-    return add(c, &(finding){"warn",
+    return add(c, &(finding){"note",
                              HD_TEXT("a simpler model is better", "更简单的模型更好"),
                              {en, zh},
                              HD_TEXT("less to hold it back (l2, weight_decay, dropout), more "

@@ -177,6 +177,21 @@ static heed_err add_moments(const hd_rows *rows, const char *const *names, size_
     return HEED_OK;
 }
 
+// Of a file with a series to a row, where a cell's line is still known.
+static heed_err check_moment(const hd_rows *rows, size_t row, const hd_rows_column *column) {
+    const hd_slice cell = column->cells[row];
+    double value;
+    if (!cell.p || hd_slice_f64(hd_slice_trim(cell), &value)) return HEED_OK;
+    const hd_rows_words place = hd_rows_place(rows, row);
+    return HD_FAIL(HEED_INPUT,
+                   "%1$s: moment '%2$s': '%4$.*3$s' is not a number: mend it, say that it means "
+                   "nothing ('missing: [\"%4$.*3$s\"]'), or, if '%2$s' is no moment, name it under "
+                   "'across' or 'skip'",
+                   "%1$s：时刻“%2$s”：“%4$.*3$s”不是数值：请改正，或声明其为缺失（“missing: "
+                   "[\"%4$.*3$s\"]”）；若“%2$s”不是时刻，请列入“across”或“skip”",
+                   place.text, column->name, cell.n < 40 ? (int)cell.n : 40, cell.p);
+}
+
 static heed_err copy_cell(hd_rows *out, hd_slice cell, hd_slice *to) {
     *to = cell;
     if (!cell.p) return HEED_OK;
@@ -205,6 +220,7 @@ static heed_err turn(const hd_rows *rows, const char *const *names, size_t n,
         for (size_t c = 0; c < rows->n_columns; c++) {
             const char *moment = rows->columns[c].name;
             if (named(names, n, moment) || named(skip, n_skip, moment)) continue;
+            HD_TRY_OUT(check_moment(rows, i, &rows->columns[c]));
             HD_TRY_OUT(copy_cell(out, rows->columns[c].cells[i], &to->cells[at++]));
         }
     }
@@ -296,15 +312,35 @@ static heed_err column_values(const series *s, const hd_rows *rows, const char *
 
 // ── Fitting ──
 
-static bool all_numbers(const hd_rows *rows, const hd_rows_column *column) {
-    bool any = false;
+static heed_err fail_stray(const hd_rows *rows, size_t row, const hd_rows_column *column) {
+    const hd_rows_words place = hd_rows_place(rows, row);
+    const hd_slice cell = column->cells[row];
+    return HD_FAIL(
+        HEED_INPUT,
+        "%1$s: column '%2$s': '%4$.*3$s' is not a number, as nearly all of its cells "
+        "are: mend the row, say that it means nothing ('missing: [\"%4$.*3$s\"]'), or "
+        "name the series by 'columns'",
+        "%1$s：列“%2$s”：“%4$.*3$s”不是数值，而该列其余单元格几乎都是：请改正该行，或声明"
+        "其为缺失（“missing: [\"%4$.*3$s\"]”），或用“columns”指明序列",
+        place.text, column->name, cell.n < 40 ? (int)cell.n : 40, cell.p);
+}
+
+// Whether all cells that aren't missing are numbers. A column with a cell among ten or more that
+// was written wrongly is told: it was meant as a series.
+static heed_err all_numbers(const hd_rows *rows, const hd_rows_column *column, bool *out) {
+    enum { NEARLY = 10 };
+    size_t numbers = 0, strays = 0, first = 0;
     for (size_t i = 0; i < rows->n; i++) {
         double value;
         if (!column->cells[i].p) continue;
-        if (!hd_slice_f64(hd_slice_trim(column->cells[i]), &value)) return false;
-        any = true;
+        if (hd_slice_f64(hd_slice_trim(column->cells[i]), &value)) {
+            numbers++;
+        } else if (strays++ == 0) {
+            first = i;
+        }
     }
-    return any;
+    *out = numbers > 0 && strays == 0;
+    return strays > 0 && numbers >= NEARLY * strays ? fail_stray(rows, first, column) : HEED_OK;
 }
 
 static heed_err add_name(series *s, const char *name) {
@@ -337,7 +373,9 @@ static heed_err choose_columns(const hd_input_fit *in, const series_options *o, 
         const hd_rows_column *column = &in->rows->columns[c];
         bool time = s->time && strcmp(s->time, column->name) == 0;
         if (time || named(in->hidden, in->n_hidden, column->name)) continue;
-        if (all_numbers(in->rows, column)) HD_TRY(add_name(s, column->name));
+        bool numbers;
+        HD_TRY(all_numbers(in->rows, column, &numbers));
+        if (numbers) HD_TRY(add_name(s, column->name));
     }
     if (s->n > 0) return HEED_OK;
     return HD_FAIL(HEED_INPUT, "the data has no column of numbers: name the series by 'columns'",

@@ -243,6 +243,25 @@ static void a_series_a_row_is_turned_around(void **state) {
 }
 
 // A request may come as the training's file did.
+// Files turned around tell a wrong cell where it stands, and what isn't a moment.
+static void a_wrong_cell_is_found_in_its_row(void **state) {
+    (void)state;
+    fixture f;
+    hd_rows rows;
+    setup(&f, "{window: 2, across: [country]}", "moment,Malta\n1/1,1\n1/2,2\n");
+    assert_int_equal(fit(&f), HEED_OK);
+    json_t *list = json_loads("[{\"country\": \"Malta\", \"1/1\": \"5\", \"1/2\": \"6\"}, "
+                              "{\"country\": \"Rome\", \"1/1\": \"5\", \"1/2\": \"much\"}]",
+                              0, NULL);
+    assert_int_equal(hd_rows_json(list, "rows", &rows), HEED_OK);
+    assert_int_equal(hd_input_series.arrange(f.fitted, &rows), HEED_INPUT);
+    const char *said = heed_error_message(HEED_EN);
+    if (!strstr(said, "moment '1/2': 'much' is not a number")) fail_msg("%s", said);
+    hd_rows_clear(&rows);
+    json_decref(list);
+    teardown(&f);
+}
+
 static void outputs_have_names(void **state) {
     (void)state;
     static const char *const said[][3] = {{"1", "2", "3"}, {"a 1", "b 1", "a 2"}};
@@ -345,6 +364,12 @@ static void bad_input_is_told(void **state) {
     assert_int_equal(fit(&f), HEED_INPUT);
     assert_string_equal(heed_error_message(HEED_EN), "t.csv:3: column 'a': 'much' is not a number");
     teardown(&f);
+    // One wrong cell among many doesn't make a series silently another thing.
+    setup(&f, "{window: 2}", "a\n0\n1\n2\n3\n4\n5\n6\n7\n8\nx\n9\n");
+    assert_int_equal(fit(&f), HEED_INPUT);
+    assert_non_null(strstr(heed_error_message(HEED_EN),
+                           "t.csv:11: column 'a': 'x' is not a number, as nearly all"));
+    teardown(&f);
     setup(&f, "{window: 2}", "t\nx\ny\n");
     assert_int_equal(fit(&f), HEED_INPUT);
     teardown(&f);
@@ -392,6 +417,7 @@ int main(void) {
         cmocka_unit_test(gaps_are_what_was_last),
         cmocka_unit_test(a_series_a_row_is_turned_around),
         cmocka_unit_test(a_request_is_turned_around_too),
+        cmocka_unit_test(a_wrong_cell_is_found_in_its_row),
         cmocka_unit_test(outputs_have_names),
         cmocka_unit_test(what_is_saved_makes_the_same_samples),
         cmocka_unit_test(bad_input_is_told),
