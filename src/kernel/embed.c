@@ -26,8 +26,12 @@ typedef struct embed_run {
 heed_err hd_embed_check(size_t n, size_t rows, const int32_t *index) {
     for (size_t i = 0; i < n; i++) {
         if (index[i] >= 0 && (size_t)index[i] < rows) continue;
-        return HD_FAIL(HEED_INPUT, "index %d at place %zu is out of range: there are %zu rows",
-                       "第 %2$zu 处的索引 %1$d 超出范围：共有 %3$zu 行", index[i], i, rows);
+        return HD_FAIL(HEED_INPUT,
+                       "index %d at place %zu is out of range: there are %zu rows; an "
+                       "embedding's count must be above every index (of texts: the vocabulary)",
+                       "第 %2$zu 处的索引 %1$d 超出范围：共有 %3$zu 行；embedding 的 count "
+                       "应大于所有索引（文本即词表大小）",
+                       index[i], i, rows);
     }
     return HEED_OK;
 }

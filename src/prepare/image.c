@@ -26,25 +26,27 @@ heed_err hd_image_new(size_t height, size_t width, size_t channels, hd_image *ou
     return out->pixels ? HEED_OK : HD_FAIL_MEMORY(height * width * channels);
 }
 
-static heed_err check_size(const char *name, size_t width, size_t height, size_t most) {
-    if (most == 0) most = HD_IMAGE_PIXELS;
-    if (width > 0 && height > 0 && width <= HD_IMAGE_SIDE && height <= HD_IMAGE_SIDE &&
-        width * height <= most) {
-        return HEED_OK;
-    }
-    return HD_FAIL(HEED_INPUT,
-                   "'%1$s' has %2$zu × %3$zu pixels: more than %4$d on a side or %5$zu in all "
-                   "aren't taken; make it smaller",
-                   "“%1$s”有 %2$zu × %3$zu 像素：每边至多 %4$d、总数至多 %5$zu，请先缩小", name,
-                   width, height, (int)HD_IMAGE_SIDE, most);
-}
-
 static heed_err damaged(const char *name, const char *format, const char *why) {
     return HD_FAIL(HEED_INPUT,
                    "'%s' can't be decoded as %s (%s): it is damaged or cut short; save it anew or "
                    "leave it out",
                    "“%s”无法按 %s 解码（%s）：文件已损坏或不完整；请重新保存，或去掉该文件", name,
                    format, why);
+}
+
+static heed_err check_size(const char *name, const char *format, size_t width, size_t height,
+                           size_t most) {
+    if (most == 0) most = HD_IMAGE_PIXELS;
+    if (width > 0 && height > 0 && width <= HD_IMAGE_SIDE && height <= HD_IMAGE_SIDE &&
+        width * height <= most) {
+        return HEED_OK;
+    }
+    if (width == 0 || height == 0) return damaged(name, format, "it names no size");
+    return HD_FAIL(HEED_INPUT,
+                   "'%1$s' has %2$zu × %3$zu pixels: more than %4$d on a side or %5$zu in all "
+                   "aren't taken; make it smaller",
+                   "“%1$s”有 %2$zu × %3$zu 像素：每边至多 %4$d、总数至多 %5$zu，请先缩小", name,
+                   width, height, (int)HD_IMAGE_SIDE, most);
 }
 
 // ── PNG ──
@@ -95,7 +97,7 @@ static heed_err decode_png(const void *bytes, size_t n, const char *name, size_t
         err = hd_mem_failures() > failures ? HD_FAIL_MEMORY(0)
                                            : damaged(name, "PNG", spng_strerror(code));
     }
-    if (err == HEED_OK) err = check_size(name, head.width, head.height, most);
+    if (err == HEED_OK) err = check_size(name, "PNG", head.width, head.height, most);
     if (err == HEED_OK) err = png_pixels(png, name, &head, out);
     spng_ctx_free(png);
     return err;
@@ -179,7 +181,7 @@ static heed_err decode_jpeg(const void *bytes, size_t n, const char *name, size_
         !is_whole(jpeg)) {
         err = damaged(name, "JPEG", tjGetErrorStr2(jpeg));
     }
-    if (err == HEED_OK) err = check_size(name, (size_t)width, (size_t)height, most);
+    if (err == HEED_OK) err = check_size(name, "JPEG", (size_t)width, (size_t)height, most);
     if (err == HEED_OK) {
         err = hd_image_new((size_t)height, (size_t)width, space == TJCS_GRAY ? 1 : 3, out);
     }

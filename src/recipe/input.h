@@ -79,6 +79,11 @@ typedef struct hd_input_fit {
     uint64_t seed;
 } hd_input_fit;
 
+// A column that the recipe names at `path` ("data.text.text"), which stands in the message where
+// the rows have none.
+heed_err hd_input_need(const hd_input_fit *in, const char *path, const char *name,
+                       hd_rows_column **out) HEED_CHECK;
+
 enum {
     HD_WANT_INPUTS = 1,
     HD_WANT_FEATURES = 2,

@@ -366,7 +366,7 @@ static heed_err choose_columns(const hd_input_fit *in, const series_options *o, 
     if (!s->columns) return HD_FAIL_MEMORY(0);
     for (size_t i = 0; i < n; i++) {
         hd_rows_column *found;
-        HD_TRY(hd_rows_need(in->rows, names[i], &found));
+        HD_TRY(hd_input_need(in, "data.series.columns", names[i], &found));
         HD_TRY(add_name(s, names[i]));
     }
     for (size_t c = 0; c < in->rows->n_columns && n == 0; c++) {

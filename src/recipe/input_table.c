@@ -134,8 +134,10 @@ static heed_err choose_columns(const hd_input_fit *in, table *t) {
     HD_TRY(hd_input_texts(options->categories, &where, &t->arena, &categories, &n_categories));
     HD_TRY(hd_input_texts(options->numbers, &where, &t->arena, &numbers, &n_numbers));
     hd_rows_column *found;
-    for (size_t i = 0; i < n_categories; i++) HD_TRY(hd_rows_need(in->rows, categories[i], &found));
-    for (size_t i = 0; i < n_numbers; i++) HD_TRY(hd_rows_need(in->rows, numbers[i], &found));
+    for (size_t i = 0; i < n_categories; i++)
+        HD_TRY(hd_input_need(in, "data.table.categories", categories[i], &found));
+    for (size_t i = 0; i < n_numbers; i++)
+        HD_TRY(hd_input_need(in, "data.table.numbers", numbers[i], &found));
     t->columns = hd_arena_calloc(&t->arena, in->rows->n_columns + 1, sizeof *t->columns);
     if (!t->columns) return HD_FAIL_MEMORY(0);
     for (size_t c = 0; c < in->rows->n_columns; c++) {

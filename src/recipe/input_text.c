@@ -84,7 +84,7 @@ static heed_err choose_columns(const hd_input_fit *in, texts *t) {
     if (!t->columns) return HD_FAIL_MEMORY(0);
     for (size_t c = 0; c < t->n_columns; c++) {
         hd_rows_column *column;
-        HD_TRY(hd_rows_need(in->rows, names[c], &column));
+        HD_TRY(hd_input_need(in, "data.text.text", names[c], &column));
         t->columns[c] = hd_arena_strdup(&t->arena, names[c]);
         if (!t->columns[c]) return HD_FAIL_MEMORY(0);
     }

@@ -113,6 +113,14 @@ void hd_input_samples_clear(hd_samples *samples) {
     *samples = (hd_samples){.n = 0};
 }
 
+heed_err hd_input_need(const hd_input_fit *in, const char *path, const char *name,
+                       hd_rows_column **out) {
+    heed_err err = hd_rows_need(in->rows, name, out);
+    if (err == HEED_OK) return HEED_OK;
+    const hd_where where = hd_where_of(in->prepare_where.spec, path);
+    return hd_error_prefix(err, "%s", "%s", hd_where_text(&where).text);
+}
+
 heed_err hd_input_texts(const json_t *value, const hd_where *where, hd_arena *arena,
                         const char *const **out, size_t *n) {
     size_t count = json_is_array(value) ? json_array_size(value) : value ? 1 : 0;

@@ -498,6 +498,8 @@ static void test_bad(void **state) {
          "data.table.shape holds 7 values, and a prepared row has 2 columns"},
         {"name: t\ntask: values\ndata:\n  table: {train: two.csv, target: y}\n" NET,
          "target 'y': 'x' is not a number"},
+        {"name: t\ntask: classes\ndata:\n  text: {train: two.csv, text: q, target: y}\n" NET,
+         "t.yaml:4: data.text.text: there is no column 'q'"},
         {TABLE("made: flowres, target: species") NET, "there is no generator 'flowres'"},
         {TABLE("train: two.csv, target: y") "data2: 3\n" NET, "there is no option 'data2'"},
     };
