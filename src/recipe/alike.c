@@ -101,10 +101,11 @@ static heed_err put_rare_first(marks *m, size_t n) {
     for (size_t r = 0; r < m->ids.count; r++) m->rank[order[r].id] = (uint32_t)r;
     hd_free(order);
     for (size_t i = 0; i < n; i++) {
+        const size_t count = m->start[i + 1] - m->start[i];
+        if (count == 0) continue; // of none at all there is no array
         uint32_t *set = m->all + m->start[i];
-        size_t count = m->start[i + 1] - m->start[i];
         for (size_t e = 0; e < count; e++) set[e] = m->rank[set[e]];
-        if (count > 0) qsort(set, count, sizeof *set, by_number);
+        qsort(set, count, sizeof *set, by_number);
     }
     return HEED_OK;
 }

@@ -555,6 +555,14 @@ static void texts_almost_the_same_stay_together(void **state) {
     groups_are(hd_alike, texts, same_as, N, 7);
 }
 
+// Nothing in common is nothing: texts without a word each stand alone.
+static void texts_without_words_have_nothing_in_common(void **state) {
+    (void)state;
+    static const char *const texts[] = {"", "?!", "", "…"};
+    static const uint32_t same_as[] = {0, 1, 2, 3};
+    groups_are(hd_alike, texts, same_as, 4, 4);
+}
+
 // The definition itself, on words that need no folding, against all pairs of texts.
 enum { MANY = 300, MOST = 6 };
 
@@ -615,6 +623,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_in_texts_stay_together),
         cmocka_unit_test(texts_almost_the_same_stay_together),
+        cmocka_unit_test(texts_without_words_have_nothing_in_common),
         cmocka_unit_test(no_text_alike_is_missed),
         cmocka_unit_test(test_saved),
         cmocka_unit_test(test_damaged),
