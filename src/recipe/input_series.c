@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "recipe/augment.h"
 #include "recipe/inputs.h"
+#include "recipe/moments.h"
 
 typedef struct series_options {
     int64_t window, horizon, stride, smooth;
@@ -561,6 +562,7 @@ static heed_err series_apply(const void *fitted, const hd_rows *rows, unsigned w
     heed_err err = HEED_OK;
     filling f = {.s = s, .width = s->each ? 1 : s->n, .rows = rows->n};
     *out = (hd_samples){.n = 0};
+    if (s->time) HD_TRY(hd_moments_check(rows, s->time));
     HD_TRY(find_spans(s, rows, wanted, &f.spans));
     double *values = hd_calloc(s->n, rows->n * sizeof *values);
     if (!values) return HD_FAIL_MEMORY(s->n * rows->n * sizeof *values);
@@ -698,6 +700,13 @@ static void series_step(const void *fitted, size_t i, char out[128]) {
         hd_snprintf(out, 128, "%.100s %zu", s->columns[i % width].name, i / width + 1);
 }
 
+// What a float can't tell from its neighbours isn't said: six digits.
+static double six_digits(double value) {
+    if (!(fabs(value) > 0) || !isfinite(value)) return value;
+    const double unit = pow(10, floor(log10(fabs(value))) - 5);
+    return unit > 0 ? round(value / unit) * unit : value;
+}
+
 static void series_restore(const void *fitted, size_t sample, float *values, size_t k) {
     const series *s = fitted;
     const size_t width = series_width(s), from = column_of(s, sample);
@@ -705,7 +714,7 @@ static void series_restore(const void *fitted, size_t sample, float *values, siz
         const series_column *c = &s->columns[from + i % width];
         double value = (double)values[i];
         if (!s->own_units) value = value * c->scale + c->shift;
-        values[i] = (float)(s->log ? expm1(value) : value);
+        values[i] = (float)six_digits(s->log ? expm1(value) : value);
     }
 }
 
@@ -750,7 +759,7 @@ static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sa
     if (err == HEED_OK) err = hd_json_set(out, "name", json_string(column));
     if (err == HEED_OK) err = column_values(s, rows, column, values);
     for (size_t i = from; err == HEED_OK && i < row; i++) {
-        double value = s->log ? expm1(values[i]) : values[i];
+        double value = six_digits(s->log ? expm1(values[i]) : values[i]);
         err = hd_json_append(history, hd_json_real(hd_json_decimal((float)value)));
     }
     if (err == HEED_OK && s->time && hd_rows_find(rows, s->time)) {

@@ -184,6 +184,14 @@ static heed_err add_classes(const hd_input_fit *in, texts *t) {
     return hd_error_prefix(err, "%s", "%s", place.text);
 }
 
+static heed_err check_any(const texts *t, const pages *p) {
+    for (size_t i = 0; i < p->n; i++) {
+        if (hd_slice_trim(p->at[i]).n > 0) return HEED_OK;
+    }
+    return HD_FAIL(HEED_INPUT, "data.text.text: column '%s' has no text in any training row",
+                   "data.text.text：列“%s”在所有训练行中都没有文本", t->columns[0]);
+}
+
 static heed_err text_fit(const hd_input_fit *in, void **out) {
     texts *t = hd_calloc(1, sizeof *t);
     pages p = {0};
@@ -193,7 +201,9 @@ static heed_err text_fit(const hd_input_fit *in, void **out) {
     // Texts without a label say as much about words as those with one.
     if (err == HEED_OK) err = take_pages(t, in->rows, in->more, &p);
     if (err == HEED_OK) {
-        err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, p.n, &t->encoder);
+        err = check_any(t, &p);
+        if (err == HEED_OK)
+            err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, p.n, &t->encoder);
         if (err == HEED_OK) err = add_classes(in, t);
         if (err == HEED_OK) err = fit_features(in, &p, t);
         pages_clear(&p);

@@ -690,6 +690,50 @@ static heed_err read_root(hd_recipe *r) {
     return check_main(r);
 }
 
+// The place of an item in a list, by its number from 0.
+static heed_err list_place(const json_t *list, const char *word, const char *change, size_t *out) {
+    int64_t at;
+    const bool number = hd_slice_i64(hd_slice_of(word), &at) && at >= 0;
+    *out = number ? (size_t)at : 0;
+    if (number && (size_t)at < json_array_size(list)) return HEED_OK;
+    return HD_FAIL(
+        HEED_USAGE,
+        "'%s': '%s' stands in a list of %zu: name an item by its number, from 0, or set "
+        "the whole list: key=[…]",
+        "“%s”：“%s”处是有 %zu 项的列表：请用从 0 起的序号指明某项，或设置整个列表：键=[…]", change,
+        word, json_array_size(list));
+}
+
+// What stands at a word; a mapping is made where there is none.
+static heed_err step_into(json_t *at, const char *word, const char *change, json_t **out) {
+    if (json_is_array(at)) {
+        size_t place;
+        HD_TRY(list_place(at, word, change, &place));
+        *out = json_array_get(at, place);
+        if (json_is_object(*out) || json_is_array(*out)) return HEED_OK;
+        HD_TRY(json_array_set_new(at, place, json_object()) == 0 ? HEED_OK : HD_FAIL_MEMORY(0));
+        *out = json_array_get(at, place);
+        return HEED_OK;
+    }
+    *out = json_object_get(at, word);
+    if (json_is_object(*out) || json_is_array(*out)) return HEED_OK;
+    HD_TRY(hd_json_set(at, word, json_object()));
+    *out = json_object_get(at, word);
+    return HEED_OK;
+}
+
+static heed_err put_value(json_t *at, const char *word, const char *change, const json_t *value) {
+    json_t *own = json_incref((json_t *)(uintptr_t)value);
+    size_t place;
+    if (!json_is_array(at)) return hd_json_set(at, word, own);
+    heed_err err = list_place(at, word, change, &place);
+    if (err != HEED_OK) {
+        json_decref(own);
+        return err;
+    }
+    return json_array_set_new(at, place, own) == 0 ? HEED_OK : HD_FAIL_MEMORY(0);
+}
+
 // Puts a value at a path, making the mappings on the way.
 static heed_err put_change(json_t *root, const char *change) {
     const char *equals = strchr(change, '=');
@@ -708,16 +752,10 @@ static heed_err put_change(json_t *root, const char *change) {
         key += n;
         if (key == equals) break;
         key++;
-        json_t *next = json_object_get(at, word);
-        if (!json_is_object(next)) {
-            HD_TRY(hd_json_set(at, word, json_object()));
-            next = json_object_get(at, word);
-        }
-        at = next;
+        HD_TRY(step_into(at, word, change, &at));
     }
     HD_TRY(hd_spec_parse(equals + 1, "value", change, &value));
-    heed_err err =
-        hd_json_set(at, word, json_incref((json_t *)(uintptr_t)hd_spec_get(&value, "value")));
+    heed_err err = put_value(at, word, change, hd_spec_get(&value, "value"));
     hd_spec_clear(&value);
     return err;
 }

@@ -134,9 +134,12 @@ static bool are_numbers(const hd_target *t) {
 static heed_err unknown_class(const hd_target *t, const hd_rows *rows, size_t row, hd_slice name) {
     const hd_rows_words place = hd_rows_place(rows, row);
     const bool numbers = are_numbers(t);
-    return HD_FAIL(HEED_INPUT, "%1$s: class '%3$.*2$s' is in no training row%4$s%5$.0s",
-                   "%1$s：类别“%3$.*2$s”在训练数据中没有出现%5$s%4$.0s", place.text,
-                   (int)(name.n < 80 ? name.n : 80), name.p,
+    return HD_FAIL(HEED_INPUT,
+                   "%1$s: class '%3$.*2$s' is in no training row: mend it, leave the row out, or, "
+                   "where the split took its few rows, give more of them%4$s%5$.0s",
+                   "%1$s：类别“%3$.*2$s”在训练数据中没有出现：请改正或去掉该行；若因划分而分走了"
+                   "仅有的几行，请增加该类的数据%5$s%4$.0s",
+                   place.text, (int)(name.n < 80 ? name.n : 80), name.p,
                    numbers ? "; the classes are all numbers: to predict a number say 'task: values'"
                            : "",
                    numbers ? "；各类别均为数值：若要预测数值，请写“task: values”" : "");

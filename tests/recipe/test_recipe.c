@@ -76,6 +76,16 @@ static void test_changes(void **state) {
     r = sound(HEAD NETWORK, "train.optimizer={adam: {rate: .01}}"); // made on the way
     assert_true(json_is_object(r->networks[0].train.optimizer));
     hd_recipe_free(r);
+    r = sound(HEAD "network:\n  - linear: {out: 4, act: relu}\n  - linear: 2\n",
+              "network.0.linear.out=8");
+    const json_t *first = json_array_get(r->networks[0].layers, 0);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(first, "linear"), "out")),
+                     8);
+    hd_recipe_free(r);
+    r = sound(HEAD "network:\n  - linear: {out: 4, act: relu}\n  - linear: 2\n",
+              "network.1=dropout");
+    assert_string_equal(json_string_value(json_array_get(r->networks[0].layers, 1)), "dropout");
+    hd_recipe_free(r);
     r = sound(HEAD NETWORK, "data.table.rows=10");
     assert_int_equal(((const hd_input_common *)r->input.common)->rows, 10);
     hd_recipe_free(r);
@@ -86,6 +96,8 @@ static void test_bad(void **state) {
     static const struct {
         const char *text, *change, *en, *zh;
     } cases[] = {
+        {HEAD NETWORK, "network.7.linear=2", "'7' stands in a list of ", "请用从 0 起的序号"},
+        {HEAD NETWORK, "network.linear=2", "'linear' stands in a list of ", "请用从 0 起的序号"},
         {HEAD NETWORK "trian: {}\n", NULL,
          "m.yaml:7: there is no option 'trian'; did you mean 'train'", "没有选项“trian”"},
         {HEAD NETWORK "train:\n  epoch: 3\n", NULL,

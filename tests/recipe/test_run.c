@@ -443,6 +443,7 @@ static void test_bad(void **state) {
     put("inf.csv", "a,y\n1,x\n2,y\nNaN,x\n4,y\n5,x\n6,y\n7,x\n8,y\n9,x\n");
     put("gap.csv", "a,y\n1,x\n2,\n3,y\n");
     put("two.csv", "a,y\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n");
+    put("silent.csv", "q,y\n,x\n,y\n,x\n,y\n,x\n,y\n");
     put("new.csv", "a,y\n1,x\nz,y\n3,x\n");
     put("late.csv", "a,y\n1,x\n2,y\n3,q\n");
     put("empty.csv", "a,y\n");
@@ -500,6 +501,8 @@ static void test_bad(void **state) {
          "target 'y': 'x' is not a number"},
         {"name: t\ntask: classes\ndata:\n  text: {train: two.csv, text: q, target: y}\n" NET,
          "t.yaml:4: data.text.text: there is no column 'q'"},
+        {"name: t\ntask: classes\ndata:\n  text: {train: silent.csv, text: q, target: y}\n" NET,
+         "column 'q' has no text in any training row"},
         {TABLE("made: flowres, target: species") NET, "there is no generator 'flowres'"},
         {TABLE("train: two.csv, target: y") "data2: 3\n" NET, "there is no option 'data2'"},
     };

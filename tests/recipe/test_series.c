@@ -262,6 +262,38 @@ static void a_wrong_cell_is_found_in_its_row(void **state) {
     teardown(&f);
 }
 
+// Rows in another order would teach another thing.
+static void moments_stand_in_order(void **state) {
+    (void)state;
+    static const struct {
+        const char *rows, *said; // NULL: as they should be
+    } cases[] = {
+        {"t,a\n2025-01-01,1\n2025-01-02,2\n2025-01-05,3\n2025-01-06,4\n", NULL},
+        {"t,a\n2025-01-03,1\n2025-01-02,2\n2025-01-01,3\n2024-12-31,4\n",
+         "t.csv:3: 't' goes from '2025-01-03' back to '2025-01-02'"},
+        {"t,a\n2025-01-01,1\n2025-01-02,2\n2025-01-03,3\n2025-01-04,3\n2025-01-05,3\nlater,4\n",
+         "t.csv:7: 't': 'later' is no time, as the others are"},
+        {"t,a\n2025-01-01,1\n2025-01-01,2\n2025-01-02,3\n2025-01-02,4\n",
+         "t.csv:3: 't': '2025-01-01' comes twice"},
+        {"t,a\n2025-10-26 02:30,1\n2025-10-26 02:45,2\n2025-10-26 02:00,3\n2025-10-26 02:15,4\n",
+         NULL},
+        {"t,a\nspring,1\nsummer,2\nautumn,3\nwinter,4\n", NULL},
+        {"t,a\n1/2/2025,1\n1/13/2025,2\n1/3/2025,3\n1/4/2025,3\n", "t.csv:4: 't' goes from"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f;
+        hd_samples s;
+        setup(&f, "{window: 2, time: t}", cases[i].rows);
+        assert_int_equal(fit(&f), HEED_OK);
+        heed_err err = hd_input_series.apply(f.fitted, &f.rows, ALL, &s);
+        assert_int_equal(err, cases[i].said ? HEED_INPUT : HEED_OK);
+        if (cases[i].said && !strstr(heed_error_message(HEED_EN), cases[i].said))
+            fail_msg("case %zu: %s", i, heed_error_message(HEED_EN));
+        if (err == HEED_OK) hd_input_samples_clear(&s);
+        teardown(&f);
+    }
+}
+
 static void outputs_have_names(void **state) {
     (void)state;
     static const char *const said[][3] = {{"1", "2", "3"}, {"a 1", "b 1", "a 2"}};
@@ -418,6 +450,7 @@ int main(void) {
         cmocka_unit_test(a_series_a_row_is_turned_around),
         cmocka_unit_test(a_request_is_turned_around_too),
         cmocka_unit_test(a_wrong_cell_is_found_in_its_row),
+        cmocka_unit_test(moments_stand_in_order),
         cmocka_unit_test(outputs_have_names),
         cmocka_unit_test(what_is_saved_makes_the_same_samples),
         cmocka_unit_test(bad_input_is_told),
