@@ -407,6 +407,27 @@ static heed_err check_train(network_fit *f) {
     return t->start ? f->env->find(f->env->find_ctx, t->start, &f->arena, &path) : HEED_OK;
 }
 
+// A table of rows by index that begins a network must have a row for each index of the data.
+static heed_err check_embedding(const network_fit *f) {
+    const json_t *first = json_object_get(json_array_get(f->network->layers, 0), "embedding");
+    const json_t *count = json_object_get(first, "count");
+    const hd_samples *samples = &f->prepared->samples[HD_PART_TRAIN];
+    const hd_data_column *x = &samples->inputs[0];
+    if (!json_is_integer(count) || samples->n_inputs == 0 || x->dtype != HD_I32) return HEED_OK;
+    const int32_t *at = x->data;
+    int32_t most = 0;
+    for (size_t i = 0; i < samples->n * hd_field_count(&x->field); i++)
+        most = at[i] > most ? at[i] : most;
+    if (most < json_integer_value(count)) return HEED_OK;
+    const hd_where_words place = hd_where_text(&f->network->layers_where);
+    return HD_FAIL(
+        HEED_INPUT,
+        "%s: the embedding has %lld rows, and the data has indices up to %d (of texts: "
+        "the vocabulary): say count: %d or more",
+        "%s：embedding 有 %lld 行，而数据中的索引最大为 %d（文本即词表）：count 至少应为 %d",
+        place.text, (long long)json_integer_value(count), most, most + 1);
+}
+
 static heed_err check(network_fit *f, size_t *parameters) {
     hd_net *net = NULL;
     HD_TRY(check_train(f));
@@ -414,6 +435,7 @@ static heed_err check(network_fit *f, size_t *parameters) {
     if (err == HEED_OK) *parameters = hd_weights_count(&net->weights, NULL);
     hd_net_free(net);
     HD_TRY(err);
+    HD_TRY(check_embedding(f));
     HD_TRY(hd_prepared_data(f->prepared, HD_PART_TRAIN, f->plan.truth, &f->train));
     return augmented(f);
 }

@@ -470,12 +470,13 @@ static heed_err find_spans(const series *s, const hd_rows *rows, unsigned wanted
                 "%s：至此只有 %zu 个时刻，不足以构成长度为 %zu 的窗口：请至少提供这么多", end.text,
                 rows->n, s->window);
         }
+        const hd_rows_words end = hd_rows_place(rows, rows->n > 0 ? rows->n - 1 : 0);
         return HD_FAIL(HEED_INPUT,
-                       "%zu moments are too few for a window of %zu and a horizon of %zu: give "
-                       "more rows, or a shorter window or horizon",
-                       "%zu 个时刻不足以容纳长度为 %zu 的窗口和 %zu 步预测：请提供更多行，"
-                       "或缩短窗口与预测长度",
-                       rows->n, s->window, s->horizon);
+                       "%s: this part of the rows ends after %zu moments, too few for a window of "
+                       "%zu and a horizon of %zu: give more rows, or a shorter window or horizon",
+                       "%s：这一部分的行至此只有 %zu 个时刻，不足以容纳长度为 %zu 的窗口和 %zu "
+                       "步预测：请提供更多行，或缩短窗口与预测长度",
+                       end.text, rows->n, s->window, s->horizon);
     }
     size_t stride = wanted & HD_WANT_APART ? 1 : s->stride; // judged at every moment
     *out = (spans){least, (last - least) / stride + 1, stride};

@@ -501,6 +501,9 @@ static void test_bad(void **state) {
          "target 'y': 'x' is not a number"},
         {"name: t\ntask: classes\ndata:\n  text: {train: two.csv, text: q, target: y}\n" NET,
          "t.yaml:4: data.text.text: there is no column 'q'"},
+        {"name: t\ntask: classes\ndata:\n  text: {train: two.csv, text: a, target: y}\n"
+         "network: [{embedding: {count: 3, dim: 2}}, {sequence_pool: mean}, {linear: 2}]\n",
+         "t.yaml:5: network: the embedding has 3 rows, and the data has indices up to "},
         {"name: t\ntask: classes\ndata:\n  text: {train: silent.csv, text: q, target: y}\n" NET,
          "column 'q' has no text in any training row"},
         {TABLE("made: flowres, target: species") NET, "there is no generator 'flowres'"},

@@ -384,7 +384,8 @@ static void bad_input_is_told(void **state) {
     setup(&f, "{window: 8, time: t}", hours);
     assert_int_equal(fit(&f), HEED_OK);
     assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, ALL, &s), HEED_INPUT);
-    assert_non_null(strstr(heed_error_message(HEED_EN), "6 moments are too few"));
+    assert_non_null(strstr(heed_error_message(HEED_EN),
+                           "t.csv:7: this part of the rows ends after 6 moments, too few for"));
     assert_int_equal(hd_input_series.apply(f.fitted, &f.rows, HD_WANT_INPUTS, &s), HEED_INPUT);
     assert_non_null(strstr(heed_error_message(HEED_EN), "ends after 6 moments, too few"));
     assert_int_equal(hd_input_series.show(f.fitted, &f.rows, 1, 1, &shown), HEED_OK);
