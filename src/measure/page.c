@@ -299,7 +299,6 @@ static void add_leaders_head(hd_str *out, const columns *c) {
     hd_str_add(out, "</tr></thead><tbody>\n");
 }
 
-// What the figures were counted on.
 // On test rows; of forecasts, rows whose windows overlap are drawn together.
 static void add_judged(hd_str *out, const json_t *report) {
     const double block = hd_page_get(json_object_get(report, "data"), "block");
@@ -326,6 +325,7 @@ static void add_unit(hd_str *out, const json_t *report) {
                              "；下文的预测曲线为数据自身的单位。"));
 }
 
+// What the figures were counted on.
 static void add_protocol(hd_str *out, const json_t *report) {
     const json_t *rows = json_object_get(json_object_get(report, "data"), "rows");
     bool untested = rows && !(hd_page_get(rows, "test") > 0);

@@ -313,37 +313,6 @@ static heed_err column_values(const series *s, const hd_rows *rows, const char *
 
 // ── Fitting ──
 
-static heed_err fail_stray(const hd_rows *rows, size_t row, const hd_rows_column *column) {
-    const hd_rows_words place = hd_rows_place(rows, row);
-    const hd_slice cell = column->cells[row];
-    return HD_FAIL(
-        HEED_INPUT,
-        "%1$s: column '%2$s': '%4$.*3$s' is not a number, as nearly all of its cells "
-        "are: mend the row, say that it means nothing ('missing: [\"%4$.*3$s\"]'), or "
-        "name the series by 'columns'",
-        "%1$s：列“%2$s”：“%4$.*3$s”不是数值，而该列其余单元格几乎都是：请改正该行，或声明"
-        "其为缺失（“missing: [\"%4$.*3$s\"]”），或用“columns”指明序列",
-        place.text, column->name, cell.n < 40 ? (int)cell.n : 40, cell.p);
-}
-
-// Whether all cells that aren't missing are numbers. A column with a cell among ten or more that
-// was written wrongly is told: it was meant as a series.
-static heed_err all_numbers(const hd_rows *rows, const hd_rows_column *column, bool *out) {
-    enum { NEARLY = 10 };
-    size_t numbers = 0, strays = 0, first = 0;
-    for (size_t i = 0; i < rows->n; i++) {
-        double value;
-        if (!column->cells[i].p) continue;
-        if (hd_slice_f64(hd_slice_trim(column->cells[i]), &value)) {
-            numbers++;
-        } else if (strays++ == 0) {
-            first = i;
-        }
-    }
-    *out = numbers > 0 && strays == 0;
-    return strays > 0 && numbers >= NEARLY * strays ? fail_stray(rows, first, column) : HEED_OK;
-}
-
 static heed_err add_name(series *s, const char *name) {
     s->columns[s->n].name = hd_arena_strdup(&s->arena, name);
     return s->columns[s->n++].name ? HEED_OK : HD_FAIL_MEMORY(0);
@@ -358,6 +327,7 @@ static heed_err choose_time(const hd_input_fit *in, const series_options *o, ser
 }
 
 static heed_err choose_columns(const hd_input_fit *in, const series_options *o, series *s) {
+    static const hd_text otherwise = HD_TEXT("name the series by 'columns'", "用“columns”指明序列");
     const char *const *names;
     size_t n;
     HD_TRY(choose_time(in, o, s));
@@ -375,7 +345,7 @@ static heed_err choose_columns(const hd_input_fit *in, const series_options *o, 
         bool time = s->time && strcmp(s->time, column->name) == 0;
         if (time || named(in->hidden, in->n_hidden, column->name)) continue;
         bool numbers;
-        HD_TRY(all_numbers(in->rows, column, &numbers));
+        HD_TRY(hd_rows_all_numbers(in->rows, column, otherwise, &numbers));
         if (numbers) HD_TRY(add_name(s, column->name));
     }
     if (s->n > 0) return HEED_OK;
@@ -736,11 +706,11 @@ static hd_text series_unit(const void *fitted) {
     return texts[s->own_units ? SCALE_NONE : s->scale][s->log];
 }
 
-static heed_err cell_json(const hd_rows *rows, const char *column, size_t row, json_t *out) {
-    hd_rows_column *found;
-    HD_TRY(hd_rows_need(rows, column, &found));
-    const hd_slice cell = found->cells[row];
-    return hd_json_append(out, json_stringn(cell.p ? cell.p : "", cell.n));
+// A new text, empty where nothing stands. NULL: no memory.
+static json_t *cell_json(const hd_rows *rows, const char *column, size_t row) {
+    const hd_rows_column *found = hd_rows_find(rows, column);
+    const hd_slice cell = found ? found->cells[row] : (hd_slice){NULL, 0};
+    return json_stringn(cell.p ? cell.p : "", cell.n);
 }
 
 // Of the sample's first series: as much as twice what is forecast, if the window has it.
@@ -764,8 +734,8 @@ static heed_err series_before(const void *fitted, const hd_rows *rows, size_t sa
         err = hd_json_append(history, hd_json_real(hd_json_decimal((float)value)));
     }
     if (err == HEED_OK && s->time && hd_rows_find(rows, s->time)) {
-        err = cell_json(rows, s->time, from, times);
-        if (err == HEED_OK) err = cell_json(rows, s->time, last, times);
+        err = hd_json_append(times, cell_json(rows, s->time, from));
+        if (err == HEED_OK) err = hd_json_append(times, cell_json(rows, s->time, last));
     }
     hd_free(values);
     return err;
@@ -780,13 +750,6 @@ static const hd_input_forecast series_forecast = {
     .unit = series_unit,
 };
 
-static heed_err add_field(const hd_rows *rows, const char *name, size_t row, json_t *fields) {
-    hd_rows_column *column;
-    HD_TRY(hd_rows_need(rows, name, &column));
-    const hd_slice cell = column->cells[row];
-    return hd_json_set(fields, name, json_stringn(cell.p ? cell.p : "", cell.n));
-}
-
 static heed_err series_show(const void *fitted, const hd_rows *rows, size_t sample, size_t row,
                             json_t **out) {
     const series *s = fitted;
@@ -800,9 +763,12 @@ static heed_err series_show(const void *fitted, const hd_rows *rows, size_t samp
         return HD_FAIL_MEMORY(0);
     }
     HD_TRY_OUT(hd_json_set(*out, "fields", fields));
-    if (s->time && hd_rows_find(rows, s->time)) HD_TRY_OUT(add_field(rows, s->time, row, fields));
-    for (size_t c = from; c < from + width && c < from + MOST; c++)
-        HD_TRY_OUT(add_field(rows, s->columns[c].name, row, fields));
+    if (s->time && hd_rows_find(rows, s->time))
+        HD_TRY_OUT(hd_json_set(fields, s->time, cell_json(rows, s->time, row)));
+    for (size_t c = from; c < from + width && c < from + MOST; c++) {
+        const char *name = s->columns[c].name;
+        HD_TRY_OUT(hd_json_set(fields, name, cell_json(rows, name, row)));
+    }
 out:
     if (err != HEED_OK) hd_json_drop(out);
     return err;

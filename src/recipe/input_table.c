@@ -72,58 +72,11 @@ static bool named(const char *const *names, size_t n, const char *name) {
     return false;
 }
 
-static bool is_unbounded(hd_slice cell) {
-    static const char *const words[] = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (hd_slice_eq_nocase(cell, words[i])) return true;
-    }
-    return false;
-}
-
-static heed_err fail_stray(const hd_rows *from, const hd_rows_column *column, size_t row) {
-    hd_rows_words place = hd_rows_place(from, row);
-    hd_slice cell = column->cells[row];
-    int n = cell.n < 40 ? (int)cell.n : 40;
-    if (is_unbounded(cell)) {
-        return HD_FAIL(
-            HEED_INPUT,
-            "%1$s: column '%2$s': '%4$.*3$s' is not a finite number: mend the row, or say "
-            "that it means nothing: 'missing: [\"%4$.*3$s\"]'",
-            "%1$s：列“%2$s”：“%4$.*3$s”不是有限数值：请改正该行，或声明其为缺失：“missing: "
-            "[\"%4$.*3$s\"]”",
-            place.text, column->name, n, cell.p);
-    }
-    return HD_FAIL(
-        HEED_INPUT,
-        "%1$s: column '%2$s': '%4$.*3$s' is not a number, as nearly all of its cells "
-        "are: mend the row, say that it means nothing ('missing: [\"%4$.*3$s\"]'), or "
-        "that these are no numbers ('categories: [%2$s]')",
-        "%1$s：列“%2$s”：“%4$.*3$s”不是数值，而该列其余单元格几乎都是：请改正该行，或声明"
-        "其为缺失（“missing: [\"%4$.*3$s\"]”），或声明该列为类别（“categories: [%2$s]”）",
-        place.text, column->name, n, cell.p);
-}
-
-// Whether all cells that aren't missing are numbers. A column of numbers but for some NaN is no
-// column of categories, nor is one where a cell among ten or more was written wrongly: the row is
-// told.
-static heed_err all_numbers(const hd_rows *from, const hd_rows_column *column, bool *out) {
-    size_t numbers = 0, unbounded = 0, words = 0, first[2] = {0, 0};
-    for (size_t i = 0; i < from->n; i++) {
-        double value;
-        hd_slice cell = column->cells[i];
-        if (!cell.p) continue;
-        if (hd_slice_f64(cell, &value)) {
-            numbers++;
-        } else if (is_unbounded(cell)) {
-            if (unbounded++ == 0) first[0] = i;
-        } else if (words++ == 0) {
-            first[1] = i;
-        }
-    }
-    *out = numbers > 0 && words == 0;
-    if (numbers == 0 || words > numbers / 10) return HEED_OK;
-    if (words > 0) return fail_stray(from, column, first[1]);
-    return unbounded > 0 ? fail_stray(from, column, first[0]) : HEED_OK;
+static heed_err is_number(const hd_rows *from, const hd_rows_column *column, bool *out) {
+    char en[160], zh[160];
+    hd_snprintf(en, sizeof en, "that these are no numbers ('categories: [%.80s]')", column->name);
+    hd_snprintf(zh, sizeof zh, "声明该列为类别（“categories: [%.80s]”）", column->name);
+    return hd_rows_all_numbers(from, column, (hd_text){en, zh}, out);
 }
 
 static heed_err choose_columns(const hd_input_fit *in, table *t) {
@@ -145,7 +98,7 @@ static heed_err choose_columns(const hd_input_fit *in, table *t) {
         if (named(in->hidden, in->n_hidden, column->name)) continue;
         bool number = named(numbers, n_numbers, column->name);
         if (!number && !named(categories, n_categories, column->name))
-            HD_TRY(all_numbers(in->rows, column, &number));
+            HD_TRY(is_number(in->rows, column, &number));
         char *name = hd_arena_strdup(&t->arena, column->name);
         if (!name) return HD_FAIL_MEMORY(0);
         t->columns[t->n_columns++] =

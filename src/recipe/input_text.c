@@ -184,12 +184,13 @@ static heed_err add_classes(const hd_input_fit *in, texts *t) {
     return hd_error_prefix(err, "%s", "%s", place.text);
 }
 
-static heed_err check_any(const texts *t, const pages *p) {
+static heed_err check_any(const hd_input_fit *in, const texts *t, const pages *p) {
     for (size_t i = 0; i < p->n; i++) {
         if (hd_slice_trim(p->at[i]).n > 0) return HEED_OK;
     }
-    return HD_FAIL(HEED_INPUT, "data.text.text: column '%s' has no text in any training row",
-                   "data.text.text：列“%s”在所有训练行中都没有文本", t->columns[0]);
+    const hd_where where = hd_where_of(in->prepare_where.spec, "data.text.text");
+    return HD_FAIL(HEED_INPUT, "%s: column '%s' has no text in any training row",
+                   "%s：列“%s”在所有训练行中都没有文本", hd_where_text(&where).text, t->columns[0]);
 }
 
 static heed_err text_fit(const hd_input_fit *in, void **out) {
@@ -201,7 +202,7 @@ static heed_err text_fit(const hd_input_fit *in, void **out) {
     // Texts without a label say as much about words as those with one.
     if (err == HEED_OK) err = take_pages(t, in->rows, in->more, &p);
     if (err == HEED_OK) {
-        err = check_any(t, &p);
+        err = check_any(in, t, &p);
         if (err == HEED_OK)
             err = hd_encoder_fit(in->prepare, &in->prepare_where, p.at, p.n, &t->encoder);
         if (err == HEED_OK) err = add_classes(in, t);

@@ -317,17 +317,21 @@ static heed_err values_json(const float *values, size_t k, json_t **out) {
     return HEED_OK;
 }
 
-// Of a forecast, in what the file has.
-static heed_err own_values(const hd_run *run, size_t sample, const float *values, size_t k,
-                           json_t **out) {
-    const hd_input_forecast *forecast = run->prepared.kind->forecast;
-    if (!forecast) return values_json(values, k, out);
-    float *own = hd_calloc(k, sizeof *own);
+heed_err hd_run_own_values(const hd_run *run, size_t sample, const float *values, float **out) {
+    const hd_prepared *p = &run->prepared;
+    const size_t k = p->target.k;
+    *out = hd_calloc(k, sizeof **out);
+    if (!*out) return HD_FAIL_MEMORY(k * sizeof **out);
+    memcpy(*out, values, k * sizeof **out);
+    if (p->kind->forecast) p->kind->forecast->restore(p->fitted, sample, *out, k);
+    return HEED_OK;
+}
+
+static heed_err own_values(const hd_run *run, size_t sample, const float *values, json_t **out) {
+    float *own;
     *out = NULL;
-    if (!own) return HD_FAIL_MEMORY(k * sizeof *own);
-    memcpy(own, values, k * sizeof *own);
-    forecast->restore(run->prepared.fitted, sample, own, k);
-    heed_err err = values_json(own, k, out);
+    HD_TRY(hd_run_own_values(run, sample, values, &own));
+    heed_err err = values_json(own, run->prepared.target.k, out);
     hd_free(own);
     return err;
 }
@@ -343,10 +347,10 @@ static heed_err add_answer(const hd_run *run, const hd_predictions *p, size_t sa
         HD_TRY(hd_json_set(json, "predicted", json_string(p->classes[best])));
         return hd_json_set(json, "score", hd_json_real(hd_json_decimal(scores[best])));
     }
-    heed_err err = own_values(run, sample, p->targets + i * p->k, p->k, &truth);
+    heed_err err = own_values(run, sample, p->targets + i * p->k, &truth);
     HD_TRY(hd_json_set(json, "truth", truth));
     HD_TRY(err);
-    err = own_values(run, sample, scores, p->k, &said);
+    err = own_values(run, sample, scores, &said);
     HD_TRY(hd_json_set(json, "predicted", said));
     HD_TRY(err);
     return hd_json_set(json, "score", hd_json_real(miss_of(p, i)));

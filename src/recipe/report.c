@@ -438,10 +438,8 @@ static heed_err own_values(const hd_run *run, size_t i, const float *values, con
     const hd_prepared *p = &run->prepared;
     const size_t k = p->target.k, width = p->kind->forecast->width(p->fitted);
     json_t *list = NULL;
-    float *own = hd_calloc(k, sizeof *own);
-    if (!own) return HD_FAIL_MEMORY(k * sizeof *own);
-    memcpy(own, values + i * k, k * sizeof *own);
-    p->kind->forecast->restore(p->fitted, i, own, k);
+    float *own;
+    HD_TRY(hd_run_own_values(run, i, values + i * k, &own));
     for (size_t j = 1; j < k / width; j++) own[j] = own[j * width];
     heed_err err = values_json(own, k / width, &list);
     heed_err other = hd_json_set(out, key, list);

@@ -142,6 +142,59 @@ hd_rows_words hd_rows_place(const hd_rows *rows, size_t row) {
     return words;
 }
 
+static bool is_unbounded(hd_slice cell) {
+    static const char *const words[] = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (hd_slice_eq_nocase(cell, words[i])) return true;
+    }
+    return false;
+}
+
+static heed_err fail_stray(const hd_rows *from, const hd_rows_column *column, size_t row,
+                           hd_text otherwise) {
+    hd_rows_words place = hd_rows_place(from, row);
+    hd_slice cell = column->cells[row];
+    int n = cell.n < 40 ? (int)cell.n : 40;
+    if (is_unbounded(cell)) {
+        return HD_FAIL(
+            HEED_INPUT,
+            "%1$s: column '%2$s': '%4$.*3$s' is not a finite number: mend the row, or say "
+            "that it means nothing: 'missing: [\"%4$.*3$s\"]'",
+            "%1$s：列“%2$s”：“%4$.*3$s”不是有限数值：请改正该行，或声明其为缺失：“missing: "
+            "[\"%4$.*3$s\"]”",
+            place.text, column->name, n, cell.p);
+    }
+    return HD_FAIL(
+        HEED_INPUT,
+        "%1$s: column '%2$s': '%4$.*3$s' is not a number, as nearly all of its cells "
+        "are: mend the row, say that it means nothing ('missing: [\"%4$.*3$s\"]'), or "
+        "%5$s%6$.0s",
+        "%1$s：列“%2$s”：“%4$.*3$s”不是数值，而该列其余单元格几乎都是：请改正该行，或声明"
+        "其为缺失（“missing: [\"%4$.*3$s\"]”），或%6$s%5$.0s",
+        place.text, column->name, n, cell.p, otherwise.en, otherwise.zh);
+}
+
+heed_err hd_rows_all_numbers(const hd_rows *from, const hd_rows_column *column, hd_text otherwise,
+                             bool *out) {
+    size_t numbers = 0, unbounded = 0, words = 0, first[2] = {0, 0};
+    for (size_t i = 0; i < from->n; i++) {
+        double value;
+        hd_slice cell = column->cells[i];
+        if (!cell.p) continue;
+        if (hd_slice_f64(cell, &value)) {
+            numbers++;
+        } else if (is_unbounded(cell)) {
+            if (unbounded++ == 0) first[0] = i;
+        } else if (words++ == 0) {
+            first[1] = i;
+        }
+    }
+    *out = numbers > 0 && words == 0;
+    if (numbers == 0 || words > numbers / 10) return HEED_OK;
+    if (words > 0) return fail_stray(from, column, first[1], otherwise);
+    return unbounded > 0 ? fail_stray(from, column, first[0], otherwise) : HEED_OK;
+}
+
 heed_err hd_rows_select(const hd_rows *rows, const size_t *index, size_t n, size_t history,
                         hd_rows *out) {
     hd_rows_init(out);

@@ -64,6 +64,11 @@ heed_err hd_rows_keep(hd_rows *rows, char *block) HEED_CHECK;
 hd_rows_column *hd_rows_find(const hd_rows *rows, const char *name); // NULL: none
 // HEED_INPUT with the nearest name, or all of them.
 heed_err hd_rows_need(const hd_rows *rows, const char *name, hd_rows_column **out) HEED_CHECK;
+// Whether all cells that aren't missing are numbers. A column of numbers but for some NaN is told
+// as an error, and so is one where a cell among ten or more was written wrongly: it was meant as
+// numbers. otherwise: what else may be done about it, behind "or".
+heed_err hd_rows_all_numbers(const hd_rows *rows, const hd_rows_column *column, hd_text otherwise,
+                             bool *out) HEED_CHECK;
 // "iris.csv:17", or "row 17" (counted from 1) of rows that come from nowhere.
 typedef struct hd_rows_words {
     char text[160];

@@ -91,6 +91,11 @@ heed_err hd_run_choose(hd_run *run) HEED_CHECK;                  // run->main, b
 // Adds the worst mistakes of a model on the test rows at hand, whose scores are the last n.
 heed_err hd_run_worst(hd_run *run, const hd_run_model *model, size_t n) HEED_CHECK;
 
+// A test sample's values, (k) of its own, as the file has them: forecasts are turned back. For
+// hd_free.
+heed_err hd_run_own_values(const hd_run *run, size_t sample, const float *values,
+                           float **out) HEED_CHECK;
+
 const char *hd_run_kind(const hd_run_model *model); // baseline, classic, network, blend
 
 // ── report.c ──

@@ -505,7 +505,7 @@ static void test_bad(void **state) {
          "network: [{embedding: {count: 3, dim: 2}}, {sequence_pool: mean}, {linear: 2}]\n",
          "t.yaml:5: network: the embedding has 3 rows, and the data has indices up to "},
         {"name: t\ntask: classes\ndata:\n  text: {train: silent.csv, text: q, target: y}\n" NET,
-         "column 'q' has no text in any training row"},
+         "t.yaml:4: data.text.text: column 'q' has no text in any training row"},
         {TABLE("made: flowres, target: species") NET, "there is no generator 'flowres'"},
         {TABLE("train: two.csv, target: y") "data2: 3\n" NET, "there is no option 'data2'"},
     };
